@@ -1,0 +1,2 @@
+//! The `unattended` program.
+fn main() {}

@@ -1,0 +1,176 @@
+//! Time as a port.
+
+use std::fmt;
+use std::sync::OnceLock;
+use std::time::{Duration, Instant, SystemTime};
+
+use futures_core::future::BoxFuture;
+
+/// Where the time comes from.
+///
+/// Wall time ([`now`](Self::now)) is for what other machines agree on: expiry of tokens and certificates, schedules,
+/// records. Monotonic time ([`elapsed`](Self::elapsed)) is for how long something took or may still take; it never
+/// goes back when an administrator corrects the clock.
+pub trait Clock: fmt::Debug + Send + Sync + 'static {
+    /// Wall time.
+    fn now(&self) -> SystemTime;
+
+    /// Monotonic time since an arbitrary origin of this clock.
+    fn elapsed(&self) -> Duration;
+
+    /// Completes once `duration` has passed on this clock. Dropping the future cancels the wait.
+    fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()>;
+}
+
+/// The clock of the machine. [`sleep`](Clock::sleep) needs a running tokio runtime with its time driver.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    #[expect(clippy::disallowed_methods, reason = "this is the one implementation of the port")]
+    fn now(&self) -> SystemTime {
+        SystemTime::now()
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "this is the one implementation of the port")]
+    fn elapsed(&self) -> Duration {
+        static ORIGIN: OnceLock<Instant> = OnceLock::new();
+        ORIGIN.get_or_init(Instant::now).elapsed()
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "this is the one implementation of the port")]
+    fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
+        Box::pin(tokio::time::sleep(duration))
+    }
+}
+
+#[cfg(feature = "test-util")]
+pub use manual::ManualClock;
+
+#[cfg(feature = "test-util")]
+mod manual {
+    use std::future::poll_fn;
+    use std::sync::{Arc, Mutex, PoisonError};
+    use std::task::{Poll, Waker};
+    use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+    use futures_core::future::BoxFuture;
+
+    use super::Clock;
+
+    /// A clock that stands still until a test moves it; clones show the same time.
+    #[derive(Clone, Debug)]
+    pub struct ManualClock {
+        hands: Arc<Mutex<Hands>>,
+        self_advancing: bool,
+    }
+
+    #[derive(Debug)]
+    struct Hands {
+        wall: SystemTime,
+        elapsed: Duration,
+        slept: Vec<Duration>,
+        sleepers: Vec<(Duration, Waker)>,
+    }
+
+    impl ManualClock {
+        /// A clock that shows `unix_seconds` until [`advance`](Self::advance) is called.
+        #[must_use]
+        pub fn at(unix_seconds: u64) -> Self {
+            let hands = Hands {
+                wall: UNIX_EPOCH + Duration::from_secs(unix_seconds),
+                elapsed: Duration::ZERO,
+                slept: Vec::new(),
+                sleepers: Vec::new(),
+            };
+            Self { hands: Arc::new(Mutex::new(hands)), self_advancing: false }
+        }
+
+        /// Like [`at`](Self::at), but a sleep moves the clock itself and completes at once: for code whose waits are
+        /// the subject and not the obstacle.
+        #[must_use]
+        pub fn self_advancing_at(unix_seconds: u64) -> Self {
+            Self { self_advancing: true, ..Self::at(unix_seconds) }
+        }
+
+        /// Moves both hands forward and wakes every sleeper whose time has come.
+        pub fn advance(&self, duration: Duration) {
+            let due: Vec<Waker> = {
+                let mut hands = self.hands();
+                hands.wall += duration;
+                hands.elapsed += duration;
+                let now = hands.elapsed;
+                let (due, still) =
+                    std::mem::take(&mut hands.sleepers).into_iter().partition(|(at, _)| *at <= now);
+                hands.sleepers = still;
+                due.into_iter().map(|(_, waker): (Duration, Waker)| waker).collect()
+            };
+            due.into_iter().for_each(Waker::wake);
+        }
+
+        /// Sets wall time alone, as an administrator or NTP would.
+        pub fn set_wall(&self, now: SystemTime) {
+            self.hands().wall = now;
+        }
+
+        /// How many tasks wait on this clock.
+        #[must_use]
+        pub fn sleepers(&self) -> usize {
+            self.hands().sleepers.len()
+        }
+
+        /// Every duration that was ever asked of [`sleep`](Clock::sleep), in order.
+        #[must_use]
+        pub fn slept(&self) -> Vec<Duration> {
+            self.hands().slept.clone()
+        }
+
+        fn hands(&self) -> std::sync::MutexGuard<'_, Hands> {
+            self.hands.lock().unwrap_or_else(PoisonError::into_inner)
+        }
+    }
+
+    impl Clock for ManualClock {
+        fn now(&self) -> SystemTime {
+            self.hands().wall
+        }
+
+        fn elapsed(&self) -> Duration {
+            self.hands().elapsed
+        }
+
+        fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
+            self.hands().slept.push(duration);
+            if self.self_advancing {
+                self.advance(duration);
+            }
+            let clock = self.clone();
+            let until = self.elapsed() + if self.self_advancing { Duration::ZERO } else { duration };
+            Box::pin(poll_fn(move |context| {
+                let mut hands = clock.hands();
+                if hands.elapsed >= until {
+                    return Poll::Ready(());
+                }
+                hands.sleepers.push((until, context.waker().clone()));
+                Poll::Pending
+            }))
+        }
+    }
+}
+
+#[cfg(all(test, feature = "test-util"))]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_sleeper_wakes_when_its_time_has_come_and_not_before() {
+        let clock = ManualClock::at(1_000);
+        let sleeper = tokio::spawn(clock.sleep(Duration::from_secs(10)));
+        tokio::task::yield_now().await;
+        clock.advance(Duration::from_secs(9));
+        tokio::task::yield_now().await;
+        assert!(!sleeper.is_finished());
+        clock.advance(Duration::from_secs(1));
+        sleeper.await.unwrap();
+    }
+}

@@ -1,0 +1,124 @@
+//! What a web API client needs of an identity, and no more.
+
+use std::error::Error;
+use std::fmt;
+use std::time::SystemTime;
+
+use futures_core::future::BoxFuture;
+use http::HeaderValue;
+
+/// Gives the `Authorization` header of one (application, tenant, resource).
+///
+/// An implementation caches and refreshes; a caller asks before every request and keeps nothing.
+pub trait TokenSource: fmt::Debug + Send + Sync + 'static {
+    /// A header that meets `demand`. Dropping the future harms no other caller.
+    fn authorization(&self, demand: TokenDemand) -> BoxFuture<'_, Result<Authorization, TokenSourceError>>;
+}
+
+/// Which token will do.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub enum TokenDemand {
+    /// Any live one.
+    #[default]
+    Live,
+    /// Not this one: a web API refused it, so the cache may serve only what is newer (RFC 6750 section 3.1).
+    Newer {
+        /// The refused header.
+        refused: Authorization,
+        /// The claims challenge of the refusal: decoded JSON to send to the token endpoint.
+        claims: Option<String>,
+    },
+}
+
+/// A finished `Authorization` header value, marked sensitive so that no HTTP library prints or indexes it.
+#[derive(Clone, Eq, PartialEq)]
+pub struct Authorization(HeaderValue);
+
+impl Authorization {
+    /// `Bearer` and the token (RFC 6750 section 2.1); `None` when the token holds bytes that no header may carry.
+    #[must_use]
+    pub fn bearer(token: &str) -> Option<Self> {
+        let mut value = HeaderValue::from_str(&format!("Bearer {token}")).ok()?;
+        value.set_sensitive(true);
+        Some(Self(value))
+    }
+
+    /// The header value to send.
+    #[must_use]
+    pub fn header_value(&self) -> &HeaderValue {
+        &self.0
+    }
+
+    /// The token without its scheme.
+    #[must_use]
+    pub fn expose_token(&self) -> &str {
+        self.0.to_str().ok().and_then(|value| value.split_once(' ')).map_or("", |(_, token)| token)
+    }
+}
+
+impl fmt::Debug for Authorization {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Authorization([redacted])")
+    }
+}
+
+/// Why there is no token.
+#[derive(Debug)]
+pub struct TokenSourceError {
+    transient: bool,
+    retry_at: Option<SystemTime>,
+    source: Box<dyn Error + Send + Sync>,
+}
+
+impl TokenSourceError {
+    /// A failure that somebody has to mend.
+    pub fn permanent(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self { transient: false, retry_at: None, source: source.into() }
+    }
+
+    /// A failure that passes by itself, at `retry_at` if the server said when.
+    pub fn transient(source: impl Into<Box<dyn Error + Send + Sync>>, retry_at: Option<SystemTime>) -> Self {
+        Self { transient: true, retry_at, source: source.into() }
+    }
+
+    /// Whether it passes without a human.
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        self.transient
+    }
+
+    /// When the server wants to be asked again.
+    #[must_use]
+    pub fn retry_at(&self) -> Option<SystemTime> {
+        self.retry_at
+    }
+}
+
+impl fmt::Display for TokenSourceError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("no access token could be acquired")
+    }
+}
+
+impl Error for TokenSourceError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&*self.source)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bearer_header_shows_its_token_to_nobody_who_did_not_ask() {
+        let authorization = Authorization::bearer("eyJ0.e30.c2ln").unwrap();
+        assert_eq!(
+            format!("{authorization:?} {:?}", authorization.header_value()),
+            "Authorization([redacted]) Sensitive"
+        );
+        assert_eq!(authorization.expose_token(), "eyJ0.e30.c2ln");
+        assert_eq!(Authorization::bearer("with\nnewline"), None);
+    }
+}

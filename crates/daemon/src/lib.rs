@@ -1,0 +1,1 @@
+//! Reads unattended.toml, builds and runs the rest.

@@ -1,0 +1,1 @@
+//! The resource side: validating app-only tokens, application permissions, a tower layer.

@@ -1,0 +1,1 @@
+//! A tenant on this machine: identity platform and directory API.

@@ -1,0 +1,1 @@
+//! One connection pool and one TLS configuration behind the HTTP port.

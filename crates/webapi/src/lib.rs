@@ -1,0 +1,1 @@
+//! Calling a protected web API well: origin-bound bearer, retry, throttle gate, paging, batch.
