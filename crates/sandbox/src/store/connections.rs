@@ -1,0 +1,179 @@
+//! One writer, a few readers.
+
+use std::fs::{DirBuilder, OpenOptions};
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
+
+use super::{StoreError, schema};
+
+/// How many reads of a file may go on at once.
+const READERS: usize = 4;
+
+/// How long a statement waits for another process that holds the file.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The tenant's database. Its methods block: on an asynchronous runtime call them where blocking is allowed.
+#[derive(Debug)]
+pub(crate) struct Store {
+    writer: Mutex<Connection>,
+    readers: Vec<Mutex<Connection>>,
+    next_reader: AtomicUsize,
+}
+
+impl Store {
+    /// Opens the file, or makes it with mode 0600 in a directory with mode 0700.
+    ///
+    /// # Errors
+    /// The file cannot be read, is no sandbox's database, is damaged, or was written by a newer version.
+    pub(crate) fn open(path: &Path) -> Result<Self, StoreError> {
+        make_private_file(path).map_err(|error| StoreError::open(path, error))?;
+        let mut writer = connect(path)?;
+        schema::prepare(&mut writer, path)?;
+        let readers = (0..READERS).map(|_| connect(path).map(Mutex::new)).collect::<Result<_, _>>()?;
+        Ok(Self { writer: Mutex::new(writer), readers, next_reader: AtomicUsize::new(0) })
+    }
+
+    /// Makes a database that ends with this value.
+    pub(crate) fn in_memory() -> Result<Self, StoreError> {
+        let path = Path::new(":memory:");
+        let mut writer = Connection::open_in_memory()?;
+        configure(&writer)?;
+        schema::prepare(&mut writer, path)?;
+        Ok(Self { writer: Mutex::new(writer), readers: Vec::new(), next_reader: AtomicUsize::new(0) })
+    }
+
+    /// Reads from one snapshot.
+    pub(crate) fn read<T, E: From<StoreError>>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let mut connection = match self.readers.len() {
+            0 => lock(&self.writer),
+            count => lock(&self.readers[self.next_reader.fetch_add(1, Ordering::Relaxed) % count]),
+        };
+        let transaction = connection.transaction().map_err(StoreError::from)?;
+        let result = work(&transaction)?;
+        transaction.commit().map_err(StoreError::from)?;
+        Ok(result)
+    }
+
+    /// Writes all of it or, when `work` fails, nothing.
+    pub(crate) fn write<T, E: From<StoreError>>(
+        &self,
+        work: impl FnOnce(&Transaction<'_>) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let mut connection = lock(&self.writer);
+        let transaction =
+            connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(StoreError::from)?;
+        let result = work(&transaction)?;
+        transaction.commit().map_err(StoreError::from)?;
+        Ok(result)
+    }
+}
+
+fn connect(path: &Path) -> Result<Connection, StoreError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection =
+        Connection::open_with_flags(path, flags).map_err(|error| StoreError::open(path, error))?;
+    configure(&connection).map_err(|error| StoreError::open(path, error))?;
+    Ok(connection)
+}
+
+fn configure(connection: &Connection) -> rusqlite::Result<()> {
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    // A write survives the death of the process; only the loss of power may take the last ones, which a sandbox bears.
+    connection.execute_batch(
+        "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF;",
+    )?;
+    connection.set_prepared_statement_cache_capacity(64);
+    Ok(())
+}
+
+/// SQLite gives its WAL files the mode of the database, so that this one decides all three.
+fn make_private_file(path: &Path) -> std::io::Result<()> {
+    let mut directories = DirBuilder::new();
+    let mut file = OpenOptions::new();
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+        directories.mode(0o700);
+        file.mode(0o600);
+    }
+    if let Some(directory) = path.parent().filter(|directory| !directory.as_os_str().is_empty()) {
+        directories.recursive(true).create(directory)?;
+    }
+    file.write(true).create(true).truncate(false).open(path).map(drop)
+}
+
+/// A panic while the lock was held left no half transaction behind: it was rolled back when it was dropped.
+fn lock(connection: &Mutex<Connection>) -> MutexGuard<'_, Connection> {
+    connection.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[cfg(unix)]
+    #[test]
+    fn the_files_belong_to_their_owner_alone() {
+        use std::os::unix::fs::PermissionsExt;
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("data/sandbox.sqlite3");
+        let store = Store::open(&path).unwrap();
+        store.set_setting("port", b"1").unwrap();
+        let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode(path.parent().unwrap()), 0o700);
+        for entry in std::fs::read_dir(path.parent().unwrap()).unwrap() {
+            assert_eq!(mode(&entry.unwrap().path()), 0o600);
+        }
+    }
+
+    #[test]
+    fn what_was_written_is_there_after_reopening() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("sandbox.sqlite3");
+        Store::open(&path).unwrap().set_setting("port", b"4321").unwrap();
+        assert_eq!(Store::open(&path).unwrap().setting("port").unwrap().as_deref(), Some(&b"4321"[..]));
+    }
+
+    #[test]
+    fn a_file_that_is_no_sandbox_database_is_refused_with_its_name_and_the_way_back() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("sandbox.sqlite3");
+        std::fs::write(&path, "this is a letter to a friend, not a database".repeat(100)).unwrap();
+        let error = Store::open(&path).unwrap_err();
+        assert!(error.to_string().contains("sandbox.sqlite3"), "{error}");
+        assert!(error.remedy().unwrap().contains("sandbox reset"));
+
+        std::fs::remove_file(&path).unwrap();
+        Connection::open(&path).unwrap().execute_batch("CREATE TABLE other (x)").unwrap();
+        assert!(Store::open(&path).unwrap_err().to_string().contains("not a sandbox's"));
+    }
+
+    #[test]
+    fn a_database_of_a_newer_version_is_refused_and_left_alone() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("sandbox.sqlite3");
+        drop(Store::open(&path).unwrap());
+        Connection::open(&path).unwrap().pragma_update(None, "user_version", 99).unwrap();
+        let error = Store::open(&path).unwrap_err();
+        assert!(error.to_string().contains("newer version"), "{error}");
+        assert!(error.remedy().is_some());
+    }
+
+    #[test]
+    fn a_write_that_fails_leaves_nothing_behind() {
+        let store = Store::in_memory().unwrap();
+        let result: Result<(), StoreError> = store.write(|transaction| {
+            transaction.execute("INSERT INTO settings VALUES ('a', x'01')", [])?;
+            Err(StoreError::corrupt("stop"))
+        });
+        assert!(result.is_err());
+        assert_eq!(store.setting("a").unwrap(), None);
+    }
+}

@@ -1,0 +1,250 @@
+//! Secrets and certificates of applications. A secret is kept as a salted digest only.
+
+use std::fmt;
+
+use aws_lc_rs::digest::{SHA1_FOR_LEGACY_USE_ONLY, SHA256, digest};
+use aws_lc_rs::rand;
+use rusqlite::{Connection, params};
+use subtle::ConstantTimeEq;
+use unattended_core::Secret;
+
+use super::{Store, StoreError};
+
+/// What a secret is made of.
+const SECRET_ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.";
+
+/// How long a secret is, in characters.
+const SECRET_LENGTH: usize = 40;
+
+/// A client secret without the secret.
+#[derive(Clone, Eq, PartialEq)]
+pub(crate) struct PasswordCredential {
+    /// GUID.
+    pub(crate) key_id: String,
+    pub(crate) display_name: Option<String>,
+    /// The first three characters.
+    pub(crate) hint: String,
+    salt: Vec<u8>,
+    digest: Vec<u8>,
+    pub(crate) starts_at: i64,
+    pub(crate) ends_at: i64,
+}
+
+impl PasswordCredential {
+    /// Draws a new secret of 40 characters.
+    pub(crate) fn generate(
+        key_id: String,
+        display_name: Option<String>,
+        starts_at: i64,
+        ends_at: i64,
+    ) -> Result<(Self, Secret), StoreError> {
+        let (mut letters, mut salt) = (vec![0; SECRET_LENGTH], vec![0; 16]);
+        for bytes in [&mut letters, &mut salt] {
+            rand::fill(bytes).map_err(|_| StoreError::corrupt("the random number generator failed"))?;
+        }
+        for letter in &mut letters {
+            *letter = SECRET_ALPHABET[usize::from(*letter % 64)];
+        }
+        // The place and form by which secret scanners know these.
+        letters[3..6].copy_from_slice(b"8Q~");
+        let hint = String::from_utf8_lossy(&letters[..3]).into_owned();
+        let digest = salted_digest(&salt, &letters);
+        let credential = Self { key_id, display_name, hint, salt, digest, starts_at, ends_at };
+        Ok((credential, Secret::new(letters)))
+    }
+
+    /// Whether this is the secret, whatever its dates.
+    pub(crate) fn matches(&self, secret: &Secret) -> bool {
+        salted_digest(&self.salt, secret.expose()).ct_eq(&self.digest).into()
+    }
+
+    /// Whether it may be used at that time.
+    pub(crate) fn is_valid_at(&self, now: i64) -> bool {
+        (self.starts_at..self.ends_at).contains(&now)
+    }
+}
+
+impl fmt::Debug for PasswordCredential {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PasswordCredential").field("key_id", &self.key_id).finish_non_exhaustive()
+    }
+}
+
+/// A certificate whose key may sign assertions.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct KeyCredential {
+    /// GUID.
+    pub(crate) key_id: String,
+    pub(crate) display_name: Option<String>,
+    /// X.509 certificate in DER.
+    pub(crate) certificate: Vec<u8>,
+    pub(crate) thumbprint_sha1: Vec<u8>,
+    pub(crate) thumbprint_sha256: Vec<u8>,
+    pub(crate) starts_at: i64,
+    pub(crate) ends_at: i64,
+}
+
+impl KeyCredential {
+    /// Takes a certificate in DER that was read before.
+    pub(crate) fn new(
+        key_id: String,
+        display_name: Option<String>,
+        certificate: Vec<u8>,
+        starts_at: i64,
+        ends_at: i64,
+    ) -> Self {
+        let thumbprint_sha1 = digest(&SHA1_FOR_LEGACY_USE_ONLY, &certificate).as_ref().to_vec();
+        let thumbprint_sha256 = digest(&SHA256, &certificate).as_ref().to_vec();
+        Self { key_id, display_name, certificate, thumbprint_sha1, thumbprint_sha256, starts_at, ends_at }
+    }
+
+    /// Whether it may be used at that time.
+    pub(crate) fn is_valid_at(&self, now: i64) -> bool {
+        (self.starts_at..self.ends_at).contains(&now)
+    }
+}
+
+impl Store {
+    /// The secrets of an application (by object id), oldest start first, expired ones among them.
+    pub(crate) fn password_credentials(
+        &self,
+        application: &str,
+    ) -> Result<Vec<PasswordCredential>, StoreError> {
+        self.read(|connection| passwords(connection, application))
+    }
+
+    /// The certificates of an application (by object id), oldest start first, expired ones among them.
+    pub(crate) fn key_credentials(&self, application: &str) -> Result<Vec<KeyCredential>, StoreError> {
+        self.read(|connection| keys(connection, application))
+    }
+
+    /// Gives an application (by object id) a further secret.
+    pub(crate) fn add_password(
+        &self,
+        tenant: &str,
+        application: &str,
+        credential: &PasswordCredential,
+    ) -> Result<(), StoreError> {
+        self.write(|transaction| insert_password(transaction, tenant, application, credential))
+    }
+}
+
+pub(crate) fn passwords(
+    connection: &Connection,
+    application: &str,
+) -> Result<Vec<PasswordCredential>, StoreError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT key_id, display_name, hint, salt, digest, starts_at, ends_at FROM password_credentials
+         WHERE application_id = ?1 ORDER BY starts_at, key_id",
+    )?;
+    let rows = statement.query_map([application], |row| {
+        Ok(PasswordCredential {
+            key_id: row.get(0)?,
+            display_name: row.get(1)?,
+            hint: row.get(2)?,
+            salt: row.get(3)?,
+            digest: row.get(4)?,
+            starts_at: row.get(5)?,
+            ends_at: row.get(6)?,
+        })
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+pub(crate) fn keys(connection: &Connection, application: &str) -> Result<Vec<KeyCredential>, StoreError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT key_id, display_name, certificate, thumbprint_sha1, thumbprint_sha256, starts_at, ends_at
+         FROM key_credentials WHERE application_id = ?1 ORDER BY starts_at, key_id",
+    )?;
+    let rows = statement.query_map([application], |row| {
+        Ok(KeyCredential {
+            key_id: row.get(0)?,
+            display_name: row.get(1)?,
+            certificate: row.get(2)?,
+            thumbprint_sha1: row.get(3)?,
+            thumbprint_sha256: row.get(4)?,
+            starts_at: row.get(5)?,
+            ends_at: row.get(6)?,
+        })
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+pub(crate) fn insert_password(
+    connection: &Connection,
+    tenant: &str,
+    application: &str,
+    credential: &PasswordCredential,
+) -> Result<(), StoreError> {
+    connection.execute(
+        "INSERT INTO password_credentials VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+        params![
+            credential.key_id,
+            tenant,
+            application,
+            credential.display_name,
+            credential.hint,
+            credential.salt,
+            credential.digest,
+            credential.starts_at,
+            credential.ends_at
+        ],
+    )?;
+    Ok(())
+}
+
+/// Removes a secret; whether there was one.
+pub(crate) fn delete_password(
+    connection: &Connection,
+    application: &str,
+    key_id: &str,
+) -> Result<bool, StoreError> {
+    let sql = "DELETE FROM password_credentials WHERE application_id = ?1 AND key_id = lower(?2)";
+    Ok(connection.execute(sql, params![application, key_id])? > 0)
+}
+
+/// Replaces all certificates of an application.
+pub(crate) fn replace_keys(
+    connection: &Connection,
+    tenant: &str,
+    application: &str,
+    credentials: &[KeyCredential],
+) -> Result<(), StoreError> {
+    connection.execute("DELETE FROM key_credentials WHERE application_id = ?1", [application])?;
+    let mut statement = connection
+        .prepare_cached("INSERT INTO key_credentials VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)")?;
+    for credential in credentials {
+        statement.execute(params![
+            application,
+            credential.key_id,
+            tenant,
+            credential.display_name,
+            credential.certificate,
+            credential.thumbprint_sha1,
+            credential.thumbprint_sha256,
+            credential.starts_at,
+            credential.ends_at
+        ])?;
+    }
+    Ok(())
+}
+
+fn salted_digest(salt: &[u8], secret: &[u8]) -> Vec<u8> {
+    digest(&SHA256, &[salt, secret].concat()).as_ref().to_vec()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_is_known_again_but_cannot_be_read_back() {
+        let (credential, secret) = PasswordCredential::generate("id".into(), None, 10, 20).unwrap();
+        assert_eq!(secret.expose().len(), 40);
+        assert!(secret.expose_text().unwrap().starts_with(&credential.hint));
+        assert!(credential.matches(&secret));
+        assert!(!credential.matches(&Secret::from("something else")));
+        assert!(!format!("{credential:?}").contains(secret.expose_text().unwrap()));
+        assert_eq!([9, 10, 19, 20].map(|now| credential.is_valid_at(now)), [false, true, true, false]);
+    }
+}

@@ -1,0 +1,33 @@
+//! Everything the tenant knows, in one SQLite database.
+//!
+//! Directory objects (applications, service principals, users) are JSON documents; what has to be found fast is a
+//! generated column over the document, so that there is one truth and no copy to keep in step. Pages go by key, never
+//! by offset: the last page of a million users costs what the first one does. Times are Unix seconds.
+//!
+//! A file is in WAL mode with one writer and a few readers that never wait for it. A database in memory has one
+//! connection for everything.
+
+pub(crate) mod assignments;
+mod connections;
+pub(crate) mod credentials;
+mod error;
+pub(crate) mod objects;
+mod permissions;
+pub(crate) mod principals;
+mod schema;
+mod seed;
+mod settings;
+pub(crate) mod tenants;
+mod time;
+
+pub(crate) use self::assignments::Assignment;
+pub(crate) use self::connections::Store;
+pub(crate) use self::credentials::{KeyCredential, PasswordCredential};
+pub(crate) use self::error::StoreError;
+pub(crate) use self::objects::{Condition, Object, Order, PageQuery, Position, Table};
+pub(crate) use self::permissions::GRAPH_APP_ID;
+pub(crate) use self::principals::{Application, ServicePrincipal, normalized_name};
+pub(crate) use self::seed::{Seed, Seeded};
+pub(crate) use self::tenants::Tenant;
+pub(crate) use self::time::timestamp;
+pub(crate) use rusqlite::types::Value as SqlValue;

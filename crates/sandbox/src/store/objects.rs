@@ -1,0 +1,216 @@
+//! Directory objects as documents: insert, find, replace, delete, page, count.
+
+use rusqlite::types::Value as SqlValue;
+use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
+use serde_json::{Map, Value};
+
+use super::StoreError;
+
+/// Where objects of one type live.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Table {
+    Applications,
+    ServicePrincipals,
+    Users,
+}
+
+impl Table {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Applications => "applications",
+            Self::ServicePrincipals => "service_principals",
+            Self::Users => "users",
+        }
+    }
+}
+
+/// One object and its place in the order of creation.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Object {
+    pub(crate) seq: i64,
+    pub(crate) document: Map<String, Value>,
+}
+
+impl Object {
+    /// The object's id, a GUID.
+    pub(crate) fn id(&self) -> &str {
+        self.text("id")
+    }
+
+    /// A property that is a string; empty when it is missing.
+    pub(crate) fn text(&self, property: &str) -> &str {
+        self.document.get(property).and_then(Value::as_str).unwrap_or_default()
+    }
+}
+
+/// A condition over a table's columns with its parameters in order. `sql` is written by this crate alone; everything
+/// that came from outside is a parameter.
+#[derive(Clone, Debug)]
+pub(crate) struct Condition {
+    pub(crate) sql: String,
+    pub(crate) parameters: Vec<SqlValue>,
+}
+
+impl Condition {
+    /// True of every object.
+    pub(crate) fn all() -> Self {
+        Self { sql: "TRUE".into(), parameters: Vec::new() }
+    }
+}
+
+/// An order by one column; ties, and everything without an order, go by age.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Order {
+    pub(crate) column: &'static str,
+    pub(crate) descending: bool,
+}
+
+/// The last object of a page: the next page begins after it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct Position {
+    pub(crate) seq: i64,
+    /// The value of the ordering column, if there is an order.
+    pub(crate) value: Option<String>,
+}
+
+/// Which objects, in which order, from where on.
+#[derive(Clone, Debug)]
+pub(crate) struct PageQuery<'a> {
+    pub(crate) condition: &'a Condition,
+    pub(crate) order: Option<Order>,
+    pub(crate) after: Option<&'a Position>,
+    pub(crate) limit: usize,
+}
+
+/// Adds an object; a unique value that is taken is a conflict.
+pub(crate) fn insert(
+    connection: &Connection,
+    table: Table,
+    tenant: &str,
+    document: &Map<String, Value>,
+) -> Result<(), StoreError> {
+    let id = document.get("id").and_then(Value::as_str).unwrap_or_default();
+    let text = serde_json::to_string(document)?;
+    connection
+        .prepare_cached(&format!(
+            "INSERT INTO {} (tenant_id, id, document) VALUES (?1, ?2, ?3)",
+            table.name()
+        ))?
+        .execute(params![tenant, id, text])?;
+    Ok(())
+}
+
+/// Writes the document of an object that exists; a unique value that is taken is a conflict.
+pub(crate) fn replace(
+    connection: &Connection,
+    table: Table,
+    tenant: &str,
+    document: &Map<String, Value>,
+) -> Result<(), StoreError> {
+    let id = document.get("id").and_then(Value::as_str).unwrap_or_default();
+    let text = serde_json::to_string(document)?;
+    connection
+        .prepare_cached(&format!(
+            "UPDATE {} SET document = ?3 WHERE tenant_id = ?1 AND id = ?2",
+            table.name()
+        ))?
+        .execute(params![tenant, id, text])?;
+    Ok(())
+}
+
+/// Removes an object with everything that hangs on it; whether there was one.
+pub(crate) fn delete(
+    connection: &Connection,
+    table: Table,
+    tenant: &str,
+    id: &str,
+) -> Result<bool, StoreError> {
+    let sql = format!("DELETE FROM {} WHERE tenant_id = ?1 AND id = ?2", table.name());
+    Ok(connection.prepare_cached(&sql)?.execute(params![tenant, id])? > 0)
+}
+
+/// Finds an object by the value of a column that is unique (`id`, `app_id`, `user_principal_name`).
+pub(crate) fn find(
+    connection: &Connection,
+    table: Table,
+    tenant: &str,
+    column: &'static str,
+    value: &str,
+) -> Result<Option<Object>, StoreError> {
+    let sql = format!("SELECT seq, document FROM {} WHERE tenant_id = ?1 AND {column} = ?2", table.name());
+    let found = connection.prepare_cached(&sql)?.query_row(params![tenant, value], read_row).optional()?;
+    found.map(parse).transpose()
+}
+
+/// The objects of one page, at most `limit`.
+pub(crate) fn page(
+    connection: &Connection,
+    table: Table,
+    tenant: &str,
+    query: &PageQuery<'_>,
+) -> Result<Vec<Object>, StoreError> {
+    let mut parameters = vec![SqlValue::Text(tenant.to_owned())];
+    parameters.extend(query.condition.parameters.iter().cloned());
+    let mut sql = format!(
+        "SELECT seq, document FROM {} WHERE tenant_id = ? AND ({})",
+        table.name(),
+        query.condition.sql
+    );
+    let by = query.order.map(|order| (order.column, if order.descending { "<" } else { ">" }));
+    match (query.after, by) {
+        (None, _) => {}
+        (Some(position), None) => {
+            sql.push_str(" AND seq > ?");
+            parameters.push(SqlValue::Integer(position.seq));
+        }
+        (Some(position), Some((column, beyond))) => {
+            // Row values keep the order total: the same value again goes by age.
+            let value = position.value.clone().unwrap_or_default();
+            sql.push_str(&format!(
+                " AND (coalesce({column}, '') {beyond} ? COLLATE NOCASE
+                   OR (coalesce({column}, '') = ? COLLATE NOCASE AND seq > ?))"
+            ));
+            parameters.extend([
+                SqlValue::Text(value.clone()),
+                SqlValue::Text(value),
+                SqlValue::Integer(position.seq),
+            ]);
+        }
+    }
+    match query.order {
+        None => sql.push_str(" ORDER BY seq"),
+        Some(order) => {
+            let direction = if order.descending { "DESC" } else { "ASC" };
+            sql.push_str(&format!(
+                " ORDER BY coalesce({}, '') COLLATE NOCASE {direction}, seq",
+                order.column
+            ));
+        }
+    }
+    sql.push_str(" LIMIT ?");
+    parameters.push(SqlValue::Integer(i64::try_from(query.limit).unwrap_or(i64::MAX)));
+    let mut statement = connection.prepare_cached(&sql)?;
+    let rows = statement.query_map(params_from_iter(parameters), read_row)?;
+    rows.map(|row| parse(row?)).collect()
+}
+
+/// How many objects meet the condition.
+pub(crate) fn count(
+    connection: &Connection,
+    table: Table,
+    tenant: &str,
+    condition: &Condition,
+) -> Result<i64, StoreError> {
+    let sql = format!("SELECT count(*) FROM {} WHERE tenant_id = ? AND ({})", table.name(), condition.sql);
+    let parameters =
+        std::iter::once(SqlValue::Text(tenant.to_owned())).chain(condition.parameters.iter().cloned());
+    Ok(connection.prepare_cached(&sql)?.query_row(params_from_iter(parameters), |row| row.get(0))?)
+}
+
+fn read_row(row: &Row<'_>) -> rusqlite::Result<(i64, String)> {
+    Ok((row.get(0)?, row.get(1)?))
+}
+
+fn parse((seq, text): (i64, String)) -> Result<Object, StoreError> {
+    Ok(Object { seq, document: serde_json::from_str(&text)? })
+}

@@ -1,0 +1,143 @@
+//! The tables, and what makes a database a sandbox's.
+
+use std::path::Path;
+
+use rusqlite::Connection;
+
+use super::StoreError;
+
+/// Marks the file as a sandbox's in its header ("unAt").
+const APPLICATION_ID: i64 = 0x756e_4174;
+
+/// Counts every change of the tables.
+const VERSION: i64 = 1;
+
+/// Makes the tables of an empty database, and refuses any other that this version does not know.
+pub(super) fn prepare(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {
+    let pragma = |name: &str| {
+        connection
+            .query_row(&format!("PRAGMA {name}"), [], |row| row.get::<_, i64>(0))
+            .map_err(|error| StoreError::open(path, error))
+    };
+    let tables: i64 = connection
+        .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))
+        .map_err(|error| StoreError::open(path, error))?;
+    match (tables, pragma("application_id")?, pragma("user_version")?) {
+        (0, ..) => create(connection),
+        (_, APPLICATION_ID, VERSION) => Ok(()),
+        (_, APPLICATION_ID, found) if found > VERSION => Err(StoreError::newer(path, found, VERSION)),
+        _ => Err(StoreError::foreign(path)),
+    }
+}
+
+fn create(connection: &mut Connection) -> Result<(), StoreError> {
+    let transaction = connection.transaction()?;
+    transaction.execute_batch(TABLES)?;
+    transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+    transaction.pragma_update(None, "user_version", VERSION)?;
+    Ok(transaction.commit()?)
+}
+
+const TABLES: &str = "
+CREATE TABLE settings (
+    name  TEXT PRIMARY KEY,
+    value BLOB NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE tenants (
+    id           TEXT PRIMARY KEY,
+    display_name TEXT NOT NULL,
+    created_at   INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE domains (
+    name       TEXT PRIMARY KEY COLLATE NOCASE,
+    tenant_id  TEXT NOT NULL REFERENCES tenants (id),
+    is_initial INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE applications (
+    seq          INTEGER PRIMARY KEY,
+    tenant_id    TEXT NOT NULL REFERENCES tenants (id),
+    id           TEXT NOT NULL UNIQUE,
+    document     TEXT NOT NULL,
+    app_id       TEXT COLLATE NOCASE AS (document ->> '$.appId'),
+    display_name TEXT COLLATE NOCASE AS (document ->> '$.displayName')
+) STRICT;
+CREATE INDEX applications_by_tenant ON applications (tenant_id);
+CREATE UNIQUE INDEX applications_by_app_id ON applications (app_id);
+CREATE INDEX applications_by_display_name ON applications (tenant_id, display_name);
+
+CREATE TABLE service_principals (
+    seq          INTEGER PRIMARY KEY,
+    tenant_id    TEXT NOT NULL REFERENCES tenants (id),
+    id           TEXT NOT NULL UNIQUE,
+    document     TEXT NOT NULL,
+    access_token_version INTEGER,
+    app_id       TEXT COLLATE NOCASE AS (document ->> '$.appId'),
+    display_name TEXT COLLATE NOCASE AS (document ->> '$.displayName')
+) STRICT;
+CREATE INDEX service_principals_by_tenant ON service_principals (tenant_id);
+CREATE UNIQUE INDEX service_principals_by_app_id ON service_principals (tenant_id, app_id);
+CREATE INDEX service_principals_by_display_name ON service_principals (tenant_id, display_name);
+
+CREATE TABLE service_principal_names (
+    tenant_id            TEXT NOT NULL,
+    name                 TEXT NOT NULL,
+    service_principal_id TEXT NOT NULL REFERENCES service_principals (id) ON DELETE CASCADE,
+    PRIMARY KEY (tenant_id, name)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX service_principal_names_by_principal ON service_principal_names (service_principal_id);
+
+CREATE TABLE users (
+    seq          INTEGER PRIMARY KEY,
+    tenant_id    TEXT NOT NULL REFERENCES tenants (id),
+    id           TEXT NOT NULL UNIQUE,
+    document     TEXT NOT NULL,
+    user_principal_name TEXT COLLATE NOCASE AS (document ->> '$.userPrincipalName'),
+    display_name TEXT COLLATE NOCASE AS (document ->> '$.displayName'),
+    mail         TEXT COLLATE NOCASE AS (document ->> '$.mail')
+) STRICT;
+CREATE INDEX users_by_tenant ON users (tenant_id);
+CREATE UNIQUE INDEX users_by_user_principal_name ON users (tenant_id, user_principal_name);
+CREATE INDEX users_by_display_name ON users (tenant_id, display_name);
+CREATE INDEX users_by_mail ON users (tenant_id, mail);
+
+CREATE TABLE app_role_assignments (
+    seq          INTEGER PRIMARY KEY,
+    tenant_id    TEXT NOT NULL,
+    id           TEXT NOT NULL UNIQUE,
+    principal_id TEXT NOT NULL REFERENCES service_principals (id) ON DELETE CASCADE,
+    resource_id  TEXT NOT NULL REFERENCES service_principals (id) ON DELETE CASCADE,
+    app_role_id  TEXT NOT NULL,
+    created_at   INTEGER NOT NULL,
+    UNIQUE (principal_id, resource_id, app_role_id)
+) STRICT;
+CREATE INDEX app_role_assignments_by_resource ON app_role_assignments (resource_id);
+
+CREATE TABLE password_credentials (
+    key_id         TEXT PRIMARY KEY,
+    tenant_id      TEXT NOT NULL,
+    application_id TEXT NOT NULL REFERENCES applications (id) ON DELETE CASCADE,
+    display_name   TEXT,
+    hint           TEXT NOT NULL,
+    salt           BLOB NOT NULL,
+    digest         BLOB NOT NULL,
+    starts_at      INTEGER NOT NULL,
+    ends_at        INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX password_credentials_by_application ON password_credentials (application_id);
+
+CREATE TABLE key_credentials (
+    application_id    TEXT NOT NULL REFERENCES applications (id) ON DELETE CASCADE,
+    key_id            TEXT NOT NULL,
+    tenant_id         TEXT NOT NULL,
+    display_name      TEXT,
+    certificate       BLOB NOT NULL,
+    thumbprint_sha1   BLOB NOT NULL,
+    thumbprint_sha256 BLOB NOT NULL,
+    starts_at         INTEGER NOT NULL,
+    ends_at           INTEGER NOT NULL,
+    PRIMARY KEY (application_id, key_id)
+) STRICT, WITHOUT ROWID;
+";

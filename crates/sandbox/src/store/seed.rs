@@ -1,0 +1,291 @@
+//! The first day of a tenant: Microsoft Graph, an administrator's application, and people.
+
+use rusqlite::Connection;
+use serde_json::{Map, Value, json};
+use unattended_core::{Entropy, Secret};
+
+use super::permissions::{graph_app_roles, graph_permission_id};
+use super::{
+    Application, Assignment, GRAPH_APP_ID, PasswordCredential, Store, StoreError, Table, Tenant, assignments,
+    credentials, objects, principals, tenants, timestamp,
+};
+use crate::people::{People, Person};
+
+/// What the administrator's application may do.
+const ADMINISTRATOR_PERMISSIONS: [&str; 3] =
+    ["Application.ReadWrite.All", "AppRoleAssignment.ReadWrite.All", "Directory.ReadWrite.All"];
+
+/// The setting that names the administrator's application.
+const ADMINISTRATOR: &str = "administrator";
+
+/// How long the administrator's secret lasts: longer than any sandbox.
+const ADMINISTRATOR_SECRET_LIFETIME: i64 = 20 * 365 * 86_400;
+
+/// Who owns Microsoft's own applications.
+const MICROSOFT_SERVICES_TENANT: &str = "f8cdef31-a31e-4b4a-93e4-5f571e91255a";
+
+/// What a new tenant begins with.
+#[derive(Debug)]
+pub(crate) struct Seed<'a> {
+    /// GUID, lower case.
+    pub(crate) tenant_id: String,
+    /// Initial verified domain.
+    pub(crate) domain: String,
+    pub(crate) display_name: String,
+    /// How many people, and which.
+    pub(crate) users: u32,
+    pub(crate) people_seed: u64,
+    /// Unix seconds.
+    pub(crate) now: i64,
+    pub(crate) entropy: &'a dyn Entropy,
+}
+
+/// A new tenant and the only copy of its administrator's secret.
+#[derive(Debug)]
+pub(crate) struct Seeded {
+    pub(crate) tenant: Tenant,
+    pub(crate) administrator_client_id: String,
+    pub(crate) administrator_secret: Secret,
+}
+
+impl Store {
+    /// Makes a tenant; all of it or nothing.
+    pub(crate) fn seed(&self, seed: &Seed<'_>) -> Result<Seeded, StoreError> {
+        self.write(|transaction| {
+            let tenant = Tenant {
+                id: seed.tenant_id.clone(),
+                display_name: seed.display_name.clone(),
+                domains: vec![seed.domain.clone()],
+                created_at: seed.now,
+            };
+            tenants::insert(transaction, &tenant)?;
+            let graph = add_graph(transaction, seed)?;
+            let (administrator_client_id, administrator_secret) =
+                add_administrator(transaction, seed, &graph)?;
+            for person in People::new(seed.people_seed, &seed.domain).take(seed.users as usize) {
+                let document = user_document(&person, seed.entropy.uuid(), seed.now);
+                objects::insert(transaction, Table::Users, &seed.tenant_id, &document)?;
+            }
+            Ok(Seeded { tenant, administrator_client_id, administrator_secret })
+        })
+    }
+
+    /// The administrator's application, in a tenant that was seeded.
+    pub(crate) fn administrator(&self) -> Result<Option<Application>, StoreError> {
+        let Some(app_id) = self.setting(ADMINISTRATOR)? else {
+            return Ok(None);
+        };
+        self.application_by_app_id(&String::from_utf8_lossy(&app_id))
+    }
+
+    /// Gives the administrator's application a new secret, for when the file with the first one is lost.
+    pub(crate) fn renew_administrator_secret(
+        &self,
+        now: i64,
+        entropy: &dyn Entropy,
+    ) -> Result<Secret, StoreError> {
+        let application = self
+            .administrator()?
+            .ok_or_else(|| StoreError::corrupt("the tenant has no administrator's application"))?;
+        let (credential, secret) = administrator_password(now, entropy)?;
+        self.add_password(&application.tenant_id, application.id(), &credential)?;
+        Ok(secret)
+    }
+}
+
+/// Adds the service principal of Microsoft Graph and returns its object id.
+fn add_graph(connection: &Connection, seed: &Seed<'_>) -> Result<String, StoreError> {
+    let id = seed.entropy.uuid();
+    let document = object(json!({
+        "id": id,
+        "accountEnabled": true,
+        "appDisplayName": "Microsoft Graph",
+        "appId": GRAPH_APP_ID,
+        "appOwnerOrganizationId": MICROSOFT_SERVICES_TENANT,
+        "appRoleAssignmentRequired": false,
+        "appRoles": graph_app_roles(),
+        "createdDateTime": timestamp(seed.now),
+        "displayName": "Microsoft Graph",
+        "servicePrincipalNames": [
+            GRAPH_APP_ID,
+            format!("{GRAPH_APP_ID}/graph.microsoft.com"),
+            "https://graph.microsoft.com",
+            "https://graph.microsoft.com/",
+        ],
+        "servicePrincipalType": "Application",
+        "signInAudience": "AzureADMultipleOrgs",
+        "tags": [],
+    }));
+    principals::insert(connection, &seed.tenant_id, &document, Some(2))?;
+    Ok(id)
+}
+
+fn add_administrator(
+    connection: &Connection,
+    seed: &Seed<'_>,
+    graph: &str,
+) -> Result<(String, Secret), StoreError> {
+    let (application, app_id, principal) = (seed.entropy.uuid(), seed.entropy.uuid(), seed.entropy.uuid());
+    let name = "Sandbox administrator";
+    let document = object(json!({
+        "id": application,
+        "appId": app_id,
+        "createdDateTime": timestamp(seed.now),
+        "displayName": name,
+        "publisherDomain": seed.domain,
+        "signInAudience": "AzureADMyOrg",
+        "identifierUris": [],
+        "appRoles": [],
+        "requiredResourceAccess": [],
+        "tags": [],
+        "api": { "requestedAccessTokenVersion": 2 },
+    }));
+    objects::insert(connection, Table::Applications, &seed.tenant_id, &document)?;
+    let document = object(json!({
+        "id": principal,
+        "accountEnabled": true,
+        "appDisplayName": name,
+        "appId": app_id,
+        "appOwnerOrganizationId": seed.tenant_id,
+        "appRoleAssignmentRequired": false,
+        "appRoles": [],
+        "createdDateTime": timestamp(seed.now),
+        "displayName": name,
+        "servicePrincipalNames": [app_id],
+        "servicePrincipalType": "Application",
+        "signInAudience": "AzureADMyOrg",
+        "tags": [],
+    }));
+    principals::insert(connection, &seed.tenant_id, &document, Some(2))?;
+    for role in ADMINISTRATOR_PERMISSIONS.iter().filter_map(|value| graph_permission_id(value)) {
+        let assignment = Assignment {
+            seq: 0,
+            id: assignments::new_id(seed.entropy),
+            principal_id: principal.clone(),
+            resource_id: graph.to_owned(),
+            app_role_id: role.to_owned(),
+            created_at: seed.now,
+        };
+        assignments::insert(connection, &seed.tenant_id, &assignment)?;
+    }
+    let (credential, secret) = administrator_password(seed.now, seed.entropy)?;
+    credentials::insert_password(connection, &seed.tenant_id, &application, &credential)?;
+    connection.execute(
+        "INSERT OR REPLACE INTO settings VALUES (?1, ?2)",
+        rusqlite::params![ADMINISTRATOR, app_id.as_bytes()],
+    )?;
+    Ok((app_id, secret))
+}
+
+fn administrator_password(
+    now: i64,
+    entropy: &dyn Entropy,
+) -> Result<(PasswordCredential, Secret), StoreError> {
+    let ends_at = now + ADMINISTRATOR_SECRET_LIFETIME;
+    PasswordCredential::generate(entropy.uuid(), Some("sandbox".into()), now, ends_at)
+}
+
+fn user_document(person: &Person, id: String, now: i64) -> Map<String, Value> {
+    object(json!({
+        "id": id,
+        "accountEnabled": true,
+        "businessPhones": [],
+        "createdDateTime": timestamp(now),
+        "department": person.department,
+        "displayName": person.display_name,
+        "givenName": person.given_name,
+        "jobTitle": person.job_title,
+        "mail": person.user_principal_name,
+        "mailNickname": person.mail_nickname,
+        "mobilePhone": person.mobile_phone,
+        "officeLocation": person.office_location,
+        "preferredLanguage": person.preferred_language,
+        "surname": person.surname,
+        "userPrincipalName": person.user_principal_name,
+        "userType": "Member",
+    }))
+}
+
+fn object(value: Value) -> Map<String, Value> {
+    match value {
+        Value::Object(map) => map,
+        _ => Map::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use unattended_core::SeededEntropy;
+
+    use super::*;
+
+    const TENANT: &str = "11111111-2222-4333-8444-555555555555";
+
+    fn seeded(users: u32) -> (Store, Seeded) {
+        let store = Store::in_memory().unwrap();
+        let seed = Seed {
+            tenant_id: TENANT.into(),
+            domain: "contoso.onmicrosoft.com".into(),
+            display_name: "Contoso".into(),
+            users,
+            people_seed: 42,
+            now: 1_800_000_000,
+            entropy: &SeededEntropy::new(1),
+        };
+        let seeded = store.seed(&seed).unwrap();
+        (store, seeded)
+    }
+
+    #[test]
+    fn a_new_tenant_has_microsoft_graph_under_all_its_names() {
+        let (store, _) = seeded(0);
+        for name in [GRAPH_APP_ID, "https://graph.microsoft.com", "HTTPS://GRAPH.microsoft.com/"] {
+            let graph = store.resource_by_name(TENANT, name).unwrap().unwrap();
+            assert_eq!((graph.app_id(), graph.access_token_version), (GRAPH_APP_ID, Some(2)));
+            assert_eq!(
+                graph.app_role("741f803b-c850-494e-b5df-cde7c675a1ca").unwrap()["value"],
+                "User.ReadWrite.All"
+            );
+        }
+        assert!(store.resource_by_name(TENANT, "https://graph.microsoft.com/v1.0").unwrap().is_none());
+        assert!(store.resource_by_name("other", GRAPH_APP_ID).unwrap().is_none());
+    }
+
+    #[test]
+    fn the_administrator_holds_its_permissions_and_knows_its_secret() {
+        let (store, seeded) = seeded(0);
+        let application = store.administrator().unwrap().unwrap();
+        assert_eq!(application.app_id(), seeded.administrator_client_id);
+        let client = store.service_principal_by_app_id(TENANT, application.app_id()).unwrap().unwrap();
+        let graph = store.resource_by_name(TENANT, GRAPH_APP_ID).unwrap().unwrap();
+        assert_eq!(
+            store.application_role_values(TENANT, client.id(), graph.id()).unwrap(),
+            ["AppRoleAssignment.ReadWrite.All", "Application.ReadWrite.All", "Directory.ReadWrite.All"]
+        );
+        let renewed = store.renew_administrator_secret(1_800_000_000, &SeededEntropy::new(7)).unwrap();
+        let passwords = store.password_credentials(application.id()).unwrap();
+        for secret in [&seeded.administrator_secret, &renewed] {
+            assert_eq!(passwords.iter().filter(|password| password.matches(secret)).count(), 1);
+        }
+    }
+
+    #[test]
+    fn a_tenant_is_found_by_guid_and_by_domain_ignoring_case() {
+        let (store, seeded) = seeded(0);
+        for name in [TENANT, "contoso.onmicrosoft.com", "Contoso.OnMicrosoft.com"] {
+            assert_eq!(store.tenant(name).unwrap().unwrap(), seeded.tenant);
+        }
+        assert_eq!(store.tenant("fabrikam.com").unwrap(), None);
+    }
+
+    #[test]
+    fn ten_thousand_people_move_in_at_once() {
+        let (store, _) = seeded(10_000);
+        let count: i64 = store
+            .read(|connection| {
+                objects::count(connection, Table::Users, TENANT, &super::super::Condition::all())
+            })
+            .unwrap();
+        assert_eq!(count, 10_000);
+    }
+}

@@ -1,0 +1,25 @@
+//! Named values of the sandbox itself: the port, the signing keys.
+
+use rusqlite::{OptionalExtension, params};
+
+use super::{Store, StoreError};
+
+impl Store {
+    /// The value of a setting.
+    pub(crate) fn setting(&self, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        self.read(|connection| {
+            Ok(connection
+                .prepare_cached("SELECT value FROM settings WHERE name = ?1")?
+                .query_row([name], |row| row.get(0))
+                .optional()?)
+        })
+    }
+
+    /// Sets it, whatever it was.
+    pub(crate) fn set_setting(&self, name: &str, value: &[u8]) -> Result<(), StoreError> {
+        self.write(|transaction| {
+            transaction.execute("INSERT OR REPLACE INTO settings VALUES (?1, ?2)", params![name, value])?;
+            Ok(())
+        })
+    }
+}
