@@ -1,0 +1,88 @@
+// An OAuth 2.0 authority that is not ours: oidc-provider (OpenID certified) over HTTPS on a free loopback port.
+//
+//   node authority.mjs SETTINGS.json
+//
+// SETTINGS.json: tls.key, tls.certificate, client.certificate (PEM files), secret (the shared client secret),
+// resource (the one API it issues tokens for), scope, ready (written atomically when connections are accepted),
+// requests (one line per token request: how the client presented itself, "Basic" or "body").
+// UNATTENDED_THIRD_PARTY names the folder that holds node/node_modules.
+
+import { createPublicKey, generateKeyPairSync } from "node:crypto";
+import { appendFileSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { createServer } from "node:https";
+import { load } from "./load.mjs";
+
+const settings = JSON.parse(readFileSync(process.argv[2], "utf8"));
+const { Provider, errors } = await load("oidc-provider");
+
+// The port must be known before the issuer can be named, so the server listens first and refuses until then.
+let handler = (_request, response) => response.writeHead(503).end();
+const server = createServer(
+  { key: readFileSync(settings.tls.key), cert: readFileSync(settings.tls.certificate) },
+  (request, response) => handler(request, response),
+);
+await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
+const issuer = `https://localhost:${server.address().port}`;
+const answer = new Provider(issuer, configuration()).callback();
+handler = (request, response) => {
+  // oidc-provider accepts a secret in either place, so which one was used is only seen here.
+  if (request.url === "/token") {
+    appendFileSync(settings.requests, `${request.headers.authorization?.split(" ")[0] ?? "body"}\n`);
+  }
+  return answer(request, response);
+};
+
+writeFileSync(`${settings.ready}.part`, JSON.stringify({ issuer }));
+renameSync(`${settings.ready}.part`, settings.ready);
+
+function configuration() {
+  return {
+    clients: [
+      client("basic-client", { token_endpoint_auth_method: "client_secret_basic", client_secret: settings.secret }),
+      client("post-client", { token_endpoint_auth_method: "client_secret_post", client_secret: settings.secret }),
+      client("certificate-client", { token_endpoint_auth_method: "private_key_jwt", jwks: { keys: [publicKey()] } }),
+    ],
+    clientAuthMethods: ["client_secret_basic", "client_secret_post", "private_key_jwt"],
+    scopes: [settings.scope],
+    jwks: { keys: [signingKey()] },
+    ttl: { ClientCredentials: 600 },
+    extraTokenClaims: () => ({ roles: [settings.scope] }),
+    features: {
+      devInteractions: { enabled: false },
+      clientCredentials: { enabled: true },
+      resourceIndicators: {
+        enabled: true,
+        getResourceServerInfo: (_context, resource) => {
+          if (resource !== settings.resource) throw new errors.InvalidTarget();
+          return {
+            scope: settings.scope,
+            audience: resource,
+            accessTokenTTL: 600,
+            accessTokenFormat: "jwt",
+            jwt: { sign: { alg: "RS256" } },
+          };
+        },
+      },
+    },
+  };
+}
+
+function client(client_id, authentication) {
+  return {
+    client_id,
+    grant_types: ["client_credentials"],
+    redirect_uris: [],
+    response_types: [],
+    scope: settings.scope,
+    ...authentication,
+  };
+}
+
+function publicKey() {
+  return { ...createPublicKey(readFileSync(settings.client.certificate)).export({ format: "jwk" }), use: "sig" };
+}
+
+function signingKey() {
+  const { privateKey } = generateKeyPairSync("rsa", { modulusLength: 2048 });
+  return { ...privateKey.export({ format: "jwk" }), use: "sig", alg: "RS256", kid: "authority-1" };
+}

@@ -1,0 +1,132 @@
+//! `cargo xtask test`: everything that must hold before a change lands, the quick checks first.
+
+use std::process::Command;
+
+use crate::policy;
+use crate::progress::{self, Outcome, Progress};
+use crate::project::Project;
+use crate::third_party::{self, Missing};
+
+const EVERYTHING: [&str; 3] = ["--workspace", "--all-features", "--locked"];
+
+/// Run every step, also after one has failed; true when all passed.
+pub(crate) fn run(project: &Project) -> Result<bool, String> {
+    let mut progress = Progress::start();
+    let mut missing = Vec::new();
+    let mut counts = Counts::default();
+
+    progress.step("format", || quiet(project, "format", &mut project.cargo(["fmt", "--all", "--check"])));
+    progress.step("policy", || policy::check(project));
+    progress.step("clippy", || {
+        let mut command = project.cargo(["clippy", "--all-targets"]);
+        quiet(project, "clippy", command.args(EVERYTHING).args(["--", "-D", "warnings"]))
+    });
+    progress.step("third-party", || {
+        missing = third_party::prepare(project);
+        third_party::report(project, &missing)
+    });
+    progress.step("tests", || counted(project, "tests", &mut tests(project, &missing), &mut counts));
+    progress.step("doc tests", || {
+        let mut command = project.cargo(["test", "--doc"]);
+        counted(project, "doc-tests", command.args(EVERYTHING), &mut counts)
+    });
+    progress.step("docs", || {
+        let mut command = project.cargo(["doc", "--no-deps"]);
+        quiet(project, "docs", command.args(EVERYTHING).env("RUSTDOCFLAGS", "-D warnings"))
+    });
+
+    let passed = progress.finish();
+    println!("tests: {} passed, {} failed, {} skipped", counts.passed, counts.failed, counts.skipped);
+    if passed && counts.passed == 0 {
+        return Err("no test was run".to_owned());
+    }
+    Ok(passed)
+}
+
+/// All tests but the doc tests, by nextest where it is installed.
+fn tests(project: &Project, missing: &[Missing]) -> Command {
+    let mut command = if project.has_cargo("nextest") {
+        let mut command = project.cargo(["nextest", "run", "--no-fail-fast"]);
+        command.args(EVERYTHING);
+        for missing in missing {
+            command.args(["-E", &format!("not test(/^{}::/)", missing.tests())]);
+        }
+        command
+    } else {
+        let mut command = project.cargo(["test", "--no-fail-fast", "--all-targets"]);
+        command.args(EVERYTHING).arg("--");
+        for missing in missing {
+            command.args(["--skip", &format!("{}::", missing.tests())]);
+        }
+        command
+    };
+    command.env("UNATTENDED_THIRD_PARTY", project.third_party());
+    command
+}
+
+fn quiet(project: &Project, log_name: &str, command: &mut Command) -> Outcome {
+    match progress::run(project, log_name, command) {
+        Ok(_) => Outcome::Passed(String::new()),
+        Err(output) => Outcome::Failed(output),
+    }
+}
+
+fn counted(project: &Project, log_name: &str, command: &mut Command, counts: &mut Counts) -> Outcome {
+    let result = progress::run(project, log_name, command);
+    let (Ok(output) | Err(output)) = &result;
+    let own = Counts::of(output);
+    counts.add(&own);
+    match result {
+        Ok(_) => Outcome::Passed(format!("{} passed, {} skipped", own.passed, own.skipped)),
+        Err(output) => Outcome::Failed(output),
+    }
+}
+
+/// What the closing lines of test runners add up to.
+#[derive(Debug, Default, PartialEq)]
+struct Counts {
+    passed: u64,
+    failed: u64,
+    skipped: u64,
+}
+
+impl Counts {
+    /// Read the closing lines of nextest ("Summary [ 1.2s] 3 tests run: 2 passed, 1 failed, 4 skipped") and of
+    /// `cargo test` ("test result: ok. 3 passed; 0 failed; 1 ignored; ...").
+    fn of(output: &str) -> Self {
+        let mut counts = Self::default();
+        for line in output.lines().map(str::trim_start) {
+            let closing = line.starts_with("Summary [") || line.starts_with("test result: ");
+            let words: Vec<&str> = line.split_whitespace().collect();
+            for pair in words.windows(2).filter(|_| closing) {
+                let Ok(number) = pair[0].parse::<u64>() else { continue };
+                match pair[1].trim_matches([',', ';']) {
+                    "passed" => counts.passed += number,
+                    "failed" | "timed" | "exec" => counts.failed += number,
+                    "skipped" | "ignored" => counts.skipped += number,
+                    _ => {}
+                }
+            }
+        }
+        counts
+    }
+
+    fn add(&mut self, other: &Self) {
+        self.passed += other.passed;
+        self.failed += other.failed;
+        self.skipped += other.skipped;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Counts;
+
+    #[test]
+    fn the_closing_lines_of_both_runners_are_added_up() {
+        let output = "     Summary [   0.012s] 7 tests run: 5 passed (1 slow), 1 failed, 1 timed out, 2 skipped\n\
+            test result: ok. 3 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.01s\n\
+            a line of a test: 9 passed\n";
+        assert_eq!(Counts::of(output), Counts { passed: 8, failed: 2, skipped: 3 });
+    }
+}

@@ -1,0 +1,152 @@
+//! What the third-party tests need: Python packages in a virtual environment of their own, npm packages in a
+//! folder of their own. Both are kept while the pinned manifest is unchanged.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::progress::{self, Outcome};
+use crate::project::{self, Project};
+
+/// A toolchain that could not be had.
+pub(crate) struct Missing {
+    name: &'static str,
+    tests: &'static str,
+    why: String,
+}
+
+impl Missing {
+    /// The module whose tests cannot run without it.
+    pub(crate) fn tests(&self) -> &'static str {
+        self.tests
+    }
+}
+
+/// `cargo xtask third-party`: true when everything could be had.
+pub(crate) fn run(project: &Project) -> bool {
+    let missing = prepare(project);
+    match report(project, &missing) {
+        Outcome::Passed(note) => println!("{note}"),
+        Outcome::Failed(why) => eprintln!("error: {why}"),
+    }
+    missing.is_empty()
+}
+
+/// Install what is not there yet.
+pub(crate) fn prepare(project: &Project) -> Vec<Missing> {
+    let mut missing = Vec::new();
+    for (name, tests, install) in [
+        ("Python", "third_party::python", python as fn(&Project) -> Result<(), String>),
+        ("Node", "third_party::node", node),
+    ] {
+        if let Err(why) = install(project) {
+            missing.push(Missing { name, tests, why });
+        }
+    }
+    missing
+}
+
+/// Say what is there or, in one line each, what is not and which tests are therefore not run.
+pub(crate) fn report(project: &Project, missing: &[Missing]) -> Outcome {
+    if missing.is_empty() {
+        return Outcome::Passed(format!("in {}", project.third_party().display()));
+    }
+    if project::in_ci() {
+        let reasons: Vec<String> =
+            missing.iter().map(|missing| format!("{}: {}", missing.name, missing.why)).collect();
+        return Outcome::Failed(format!("CI is set, so nothing may be left out\n{}", reasons.join("\n")));
+    }
+    let line = |missing: &Missing| {
+        let why = missing.why.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("unknown").trim();
+        format!("{} packages not available ({why}): {} not run", missing.name, missing.tests)
+    };
+    Outcome::Passed(missing.iter().map(line).collect::<Vec<_>>().join("; "))
+}
+
+fn python(project: &Project) -> Result<(), String> {
+    let requirements = project.root().join("tests/third-party/python/requirements.txt");
+    let folder = project.third_party().join("venv");
+    let interpreter = folder.join(if cfg!(windows) { "Scripts/python.exe" } else { "bin/python" });
+    // The interpreter that the environment was made from may be gone since.
+    let alive = || succeeds(Command::new(&interpreter).args(["-c", "import azure.identity, msal, requests"]));
+    reuse_or_install(&folder, std::slice::from_ref(&requirements), alive, || {
+        let make = || {
+            let mut command = Command::new(if cfg!(windows) { "python" } else { "python3" });
+            progress::run(project, "venv", command.args(["-m", "venv", "--clear"]).arg(&folder))
+        };
+        make()
+            .or_else(|why| apt_install(project, &["python3", "python3-venv"], why).and_then(|()| make()))?;
+        let mut pip = Command::new(&interpreter);
+        pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--requirement"])
+            .arg(&requirements);
+        twice(|| progress::run(project, "pip", &mut pip))
+    })
+}
+
+fn node(project: &Project) -> Result<(), String> {
+    let source = project.root().join("tests/third-party/node");
+    let folder = project.third_party().join("node");
+    let manifests = ["package.json", "package-lock.json"].map(|name| source.join(name));
+    let alive = || folder.join("node_modules").is_dir() && succeeds(Command::new("node").arg("--version"));
+    reuse_or_install(&folder, &manifests, alive, || {
+        let copied = manifests.iter().try_for_each(|path| {
+            fs::create_dir_all(&folder)?;
+            fs::copy(path, folder.join(path.file_name().unwrap_or_default())).map(drop)
+        });
+        copied.map_err(|error| format!("cannot write {}: {error}", folder.display()))?;
+        let install = || {
+            let mut npm = Command::new(if cfg!(windows) { "npm.cmd" } else { "npm" });
+            npm.args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"]).current_dir(&folder);
+            progress::run(project, "npm", &mut npm)
+        };
+        if !(succeeds(Command::new("node").arg("--version"))
+            && succeeds(Command::new("npm").arg("--version")))
+        {
+            apt_install(project, &["nodejs", "npm"], "node and npm are not installed".to_owned())?;
+        }
+        twice(install)
+    })
+}
+
+/// Install unless the folder was completed for these very manifests.
+fn reuse_or_install(
+    folder: &Path,
+    manifests: &[PathBuf],
+    alive: impl Fn() -> bool,
+    install: impl FnOnce() -> Result<(), String>,
+) -> Result<(), String> {
+    let wanted = manifests
+        .iter()
+        .map(fs::read_to_string)
+        .collect::<Result<String, _>>()
+        .map_err(|error| format!("cannot read the pinned manifest: {error}"))?;
+    let stamp = folder.join(".installed");
+    if fs::read_to_string(&stamp).is_ok_and(|installed| installed == wanted) && alive() {
+        return Ok(());
+    }
+    // A stamp beside half an installation would call it complete.
+    let _ = fs::remove_file(&stamp);
+    install()?;
+    fs::write(&stamp, wanted).map_err(|error| format!("cannot write {}: {error}", stamp.display()))
+}
+
+/// Install Debian packages where that needs nobody's leave; otherwise the given reason stands.
+fn apt_install(project: &Project, packages: &[&str], why: String) -> Result<(), String> {
+    let root = succeeds(Command::new("sh").args(["-c", "test \"$(id -u)\" = 0"]));
+    if !(Path::new("/etc/debian_version").exists() && root) {
+        return Err(why);
+    }
+    progress::run(project, "apt-update", Command::new("apt-get").args(["update", "-q"]))?;
+    let mut install = Command::new("apt-get");
+    install.args(["install", "-qy", "--no-install-recommends"]).args(packages);
+    progress::run(project, "apt-install", install.env("DEBIAN_FRONTEND", "noninteractive")).map(drop)
+}
+
+/// A registry may be out of breath for a moment.
+fn twice(mut install: impl FnMut() -> Result<String, String>) -> Result<(), String> {
+    install().or_else(|_| install()).map(drop)
+}
+
+fn succeeds(command: &mut Command) -> bool {
+    command.output().is_ok_and(|output| output.status.success())
+}
