@@ -86,8 +86,9 @@ mod manual {
             Self { hands: Arc::new(Mutex::new(hands)), self_advancing: false }
         }
 
-        /// Like [`at`](Self::at), but a sleep moves the clock itself and completes at once: for code whose waits are
-        /// the subject and not the obstacle.
+        /// Like [`at`](Self::at), but a sleep moves the clock itself and completes when it is first polled: for code
+        /// whose waits are the subject and not the obstacle. A timeout beside work that is ready is never polled, and
+        /// so moves nothing.
         #[must_use]
         pub fn self_advancing_at(unix_seconds: u64) -> Self {
             Self { self_advancing: true, ..Self::at(unix_seconds) }
@@ -119,7 +120,7 @@ mod manual {
             self.hands().sleepers.len()
         }
 
-        /// Every duration that was ever asked of [`sleep`](Clock::sleep), in order.
+        /// Every duration that a polled [`sleep`](Clock::sleep) was asked for, in order.
         #[must_use]
         pub fn slept(&self) -> Vec<Duration> {
             self.hands().slept.clone()
@@ -140,13 +141,17 @@ mod manual {
         }
 
         fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
-            self.hands().slept.push(duration);
-            if self.self_advancing {
-                self.advance(duration);
-            }
             let clock = self.clone();
-            let until = self.elapsed() + if self.self_advancing { Duration::ZERO } else { duration };
+            let mut until = None;
             Box::pin(poll_fn(move |context| {
+                let until = *until.get_or_insert_with(|| {
+                    clock.hands().slept.push(duration);
+                    let until = clock.elapsed() + duration;
+                    if clock.self_advancing {
+                        clock.advance(duration);
+                    }
+                    until
+                });
                 let mut hands = clock.hands();
                 if hands.elapsed >= until {
                     return Poll::Ready(());

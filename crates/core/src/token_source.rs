@@ -4,8 +4,10 @@ use std::error::Error;
 use std::fmt;
 use std::time::SystemTime;
 
+use bytes::Bytes;
 use futures_core::future::BoxFuture;
 use http::HeaderValue;
+use zeroize::Zeroizing;
 
 /// Gives the `Authorization` header of one (application, tenant, resource).
 ///
@@ -31,7 +33,8 @@ pub enum TokenDemand {
     },
 }
 
-/// A finished `Authorization` header value, marked sensitive so that no HTTP library prints or indexes it.
+/// A finished `Authorization` header value, marked sensitive so that no HTTP library prints or indexes it, and wiped
+/// when its last clone is dropped.
 #[derive(Clone, Eq, PartialEq)]
 pub struct Authorization(HeaderValue);
 
@@ -39,7 +42,10 @@ impl Authorization {
     /// `Bearer` and the token (RFC 6750 section 2.1); `None` when the token holds bytes that no header may carry.
     #[must_use]
     pub fn bearer(token: &str) -> Option<Self> {
-        let mut value = HeaderValue::from_str(&format!("Bearer {token}")).ok()?;
+        let mut header = Zeroizing::new(Vec::with_capacity("Bearer ".len() + token.len()));
+        header.extend_from_slice(b"Bearer ");
+        header.extend_from_slice(token.as_bytes());
+        let mut value = HeaderValue::from_maybe_shared(Bytes::from_owner(header)).ok()?;
         value.set_sensitive(true);
         Some(Self(value))
     }

@@ -1,0 +1,272 @@
+//! Why there is no token.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use unattended_core::{HttpError, HttpErrorKind, aadsts};
+
+/// Why there is no token. Cheap to clone: every caller that waited for the same request gets the same error.
+#[derive(Clone, Debug)]
+pub struct Error(Arc<Inner>);
+
+#[derive(Clone, Debug)]
+struct Inner {
+    kind: ErrorKind,
+    message: String,
+    status: Option<u16>,
+    oauth: Option<OAuthError>,
+    retry_at: Option<SystemTime>,
+    source: Option<Arc<dyn std::error::Error + Send + Sync>>,
+}
+
+/// The members of an error response (RFC 6749 section 5.2, and what the Microsoft identity platform adds).
+#[derive(Clone, Debug, Default)]
+pub(crate) struct OAuthError {
+    pub(crate) error: String,
+    pub(crate) description: String,
+    pub(crate) codes: Vec<u32>,
+    pub(crate) trace_id: Option<String>,
+    pub(crate) correlation_id: Option<String>,
+    pub(crate) timestamp: Option<String>,
+    pub(crate) claims: Option<String>,
+}
+
+/// What class of thing is wrong.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The configuration or the request can never work.
+    Configuration,
+    /// The credential is missing, unreadable, wrong or used up.
+    Credential,
+    /// The server refuses the application: an administrator has to act.
+    Refused,
+    /// The server asked for patience.
+    Throttled,
+    /// The server or the way to it has a passing fault.
+    Transient,
+    /// The server said something that no standard describes.
+    Protocol,
+}
+
+impl Error {
+    pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Self(Arc::new(Inner {
+            kind,
+            message: message.into(),
+            status: None,
+            oauth: None,
+            retry_at: None,
+            source: None,
+        }))
+    }
+
+    pub(crate) fn configuration(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Configuration, message)
+    }
+
+    pub(crate) fn credential(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Credential, message)
+    }
+
+    pub(crate) fn protocol(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Protocol, message)
+    }
+
+    pub(crate) fn unreachable(url: &str, cause: HttpError) -> Self {
+        let host = url.split('/').nth(2).unwrap_or(url);
+        let message = match cause.kind() {
+            HttpErrorKind::Connect => format!("{host} cannot be reached"),
+            _ => format!("{host} gave no complete answer"),
+        };
+        Self::new(ErrorKind::Transient, message).caused_by(cause)
+    }
+
+    /// The answer of a token endpoint that is no token.
+    pub(crate) fn answered(status: u16, oauth: Option<OAuthError>, retry_at: Option<SystemTime>) -> Self {
+        let kind = classify(status, oauth.as_ref(), retry_at);
+        let message = match &oauth {
+            Some(OAuthError { error, description, .. }) if description.is_empty() => {
+                format!("the token endpoint refused with {error}")
+            }
+            Some(OAuthError { description, .. }) => first_sentence(description).to_owned(),
+            None if kind == ErrorKind::Throttled => {
+                format!("the token endpoint asks for patience (HTTP {status})")
+            }
+            None => format!("the token endpoint answered HTTP {status} without an OAuth error"),
+        };
+        Self(Arc::new(Inner { kind, message, status: Some(status), oauth, retry_at, source: None }))
+    }
+
+    pub(crate) fn caused_by(self, cause: impl std::error::Error + Send + Sync + 'static) -> Self {
+        self.map(|inner| inner.source = Some(Arc::new(cause)))
+    }
+
+    pub(crate) fn with_status(self, status: u16) -> Self {
+        self.map(|inner| inner.status = Some(status))
+    }
+
+    /// What class of thing is wrong.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        self.0.kind
+    }
+
+    /// Whether it passes without a human.
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        matches!(self.0.kind, ErrorKind::Throttled | ErrorKind::Transient)
+    }
+
+    /// Whether the server asked for patience.
+    #[must_use]
+    pub fn is_throttled(&self) -> bool {
+        self.0.kind == ErrorKind::Throttled
+    }
+
+    /// Whether the credential is at fault.
+    ///
+    /// # Troubleshooting
+    /// The certificate or secret is not (or no longer) registered for the application, is outside its validity, or the
+    /// machine's clock is off. `unattended doctor` tells which.
+    #[must_use]
+    pub fn is_credential(&self) -> bool {
+        self.0.kind == ErrorKind::Credential
+    }
+
+    /// Whether an administrator of the tenant has to act.
+    ///
+    /// # Troubleshooting
+    /// The application has no service principal in this tenant, is disabled, or was never given consent.
+    #[must_use]
+    pub fn needs_administrator(&self) -> bool {
+        self.0.kind == ErrorKind::Refused
+    }
+
+    /// The `AADSTS` numbers, most specific first as the server sent them.
+    #[must_use]
+    pub fn codes(&self) -> &[u32] {
+        self.0.oauth.as_ref().map_or(&[], |oauth| &oauth.codes)
+    }
+
+    /// The OAuth error code, such as `invalid_client`.
+    #[must_use]
+    pub fn oauth_error(&self) -> Option<&str> {
+        self.0.oauth.as_ref().map(|oauth| oauth.error.as_str())
+    }
+
+    /// The identifier that this request carried; support asks for it.
+    #[must_use]
+    pub fn correlation_id(&self) -> Option<&str> {
+        self.0.oauth.as_ref()?.correlation_id.as_deref()
+    }
+
+    /// The server's own identifier of the exchange.
+    #[must_use]
+    pub fn trace_id(&self) -> Option<&str> {
+        self.0.oauth.as_ref()?.trace_id.as_deref()
+    }
+
+    /// The server's time of the failure, as it wrote it.
+    #[must_use]
+    pub fn timestamp(&self) -> Option<&str> {
+        self.0.oauth.as_ref()?.timestamp.as_deref()
+    }
+
+    /// A claims challenge that came with the error, as JSON text.
+    #[must_use]
+    pub fn claims(&self) -> Option<&str> {
+        self.0.oauth.as_ref()?.claims.as_deref()
+    }
+
+    /// The HTTP status of the answer, if there was one.
+    #[must_use]
+    pub fn status(&self) -> Option<u16> {
+        self.0.status
+    }
+
+    /// The time before which nobody is going to ask this server for this token again.
+    #[must_use]
+    pub fn retry_at(&self) -> Option<SystemTime> {
+        self.0.retry_at
+    }
+
+    /// What somebody can do about it.
+    #[must_use]
+    pub fn remedy(&self) -> Option<&'static str> {
+        let entry = self.codes().iter().find_map(|code| aadsts::find(*code));
+        if let Some(entry) = entry {
+            return Some(entry.remedy);
+        }
+        match self.oauth_error()? {
+            "invalid_client" => {
+                Some("check the client id and its credential in the registration of the application")
+            }
+            "invalid_scope" | "invalid_target" => {
+                Some("check `scope` and `resource` of the API in the configuration")
+            }
+            "unauthorized_client" => {
+                Some("allow the client credentials grant in the application's registration")
+            }
+            _ => None,
+        }
+    }
+
+    fn map(mut self, change: impl FnOnce(&mut Inner)) -> Self {
+        change(Arc::make_mut(&mut self.0));
+        self
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.message)
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.0.source.as_deref().map(|source| source as _)
+    }
+}
+
+fn classify(status: u16, oauth: Option<&OAuthError>, retry_at: Option<SystemTime>) -> ErrorKind {
+    let by_code = oauth.and_then(|oauth| oauth.codes.iter().find_map(|code| aadsts::find(*code)));
+    if let Some(entry) = by_code {
+        return match entry.class {
+            aadsts::Class::Administrator => ErrorKind::Refused,
+            aadsts::Class::Credential | aadsts::Class::Federation => ErrorKind::Credential,
+            aadsts::Class::Transient if status == 429 || retry_at.is_some() => ErrorKind::Throttled,
+            aadsts::Class::Transient => ErrorKind::Transient,
+            _ => ErrorKind::Configuration,
+        };
+    }
+    match (status, oauth.map(|oauth| oauth.error.as_str())) {
+        (429, _) => ErrorKind::Throttled,
+        (408 | 500..=599, _) | (_, Some("temporarily_unavailable" | "server_error")) => ErrorKind::Transient,
+        (_, Some("invalid_client")) => ErrorKind::Credential,
+        (_, Some("unauthorized_client" | "access_denied" | "invalid_grant")) => ErrorKind::Refused,
+        (_, Some(_)) => ErrorKind::Configuration,
+        (_, None) => ErrorKind::Protocol,
+    }
+}
+
+/// The description without the trailer that the accessors give in parts.
+fn first_sentence(description: &str) -> &str {
+    let end = ["\r\n", " Trace ID:", "\nTrace ID:"].iter().filter_map(|mark| description.find(mark)).min();
+    description[..end.unwrap_or(description.len())].trim_end()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_trailer_of_a_description_is_not_repeated_in_the_message() {
+        let spaced = "AADSTS700016: Unknown. Trace ID: a Correlation ID: b Timestamp: c";
+        assert_eq!(first_sentence(spaced), "AADSTS700016: Unknown.");
+        assert_eq!(first_sentence("AADSTS700016: Unknown.\r\nTrace ID: a"), "AADSTS700016: Unknown.");
+        assert_eq!(first_sentence("plain"), "plain");
+    }
+}

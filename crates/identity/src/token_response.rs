@@ -1,0 +1,175 @@
+//! What a token endpoint answers (RFC 6749 sections 5.1 and 5.2).
+
+use std::borrow::Cow;
+use std::time::{Duration, SystemTime};
+
+use http::HeaderMap;
+use serde::{Deserialize, Deserializer};
+use unattended_core::{Authorization, aadsts, redact_tokens, retry_after};
+
+use crate::error::{Error, OAuthError};
+
+/// The longest wait that a server may impose; longer ones are taken for a mistake.
+const LONGEST_WAIT: Duration = Duration::from_secs(3_600);
+
+/// How long a token is used whose lifetime the server does not tell.
+const UNTOLD_LIFETIME: Duration = Duration::from_secs(300);
+
+/// A usable token and its times, counted from the answer.
+#[derive(Debug)]
+pub(crate) struct Issued {
+    pub(crate) authorization: Authorization,
+    pub(crate) lifetime: Duration,
+    pub(crate) refresh_in: Option<Duration>,
+}
+
+#[derive(Deserialize)]
+struct Success<'a> {
+    #[serde(borrow)]
+    access_token: Cow<'a, str>,
+    #[serde(borrow)]
+    token_type: Option<Cow<'a, str>>,
+    #[serde(default, deserialize_with = "seconds")]
+    expires_in: Option<Duration>,
+    #[serde(default, deserialize_with = "seconds")]
+    refresh_in: Option<Duration>,
+}
+
+pub(crate) fn success(body: &[u8]) -> Result<Issued, Error> {
+    let unexpected = |what: &str| Error::protocol(format!("the token endpoint answered 200, but {what}"));
+    // The parser's own message may quote the body, which holds a token.
+    let success: Success<'_> =
+        serde_json::from_slice(body).map_err(|_| unexpected("not with a token response"))?;
+    if !success.token_type.as_deref().is_none_or(|kind| kind.eq_ignore_ascii_case("bearer")) {
+        return Err(unexpected("with a token that is no bearer token"));
+    }
+    if success.access_token.is_empty() {
+        return Err(unexpected("with an empty token"));
+    }
+    let lifetime = success.expires_in.unwrap_or(UNTOLD_LIFETIME);
+    if lifetime.is_zero() {
+        return Err(unexpected("with a token that has already expired"));
+    }
+    let authorization = Authorization::bearer(&success.access_token)
+        .ok_or_else(|| unexpected("with a token that no header may carry"))?;
+    Ok(Issued { authorization, lifetime, refresh_in: success.refresh_in })
+}
+
+/// Everything that is no success: OAuth error, plain text, HTML, nothing.
+pub(crate) fn failure(status: u16, headers: &HeaderMap, body: &[u8], now: SystemTime) -> Error {
+    #[derive(Deserialize)]
+    struct Failure {
+        error: Option<serde_json::Value>,
+        error_description: Option<String>,
+        #[serde(default)]
+        error_codes: Vec<u32>,
+        trace_id: Option<String>,
+        correlation_id: Option<String>,
+        timestamp: Option<String>,
+        claims: Option<String>,
+    }
+    let oauth = serde_json::from_slice::<Failure>(body).ok().and_then(|failure| {
+        let error = match failure.error? {
+            serde_json::Value::String(code) => code,
+            serde_json::Value::Object(nested) => nested.get("code")?.as_str()?.to_owned(),
+            _ => return None,
+        };
+        let description = redact_tokens(&failure.error_description.unwrap_or_default());
+        let trailer = |label: &str| {
+            let rest = description.split_once(label)?.1.trim_start();
+            rest.split(['\r', '\n', ' ']).next().filter(|value| !value.is_empty()).map(str::to_owned)
+        };
+        let codes =
+            if failure.error_codes.is_empty() { aadsts::codes_in(&description) } else { failure.error_codes };
+        Some(OAuthError {
+            trace_id: failure.trace_id.or_else(|| trailer("Trace ID:")),
+            correlation_id: failure.correlation_id.or_else(|| trailer("Correlation ID:")),
+            timestamp: failure.timestamp,
+            claims: failure.claims,
+            error: redact_tokens(&error),
+            codes,
+            description,
+        })
+    });
+    let retry_at = retry_after(headers, now).map(|wait| now + wait.min(LONGEST_WAIT));
+    Error::answered(status, oauth, retry_at)
+}
+
+/// Seconds as a number, a decimal or a string of either.
+fn seconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
+    let value = Option::<serde_json::Value>::deserialize(deserializer)?;
+    let seconds = match value {
+        None | Some(serde_json::Value::Null) => return Ok(None),
+        Some(serde_json::Value::String(text)) => text.trim().parse::<f64>().ok(),
+        Some(other) => other.as_f64(),
+    };
+    seconds
+        .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
+        .filter(|lifetime| *lifetime < Duration::from_secs(10 * 365 * 86_400))
+        .map(Some)
+        .ok_or_else(|| serde::de::Error::custom("not a number of seconds"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::ErrorKind;
+
+    fn failed(status: u16, headers: &[(&'static str, &str)], body: &str) -> Error {
+        let headers =
+            headers.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect();
+        failure(status, &headers, body.as_bytes(), SystemTime::UNIX_EPOCH)
+    }
+
+    #[test]
+    fn an_escaped_description_keeps_its_codes_and_identifiers() {
+        let error = failed(
+            401,
+            &[],
+            r#"{"error":"invalid_client","error_description":"AADSTS7000215: Invalid client secret \u0027x\u0027\r\nTrace ID: 8eea\r\nCorrelation ID: d0f0\r\nTimestamp: 2025-10-13 14:54:34Z"}"#,
+        );
+        assert_eq!(error.codes(), [7_000_215]);
+        assert_eq!((error.trace_id(), error.correlation_id()), (Some("8eea"), Some("d0f0")));
+        assert_eq!(error.to_string(), "AADSTS7000215: Invalid client secret 'x'");
+        assert!(error.is_credential());
+    }
+
+    #[test]
+    fn an_answer_that_is_no_oauth_error_is_still_told_apart_by_its_status() {
+        assert_eq!(failed(502, &[], "<html>Bad gateway</html>").kind(), ErrorKind::Transient);
+        assert_eq!(failed(404, &[], "").kind(), ErrorKind::Protocol);
+        assert_eq!(failed(400, &[], "null").kind(), ErrorKind::Protocol);
+        assert_eq!(
+            failed(400, &[], r#"{"error":{"code":"invalid_request"}}"#).kind(),
+            ErrorKind::Configuration
+        );
+        let throttled = failed(429, &[("retry-after", "999999")], "Too Many Requests");
+        assert_eq!(throttled.retry_at(), Some(SystemTime::UNIX_EPOCH + LONGEST_WAIT));
+        assert!(throttled.is_throttled());
+    }
+
+    #[test]
+    fn a_lifetime_is_read_as_number_or_text() {
+        for expires_in in ["3599", "\"3599\"", "3599.0", "\" 3599 \""] {
+            let body = format!(r#"{{"token_type":"bearer","access_token":"t","expires_in":{expires_in}}}"#);
+            assert_eq!(success(body.as_bytes()).unwrap().lifetime, Duration::from_secs(3_599));
+        }
+        assert_eq!(success(br#"{"access_token":"t"}"#).unwrap().lifetime, UNTOLD_LIFETIME);
+    }
+
+    #[test]
+    fn a_success_that_is_none_names_the_reason_and_not_the_token() {
+        for body in [
+            r#"{"access_token":"canary-token","token_type":"pop","expires_in":1}"#,
+            r#"{"access_token":"canary-token","expires_in":"soon"}"#,
+            r#"{"access_token":"canary-token","expires_in":0}"#,
+            r#"{"access_token":"canary-token\n","expires_in":9}"#,
+            r#"{"access_token":"","expires_in":9}"#,
+            r#"["canary-token"]"#,
+            "canary-token",
+        ] {
+            let error = success(body.as_bytes()).unwrap_err();
+            assert!(!format!("{error:?} {error}").contains("canary"), "{body}");
+        }
+    }
+}
