@@ -1,1 +1,42 @@
-//! Calling a protected web API well: origin-bound bearer, retry, throttle gate, paging, batch.
+//! Calling a protected web API well, as an application and without a user.
+//!
+//! A [`Client`] speaks to **one** API, named by its base URL. Every request, every page and every batch goes through
+//! the same layers, always in this order:
+//!
+//! 1. the operation and its deadline ([`RetryPolicy`]),
+//! 2. paging ([`Pages`]) and batching ([`BatchRequest`]),
+//! 3. retry: only what can be repeated without doing it twice ([`RequestClass`]),
+//! 4. the gate: once the API says "not before T", nobody of this client goes there before T,
+//! 5. the attempt, with a `client-request-id` of its own and time limits ([`Timeouts`]),
+//! 6. authentication: the token is asked for at every attempt; a refused one is replaced once,
+//! 7. the bearer: the `Authorization` header is attached here and nowhere else, for the API's own origin alone.
+//!
+//! The client knows no credential and no transport: it takes [`TokenSource`](unattended_core::TokenSource),
+//! [`HttpClient`](unattended_core::HttpClient), [`Clock`](unattended_core::Clock) and
+//! [`Entropy`](unattended_core::Entropy) as ports.
+
+mod authenticate;
+mod batch;
+mod bearer;
+mod body;
+mod challenge;
+mod client;
+mod deadline;
+mod error;
+mod gate;
+mod odata_error;
+mod operation;
+mod origin;
+mod pages;
+mod request;
+mod response;
+mod retry;
+
+pub use crate::batch::{BatchOutcome, BatchRequest, BatchResponse};
+pub use crate::client::{Client, ClientBuilder};
+pub use crate::deadline::Timeouts;
+pub use crate::error::{Attempt, Error};
+pub use crate::pages::{Page, Pages, PagesEnd};
+pub use crate::request::{RequestBuilder, RequestClass};
+pub use crate::response::Response;
+pub use crate::retry::RetryPolicy;

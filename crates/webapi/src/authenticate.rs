@@ -1,0 +1,68 @@
+//! A token for every exchange, and one fresh token when the API refuses it.
+
+use std::sync::Arc;
+
+use http::StatusCode;
+use unattended_core::{Authorization, Entropy, TokenDemand, TokenSource};
+
+use crate::bearer::Bearer;
+use crate::body::Answer;
+use crate::challenge::demanded_claims;
+use crate::deadline::Deadline;
+use crate::error::{Error, Kind};
+use crate::request::Request;
+
+/// Asks the token source before every exchange and keeps nothing itself.
+#[derive(Clone, Debug)]
+pub(crate) struct Authenticate {
+    pub(crate) bearer: Bearer,
+    pub(crate) tokens: Arc<dyn TokenSource>,
+    pub(crate) entropy: Arc<dyn Entropy>,
+}
+
+impl Authenticate {
+    /// One exchange, or two when the first token is refused: revoked, of a rotated key, or without the claims that
+    /// the API demands by now. A second refusal is the answer.
+    pub(crate) async fn send(&self, request: &Request, deadline: &Deadline) -> Result<Answer, Error> {
+        let authorization = self.authorization(TokenDemand::Live, deadline).await?;
+        let answer = self.exchange(request, &authorization, deadline).await?;
+        let Some(demand) = refusal(&answer, &authorization) else {
+            return Ok(answer);
+        };
+        tracing::debug!(status = answer.status.as_u16(), "the API refused the token; asking for a newer one");
+        let fresh = self.authorization(demand, deadline).await?;
+        if fresh == authorization {
+            return Ok(answer);
+        }
+        self.exchange(request, &fresh, deadline).await
+    }
+
+    async fn authorization(&self, demand: TokenDemand, deadline: &Deadline) -> Result<Authorization, Error> {
+        match deadline.limit(self.tokens.authorization(demand)).await {
+            Some(authorization) => authorization.map_err(Error::of_token),
+            None => {
+                Err(Error::new(Kind::Token { transient: true }).because("the token did not come in time"))
+            }
+        }
+    }
+
+    async fn exchange(
+        &self,
+        request: &Request,
+        authorization: &Authorization,
+        deadline: &Deadline,
+    ) -> Result<Answer, Error> {
+        self.bearer.send(request, authorization, &self.entropy.uuid(), deadline).await
+    }
+}
+
+/// What kind of token would help, if the answer is a refusal of this one (RFC 6750 section 3.1).
+fn refusal(answer: &Answer, refused: &Authorization) -> Option<TokenDemand> {
+    let claims = demanded_claims(&answer.headers);
+    let helps = match answer.status {
+        StatusCode::UNAUTHORIZED => true,
+        StatusCode::FORBIDDEN => claims.is_some(),
+        _ => false,
+    };
+    helps.then(|| TokenDemand::Newer { refused: refused.clone(), claims })
+}

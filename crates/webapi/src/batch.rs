@@ -1,0 +1,314 @@
+//! Many requests in one (`$batch`), each judged and retried alone.
+
+mod wire;
+
+use std::collections::{HashSet, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{HeaderMap, Method, StatusCode, header};
+use serde::Serialize;
+use serde_json::Value;
+use unattended_core::retry_after;
+
+use crate::client::{Client, Inner};
+use crate::error::{Attempt, Error, Kind};
+use crate::odata_error::ErrorBody;
+use crate::request::{Headers, Request, RequestClass};
+use crate::retry::{Decision, Outcome, decide};
+
+/// How many requests one batch may hold.
+const MOST: usize = 20;
+
+/// One request of a batch.
+#[derive(Debug)]
+#[must_use = "nothing is sent before `Client::batch`"]
+pub struct BatchRequest {
+    id: String,
+    method: Method,
+    url: String,
+    headers: Headers,
+    body: Option<Result<Value, serde_json::Error>>,
+    idempotent: bool,
+}
+
+impl BatchRequest {
+    /// A request for `url`, relative to the client's base URL (`/users/1`). The id names it in the outcomes; it is
+    /// unique in one call of [`Client::batch`], whatever its case.
+    pub fn new(id: impl Into<String>, method: Method, url: impl Into<String>) -> Self {
+        Self {
+            id: id.into(),
+            method,
+            url: url.into(),
+            headers: Headers::default(),
+            body: None,
+            idempotent: false,
+        }
+    }
+
+    /// Sets a header of this request. `Authorization` is refused: the batch carries the token.
+    pub fn header(mut self, name: &str, value: &str) -> Self {
+        self.headers.set(name, value);
+        self
+    }
+
+    /// Sends `value` as JSON.
+    pub fn json(mut self, value: impl Serialize) -> Self {
+        self.headers.set("content-type", "application/json");
+        self.body = Some(serde_json::to_value(value));
+        self
+    }
+
+    /// Declares that doing this twice is the same as doing it once.
+    pub fn idempotent(mut self) -> Self {
+        self.idempotent = true;
+        self
+    }
+}
+
+/// What became of one request.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct BatchOutcome {
+    /// The id that the caller gave.
+    pub id: String,
+    /// A 2xx answer (or [one for something already gone](BatchResponse::already_gone)), or why there is none.
+    pub result: Result<BatchResponse, Error>,
+}
+
+/// A successful answer inside a batch.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct BatchResponse {
+    /// A 2xx status; `404` only with [`already_gone`](Self::already_gone).
+    pub status: StatusCode,
+    /// The headers of this answer.
+    pub headers: HeaderMap,
+    /// The body; null when there is none.
+    pub body: Value,
+    /// Whether this is a `DELETE` whose repetition found nothing left to delete.
+    pub already_gone: bool,
+}
+
+/// Sends everything; errors only for what can never be sent.
+pub(crate) async fn run(client: &Client, requests: Vec<BatchRequest>) -> Result<Vec<BatchOutcome>, Error> {
+    let items = checked(requests)?;
+    let mut run = Run { client, waiting: (0..items.len()).collect(), items, not_before: Duration::ZERO };
+    while let Some(chunk) = run.next_chunk().await {
+        run.send(&chunk).await;
+    }
+    Ok(run.items.into_iter().map(Item::into_outcome).collect())
+}
+
+struct Run<'a> {
+    client: &'a Client,
+    items: Vec<Item>,
+    /// Indices of the items that have no outcome yet: repeated ones first.
+    waiting: VecDeque<usize>,
+    /// When the next batch may go, on the monotonic clock.
+    not_before: Duration,
+}
+
+struct Item {
+    id: String,
+    method: Method,
+    url: String,
+    class: RequestClass,
+    wire: Value,
+    first_sent: Option<Duration>,
+    counted: u32,
+    may_have_acted: bool,
+    attempts: Vec<Attempt>,
+    result: Option<Result<BatchResponse, Error>>,
+}
+
+impl Run<'_> {
+    /// Up to 20 items, once the longest wait that an item of the batch before was given is over.
+    async fn next_chunk(&mut self) -> Option<Vec<usize>> {
+        let chunk: Vec<usize> = self.waiting.drain(..self.waiting.len().min(MOST)).collect();
+        let clock = &self.client.inner().clock;
+        let wait = self.not_before.saturating_sub(clock.elapsed());
+        if !chunk.is_empty() && !wait.is_zero() {
+            clock.sleep(wait).await;
+        }
+        (!chunk.is_empty()).then_some(chunk)
+    }
+
+    async fn send(&mut self, chunk: &[usize]) {
+        let now = self.client.inner().clock.elapsed();
+        for &index in chunk {
+            self.items[index].first_sent.get_or_insert(now);
+        }
+        let request = match self.request_for(chunk) {
+            Ok(request) => request,
+            Err(error) => return self.give_up(chunk, error),
+        };
+        let answers = match self.client.execute(&request).await {
+            Ok(response) => wire::read(&response).map_err(|error| error.about(&request).ambiguous(true)),
+            Err(error) => Err(error),
+        };
+        match answers {
+            Ok(mut answers) => {
+                let mut again = Vec::new();
+                for &index in chunk {
+                    let answer = answers.take(&self.items[index].id);
+                    if let Some(wait) = self.items[index].judge(answer, self.client.inner()) {
+                        let until = self.client.inner().clock.elapsed().saturating_add(wait);
+                        self.not_before = self.not_before.max(until);
+                        again.push(index);
+                    }
+                }
+                again.into_iter().rev().for_each(|index| self.waiting.push_front(index));
+            }
+            Err(error) => self.give_up(chunk, error),
+        }
+    }
+
+    /// The batch as a whole is repeated only if that is safe for every item in it.
+    fn request_for(&self, chunk: &[usize]) -> Result<Request, Error> {
+        let unsafe_inside = chunk.iter().any(|&index| self.items[index].class == RequestClass::Unsafe);
+        let mut headers = Headers::default();
+        headers.set("content-type", "application/json");
+        Ok(Request {
+            method: Method::POST,
+            uri: self.client.base().resolve("/$batch")?,
+            headers: headers.to_map()?,
+            body: wire::write(chunk.iter().map(|&index| &self.items[index].wire)),
+            class: if unsafe_inside { RequestClass::Unsafe } else { RequestClass::Idempotent },
+        })
+    }
+
+    /// The batch failed as a whole: its items share the error, and what was not sent yet is not sent any more.
+    fn give_up(&mut self, chunk: &[usize], error: Error) {
+        let error = Arc::new(error);
+        for &index in chunk {
+            let item = &mut self.items[index];
+            let ambiguous = error.is_ambiguous() && item.class == RequestClass::Unsafe;
+            item.result = Some(Err(Error::shared(&error).ambiguous(ambiguous)));
+        }
+        for index in std::mem::take(&mut self.waiting) {
+            let item = &mut self.items[index];
+            let unsent = Error::new(Kind::NotSent { transient: error.is_transient() })
+                .retry_from(error.retry_at())
+                .because(Arc::clone(&error));
+            item.result = Some(Err(unsent));
+        }
+    }
+}
+
+impl Item {
+    /// Takes the outcome, or says how long to wait before this item is sent again.
+    fn judge(&mut self, answer: wire::Taken, client: &Inner) -> Option<Duration> {
+        let answer = match answer {
+            wire::Taken::One(answer) => answer,
+            wire::Taken::Missing => {
+                return self.end_unanswered("the batch was answered, but not this request");
+            }
+            wire::Taken::Several => {
+                return self.end_unanswered("the batch answered this request more than once");
+            }
+        };
+        let gone =
+            answer.status == StatusCode::NOT_FOUND && self.method == Method::DELETE && self.may_have_acted;
+        if answer.status.is_success() || gone {
+            let wire::Answer { status, headers, body } = answer;
+            self.result = Some(Ok(BatchResponse { status, headers, body, already_gone: gone }));
+            return None;
+        }
+
+        let asked = retry_after(&answer.headers, client.clock.now());
+        let outcome = Outcome::Status { status: answer.status, retry_after: asked };
+        let body = ErrorBody::of(&answer.body).or_request_id_of(&answer.headers);
+        let elapsed = client.clock.elapsed().saturating_sub(self.first_sent.unwrap_or_default());
+        self.counted += u32::from(client.policy.counts(outcome));
+        let decision =
+            decide(self.class, outcome, self.counted.max(1), elapsed, &client.policy, client.entropy.unit());
+        let created_before =
+            self.may_have_acted && self.method == Method::POST && answer.status == StatusCode::CONFLICT;
+        self.may_have_acted |= outcome.may_have_acted();
+        let wait = if let Decision::Retry { wait } = decision { wait } else { Duration::ZERO };
+        self.attempts.push(Attempt {
+            status: Some(answer.status),
+            request_id: body.request_id.clone(),
+            wait,
+        });
+
+        let error = Error::refused_with(answer.status, body);
+        let error = match decision {
+            Decision::Retry { wait } => return Some(wait),
+            Decision::Stop => error.ambiguous(created_before),
+            Decision::Ambiguous => error.ambiguous(true),
+            Decision::Exhausted { wait } => {
+                error.retry_from(asked.and_then(|_| client.clock.now().checked_add(wait)))
+            }
+        };
+        self.end(error)
+    }
+
+    fn end_unanswered(&mut self, reason: &str) -> Option<Duration> {
+        let ambiguous = self.class == RequestClass::Unsafe;
+        self.end(Error::new(Kind::Protocol(reason.to_owned())).ambiguous(ambiguous))
+    }
+
+    fn end(&mut self, error: Error) -> Option<Duration> {
+        let error = error.after(std::mem::take(&mut self.attempts)).about_subject(&self.method, &self.url);
+        self.result = Some(Err(error));
+        None
+    }
+
+    fn into_outcome(self) -> BatchOutcome {
+        let result = self
+            .result
+            .unwrap_or_else(|| Err(Error::new(Kind::Protocol("the request was never sent".to_owned()))));
+        BatchOutcome { id: self.id, result }
+    }
+}
+
+/// Everything that can be known to be wrong before anything is sent.
+fn checked(requests: Vec<BatchRequest>) -> Result<Vec<Item>, Error> {
+    let mut ids = HashSet::new();
+    requests
+        .into_iter()
+        .map(|request| {
+            if request.id.is_empty() || !ids.insert(request.id.to_ascii_lowercase()) {
+                let reason = format!("the id `{}` of a batch request is empty or used twice", request.id);
+                return Err(Error::new(Kind::InvalidRequest(reason)));
+            }
+            request.into_item()
+        })
+        .collect()
+}
+
+impl BatchRequest {
+    fn into_item(self) -> Result<Item, Error> {
+        let refused = |reason: &str| {
+            Error::new(Kind::InvalidRequest(reason.to_owned())).about_subject(&self.method, &self.url)
+        };
+        if !self.url.starts_with('/') || self.url.starts_with("//") || self.url.contains('#') {
+            return Err(refused("the URL of a batch request is a path below the base URL, such as /users/1"));
+        }
+        let headers = self.headers.to_map()?;
+        let body = match self.body {
+            None => None,
+            Some(Ok(body)) => Some(body),
+            Some(Err(ref error)) => {
+                return Err(refused("the body cannot be written as JSON").because(error.to_string()));
+            }
+        };
+        if body.is_some() && !headers.contains_key(header::CONTENT_TYPE) {
+            return Err(refused("a batch request with a body needs a content type"));
+        }
+        Ok(Item {
+            class: RequestClass::of(&self.method, &headers, self.idempotent),
+            wire: wire::request(&self.id, &self.method, &self.url, &headers, body),
+            id: self.id,
+            method: self.method,
+            url: self.url,
+            first_sent: None,
+            counted: 0,
+            may_have_acted: false,
+            attempts: Vec::new(),
+            result: None,
+        })
+    }
+}

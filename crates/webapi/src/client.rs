@@ -1,0 +1,222 @@
+//! The client of one API.
+
+use std::fmt;
+use std::sync::Arc;
+
+use http::Method;
+use unattended_core::{Clock, Entropy, HttpClient, SystemClock, SystemEntropy, TokenSource};
+
+use crate::authenticate::Authenticate;
+use crate::batch::{self, BatchOutcome, BatchRequest};
+use crate::bearer::Bearer;
+use crate::deadline::Timeouts;
+use crate::error::{Error, Kind};
+use crate::gate::Gate;
+use crate::operation;
+use crate::origin::Base;
+use crate::pages::Pages;
+use crate::request::{Request, RequestBuilder};
+use crate::response::Response;
+use crate::retry::RetryPolicy;
+
+/// Calls one web API as one application in one tenant. Clones share the gate and the token source.
+#[derive(Clone)]
+pub struct Client(Arc<Inner>);
+
+/// What every layer of one client shares.
+pub(crate) struct Inner {
+    pub(crate) authenticate: Authenticate,
+    pub(crate) gate: Arc<Gate>,
+    pub(crate) policy: RetryPolicy,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) entropy: Arc<dyn Entropy>,
+}
+
+impl Client {
+    /// Begins a client for the API at `base_url`, for example `https://graph.microsoft.com/v1.0`.
+    #[must_use]
+    pub fn builder(base_url: &str) -> ClientBuilder {
+        ClientBuilder {
+            base_url: base_url.to_owned(),
+            insecure_loopback: false,
+            tokens: None,
+            http: None,
+            clock: Arc::new(SystemClock),
+            entropy: Arc::new(SystemEntropy),
+            policy: RetryPolicy::call(),
+            timeouts: Timeouts::default(),
+            longest_body: 64 << 20,
+        }
+    }
+
+    /// Reads.
+    pub fn get(&self, path: &str) -> RequestBuilder {
+        self.request(Method::GET, path)
+    }
+
+    /// Creates, or calls an action.
+    pub fn post(&self, path: &str) -> RequestBuilder {
+        self.request(Method::POST, path)
+    }
+
+    /// Changes in part.
+    pub fn patch(&self, path: &str) -> RequestBuilder {
+        self.request(Method::PATCH, path)
+    }
+
+    /// Replaces.
+    pub fn put(&self, path: &str) -> RequestBuilder {
+        self.request(Method::PUT, path)
+    }
+
+    /// Removes.
+    pub fn delete(&self, path: &str) -> RequestBuilder {
+        self.request(Method::DELETE, path)
+    }
+
+    /// A request for `path`: relative to the base URL (`/users?$top=5`), or an absolute URL of the same origin.
+    pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        RequestBuilder::new(self.clone(), method, self.base().resolve(path))
+    }
+
+    /// Reads a collection page by page, beginning at `path`.
+    pub fn pages(&self, path: &str) -> Pages {
+        Pages::new(self.clone(), self.base().resolve(path))
+    }
+
+    /// Goes on reading a collection at a link that an earlier page gave.
+    pub fn resume_pages(&self, next_link: &str) -> Pages {
+        Pages::new(self.clone(), self.base().resolve(next_link))
+    }
+
+    /// Sends any number of requests, 20 in each `$batch`, and judges and retries each of them alone. The outcomes
+    /// come in the order of the requests.
+    ///
+    /// Dropping the future abandons the batch in flight; which of its requests were carried out is then unknown.
+    ///
+    /// # Errors
+    /// A request that can never be sent: an id twice (whatever its case), a URL that is not relative, a body without
+    /// a content type. Nothing has been sent then. Every failure after that is in the outcomes.
+    pub async fn batch(&self, requests: Vec<BatchRequest>) -> Result<Vec<BatchOutcome>, Error> {
+        batch::run(self, requests).await
+    }
+
+    /// The same client, clones' gate and tokens included, with another retry policy.
+    #[must_use]
+    pub fn with_retry(&self, policy: RetryPolicy) -> Self {
+        let Inner { authenticate, gate, clock, entropy, .. } = &*self.0;
+        Self(Arc::new(Inner {
+            authenticate: authenticate.clone(),
+            gate: Arc::clone(gate),
+            policy,
+            clock: Arc::clone(clock),
+            entropy: Arc::clone(entropy),
+        }))
+    }
+
+    /// The base URL, without a trailing slash.
+    #[must_use]
+    pub fn base_url(&self) -> &str {
+        self.base().as_str()
+    }
+
+    pub(crate) async fn execute(&self, request: &Request) -> Result<Response, Error> {
+        operation::run(&self.0, request).await
+    }
+
+    pub(crate) fn base(&self) -> &Base {
+        &self.0.authenticate.bearer.base
+    }
+
+    pub(crate) fn inner(&self) -> &Inner {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client").field("base_url", &self.base_url()).finish_non_exhaustive()
+    }
+}
+
+/// A client in the making.
+#[derive(Debug)]
+#[must_use = "a builder does nothing before `build`"]
+pub struct ClientBuilder {
+    base_url: String,
+    insecure_loopback: bool,
+    tokens: Option<Arc<dyn TokenSource>>,
+    http: Option<Arc<dyn HttpClient>>,
+    clock: Arc<dyn Clock>,
+    entropy: Arc<dyn Entropy>,
+    policy: RetryPolicy,
+    timeouts: Timeouts,
+    longest_body: usize,
+}
+
+impl ClientBuilder {
+    /// Where tokens for this API come from. Needed.
+    pub fn token_source(self, tokens: Arc<dyn TokenSource>) -> Self {
+        Self { tokens: Some(tokens), ..self }
+    }
+
+    /// The network. Needed.
+    pub fn http(self, http: Arc<dyn HttpClient>) -> Self {
+        Self { http: Some(http), ..self }
+    }
+
+    /// The time; the machine's by default.
+    pub fn clock(self, clock: Arc<dyn Clock>) -> Self {
+        Self { clock, ..self }
+    }
+
+    /// Randomness for jitter and identifiers; the operating system's by default.
+    pub fn entropy(self, entropy: Arc<dyn Entropy>) -> Self {
+        Self { entropy, ..self }
+    }
+
+    /// How often and how long each operation is tried; [`RetryPolicy::call`] by default.
+    pub fn retry(self, policy: RetryPolicy) -> Self {
+        Self { policy, ..self }
+    }
+
+    /// The time limits of one attempt.
+    pub fn timeouts(self, timeouts: Timeouts) -> Self {
+        Self { timeouts, ..self }
+    }
+
+    /// The longest body that is read, in bytes after decompression; 64 MiB by default.
+    pub fn longest_body(self, bytes: usize) -> Self {
+        Self { longest_body: bytes, ..self }
+    }
+
+    /// Allows a base URL with `http` if its host is this machine. Whoever reads the loopback interface reads the
+    /// tokens.
+    pub fn allow_insecure_loopback(self) -> Self {
+        Self { insecure_loopback: true, ..self }
+    }
+
+    /// Finishes the client. Nothing is sent.
+    ///
+    /// # Errors
+    /// A base URL that is not `https`, holds a user name, a query or a fragment; a missing token source or network.
+    pub fn build(self) -> Result<Client, Error> {
+        let missing =
+            |what: &str| Error::new(Kind::Configuration(format!("the client of a web API needs {what}")));
+        let bearer = Bearer {
+            base: Base::parse(&self.base_url, self.insecure_loopback)?,
+            http: self.http.ok_or_else(|| missing("an HTTP client"))?,
+            timeouts: self.timeouts,
+            longest_body: self.longest_body,
+        };
+        let tokens = self.tokens.ok_or_else(|| missing("a token source"))?;
+        let authenticate = Authenticate { bearer, tokens, entropy: Arc::clone(&self.entropy) };
+        Ok(Client(Arc::new(Inner {
+            authenticate,
+            gate: Arc::default(),
+            policy: self.policy,
+            clock: self.clock,
+            entropy: self.entropy,
+        })))
+    }
+}

@@ -1,0 +1,71 @@
+//! How long things may take.
+
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use unattended_core::Clock;
+
+/// The time limits of one attempt. Waiting at the gate or for a retry counts against the deadline of the operation
+/// only ([`RetryPolicy`](crate::RetryPolicy)).
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct Timeouts {
+    /// Until the status and headers are here. 60 s.
+    pub first_byte: Duration,
+    /// Between two pieces of the body. 60 s.
+    pub idle: Duration,
+    /// Until the last byte of the body. 300 s.
+    pub attempt: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            first_byte: Duration::from_secs(60),
+            idle: Duration::from_secs(60),
+            attempt: Duration::from_secs(300),
+        }
+    }
+}
+
+/// A point on the monotonic clock.
+#[derive(Clone, Debug)]
+pub(crate) struct Deadline {
+    clock: Arc<dyn Clock>,
+    at: Duration,
+}
+
+impl Deadline {
+    pub(crate) fn after(clock: Arc<dyn Clock>, limit: Duration) -> Self {
+        let at = clock.elapsed().saturating_add(limit);
+        Self { clock, at }
+    }
+
+    /// This deadline or `limit` from now, whichever is sooner.
+    pub(crate) fn narrowed(&self, limit: Duration) -> Self {
+        Self { clock: Arc::clone(&self.clock), at: self.at.min(self.clock.elapsed().saturating_add(limit)) }
+    }
+
+    pub(crate) fn remaining(&self) -> Duration {
+        self.at.saturating_sub(self.clock.elapsed())
+    }
+
+    /// The output of `future`, or nothing once the deadline has passed; the future is dropped then.
+    pub(crate) async fn limit<F: Future>(&self, future: F) -> Option<F::Output> {
+        let mut future = pin!(future);
+        // Most exchanges on a test's clock, and every cached token, are ready at once: a timer is made only for
+        // those that are not.
+        let mut timer = None;
+        poll_fn(|context| {
+            if let Poll::Ready(output) = future.as_mut().poll(context) {
+                return Poll::Ready(Some(output));
+            }
+            let timer = timer.get_or_insert_with(|| self.clock.sleep(self.remaining()));
+            timer.as_mut().poll(context).map(|()| None)
+        })
+        .await
+    }
+}

@@ -1,0 +1,362 @@
+//! Why a call did not succeed.
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use http::{Method, StatusCode};
+use unattended_core::{HttpError, HttpErrorKind, TokenSourceError, redact_url};
+
+use crate::body::Answer;
+use crate::odata_error::{ErrorBody, request_id};
+use crate::request::Request;
+
+/// A call, a page or a batch item that did not succeed.
+///
+/// Ask the predicates what to do about it; show it with its [`source`](StdError::source) chain. It holds no token and
+/// no query values.
+pub struct Error(Box<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    kind: Kind,
+    subject: Option<String>,
+    status: Option<StatusCode>,
+    body: ErrorBody,
+    retry_at: Option<SystemTime>,
+    ambiguous: bool,
+    attempts: Vec<Attempt>,
+    source: Option<Box<dyn StdError + Send + Sync>>,
+}
+
+#[derive(Debug)]
+pub(crate) enum Kind {
+    /// A client that cannot be built.
+    Configuration(String),
+    /// A request that cannot be sent.
+    InvalidRequest(String),
+    /// An address that is not the API's: no token goes there.
+    ForeignOrigin,
+    /// There is no token.
+    Token { transient: bool },
+    /// The exchange failed.
+    Exchange(HttpErrorKind),
+    /// The answer is not 2xx.
+    Refused,
+    /// The gate is closed for longer than the operation may take.
+    GateClosed,
+    /// The operation took too long.
+    DeadlinePassed,
+    /// A 2xx answer that makes no sense.
+    Protocol(String),
+    /// A page links back to one that was read before.
+    LinkLoop { page: u64, first_seen: u64 },
+    /// The batch that held the request failed.
+    Batch { transient: bool },
+    /// Not sent because the batch before it failed.
+    NotSent { transient: bool },
+}
+
+/// One unsuccessful attempt.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct Attempt {
+    /// What the API answered, if it did.
+    pub status: Option<StatusCode>,
+    /// Under what id its operator finds it.
+    pub request_id: Option<String>,
+    /// How long was waited after it; zero after the last.
+    pub wait: Duration,
+}
+
+impl Error {
+    pub(crate) fn new(kind: Kind) -> Self {
+        Self(Box::new(Inner {
+            kind,
+            subject: None,
+            status: None,
+            body: ErrorBody::default(),
+            retry_at: None,
+            ambiguous: false,
+            attempts: Vec::new(),
+            source: None,
+        }))
+    }
+
+    pub(crate) fn of_exchange(error: HttpError) -> Self {
+        Self::new(Kind::Exchange(error.kind())).because(error)
+    }
+
+    pub(crate) fn of_token(error: TokenSourceError) -> Self {
+        let mut this = Self::new(Kind::Token { transient: error.is_transient() });
+        this.0.retry_at = error.retry_at();
+        this.because(error)
+    }
+
+    pub(crate) fn refused(answer: &Answer) -> Self {
+        Self::refused_with(answer.status, ErrorBody::read(&answer.body).or_request_id_of(&answer.headers))
+    }
+
+    pub(crate) fn refused_with(status: StatusCode, body: ErrorBody) -> Self {
+        let mut this = Self::new(Kind::Refused);
+        this.0.status = Some(status);
+        this.0.body = body;
+        this
+    }
+
+    /// The error of a whole batch, for each of its items.
+    pub(crate) fn shared(error: &Arc<Self>) -> Self {
+        let mut this = Self::new(Kind::Batch { transient: error.is_transient() });
+        this.0.status = error.0.status;
+        this.0.body = error.0.body.clone();
+        this.0.retry_at = error.0.retry_at;
+        this.0.attempts = error.0.attempts.clone();
+        this.because(Arc::clone(error))
+    }
+
+    pub(crate) fn answered(mut self, answer: &Answer) -> Self {
+        self.0.status = Some(answer.status);
+        self.0.body.request_id = request_id(&answer.headers);
+        self
+    }
+
+    pub(crate) fn because(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        self.0.source = Some(source.into());
+        self
+    }
+
+    pub(crate) fn about(self, request: &Request) -> Self {
+        let url = redact_url(&request.uri.to_string());
+        self.about_subject(&request.method, &url)
+    }
+
+    pub(crate) fn about_subject(mut self, method: &Method, url: &str) -> Self {
+        self.0.subject.get_or_insert_with(|| format!("{method} {}", redact_url(url)));
+        self
+    }
+
+    pub(crate) fn about_url(mut self, url: &str) -> Self {
+        let shortened: String = redact_url(url).chars().take(300).collect();
+        self.0.subject.get_or_insert(shortened);
+        self
+    }
+
+    pub(crate) fn retry_from(mut self, at: Option<SystemTime>) -> Self {
+        self.0.retry_at = at;
+        self
+    }
+
+    pub(crate) fn ambiguous(mut self, ambiguous: bool) -> Self {
+        self.0.ambiguous = ambiguous;
+        self
+    }
+
+    pub(crate) fn after(mut self, attempts: Vec<Attempt>) -> Self {
+        self.0.attempts = attempts;
+        self
+    }
+
+    pub(crate) fn exchange_kind(&self) -> Option<HttpErrorKind> {
+        if let Kind::Exchange(kind) = self.0.kind { Some(kind) } else { None }
+    }
+
+    pub(crate) fn token_is_transient(&self) -> bool {
+        matches!(self.0.kind, Kind::Token { transient: true })
+    }
+
+    /// The status of the answer, if there was one.
+    #[must_use]
+    pub fn status(&self) -> Option<StatusCode> {
+        self.0.status
+    }
+
+    /// The API's own code for the error: the deepest one of nested errors, such as `Authorization_RequestDenied`.
+    #[must_use]
+    pub fn code(&self) -> Option<&str> {
+        self.0.body.code.as_deref()
+    }
+
+    /// The API's text for the error. It changes without notice: show it, do not compare it.
+    #[must_use]
+    pub fn message(&self) -> Option<&str> {
+        self.0.body.message.as_deref()
+    }
+
+    /// The id under which the API's operator finds the request.
+    #[must_use]
+    pub fn request_id(&self) -> Option<&str> {
+        self.0.body.request_id.as_deref()
+    }
+
+    /// When the API wants to be asked again.
+    #[must_use]
+    pub fn retry_at(&self) -> Option<SystemTime> {
+        self.0.retry_at
+    }
+
+    /// How many attempts were made; zero when nothing was sent.
+    #[must_use]
+    pub fn attempts(&self) -> u32 {
+        u32::try_from(self.0.attempts.len()).unwrap_or(u32::MAX)
+    }
+
+    /// Every attempt, in order.
+    #[must_use]
+    pub fn attempt_log(&self) -> &[Attempt] {
+        &self.0.attempts
+    }
+
+    /// Whether it passes without a human: throttled, a fault of the server, a broken connection, a token that cannot
+    /// be had just now. An [ambiguous](Self::is_ambiguous) error can be transient too; look before repeating.
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        match self.0.kind {
+            Kind::Batch { transient } | Kind::NotSent { transient } | Kind::Token { transient } => transient,
+            Kind::Exchange(kind) => kind != HttpErrorKind::TooLong,
+            Kind::Refused => {
+                matches!(
+                    self.0.status.map(|s| s.as_u16()),
+                    Some(408 | 423 | 429 | 500 | 502 | 503 | 504 | 509)
+                )
+            }
+            Kind::DeadlinePassed | Kind::GateClosed => true,
+            Kind::Configuration(_)
+            | Kind::ForeignOrigin
+            | Kind::InvalidRequest(_)
+            | Kind::LinkLoop { .. }
+            | Kind::Protocol(_) => false,
+        }
+    }
+
+    /// Whether the API has asked for fewer requests; [`retry_at`](Self::retry_at) says until when, if it did.
+    #[must_use]
+    pub fn is_throttled(&self) -> bool {
+        matches!(self.0.kind, Kind::GateClosed)
+            || match self.0.status.map(|status| status.as_u16()) {
+                Some(429 | 509) => true,
+                Some(503) => self.0.retry_at.is_some(),
+                _ => false,
+            }
+    }
+
+    /// Whether nobody can tell if the API did what was asked, and repeating it could do it twice. Read the resource
+    /// to find out.
+    #[must_use]
+    pub fn is_ambiguous(&self) -> bool {
+        self.0.ambiguous
+    }
+
+    /// Whether an administrator has to grant something: the API knows the application and refuses it.
+    #[must_use]
+    pub fn needs_administrator(&self) -> bool {
+        self.0.status == Some(StatusCode::FORBIDDEN) || self.code() == Some("Authorization_IdentityNotFound")
+    }
+
+    /// Whether the token was refused, a fresh one too.
+    #[must_use]
+    pub fn is_unauthorized(&self) -> bool {
+        self.0.status == Some(StatusCode::UNAUTHORIZED)
+    }
+
+    /// Whether no token could be had; the [`source`](StdError::source) says why.
+    #[must_use]
+    pub fn is_token(&self) -> bool {
+        matches!(self.0.kind, Kind::Token { .. })
+    }
+
+    /// Whether the resource does not exist.
+    #[must_use]
+    pub fn is_not_found(&self) -> bool {
+        self.0.status == Some(StatusCode::NOT_FOUND)
+    }
+
+    /// Whether something of the same name exists already, or changed meanwhile.
+    #[must_use]
+    pub fn is_conflict(&self) -> bool {
+        const EXISTS: [&str; 3] =
+            ["Request_MultipleObjectsWithSameKeyValue", "ObjectConflict", "nameAlreadyExists"];
+        matches!(self.0.status, Some(StatusCode::CONFLICT | StatusCode::PRECONDITION_FAILED))
+            || (self.0.status == Some(StatusCode::BAD_REQUEST)
+                && self.code().is_some_and(|code| EXISTS.contains(&code)))
+    }
+
+    /// Whether an address was refused because it is not the API's; no connection was made to it.
+    #[must_use]
+    pub fn is_foreign_origin(&self) -> bool {
+        matches!(self.0.kind, Kind::ForeignOrigin)
+    }
+
+    /// The page that was to be read and the page that had been read from the same link before, counted from 1, when
+    /// links go round in a circle.
+    #[must_use]
+    pub fn link_loop(&self) -> Option<(u64, u64)> {
+        if let Kind::LinkLoop { page, first_seen } = self.0.kind { Some((page, first_seen)) } else { None }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Inner { kind, subject, status, body, attempts, ambiguous, .. } = &*self.0;
+        if let Some(subject) = subject {
+            write!(f, "{subject}: ")?;
+        }
+        match kind {
+            Kind::Configuration(reason) | Kind::InvalidRequest(reason) | Kind::Protocol(reason) => {
+                f.write_str(reason)?;
+            }
+            Kind::Batch { .. } => f.write_str("the batch failed")?,
+            Kind::DeadlinePassed => f.write_str("the time for the operation is over")?,
+            Kind::Exchange(_) => f.write_str("no answer")?,
+            Kind::ForeignOrigin => {
+                f.write_str("this address does not belong to the API, so no token goes there")?
+            }
+            Kind::GateClosed => {
+                f.write_str("the API has asked for no more requests for longer than this may take")?
+            }
+            Kind::LinkLoop { page, first_seen } => {
+                write!(f, "page {page} is page {first_seen} again: the links go round in a circle")?;
+            }
+            Kind::NotSent { .. } => f.write_str("not sent, because the batch before it failed")?,
+            Kind::Refused => {
+                f.write_str("refused")?;
+                if let Some(status) = status {
+                    write!(f, " with {status}")?;
+                }
+            }
+            Kind::Token { .. } => f.write_str("not sent")?,
+        }
+        // A failed batch is the source of this error and says the rest itself.
+        if matches!(kind, Kind::Batch { .. }) {
+            return if *ambiguous { f.write_str("; this may have been done nevertheless") } else { Ok(()) };
+        }
+        if let Some(code) = &body.code {
+            write!(f, ", {code}")?;
+        }
+        if let Some(message) = &body.message {
+            write!(f, ": {}", message.chars().take(500).collect::<String>())?;
+        }
+        if *ambiguous {
+            f.write_str("; the API may have done it nevertheless")?;
+        }
+        if attempts.len() > 1 {
+            write!(f, " ({} attempts)", attempts.len())?;
+        }
+        if let Some(request_id) = &body.request_id {
+            write!(f, " [request-id {request_id}]")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.0.source.as_deref().map(|source| source as &(dyn StdError + 'static))
+    }
+}

@@ -1,0 +1,216 @@
+//! Where an API lives, and which addresses belong to it.
+
+use http::Uri;
+use unattended_core::redact_url;
+use url::{Host, Url};
+
+use crate::error::{Error, Kind};
+
+/// The base URL of an API: an origin (scheme, host, effective port) and a path below which its resources live.
+#[derive(Clone, Debug)]
+pub(crate) struct Base {
+    /// Without a trailing slash.
+    text: String,
+    url: Url,
+}
+
+impl Base {
+    /// Reads a base URL.
+    ///
+    /// `http` is for loopback addresses alone, and only when `insecure_loopback` says so: a bearer token on a plain
+    /// connection belongs to whoever reads along (RFC 6750 section 5.3).
+    pub(crate) fn parse(text: &str, insecure_loopback: bool) -> Result<Self, Error> {
+        let refused = |reason: &str| {
+            Error::new(Kind::Configuration(format!("the base URL `{}`: {reason}", redact_url(text))))
+        };
+        let url = Url::parse(text).map_err(|_| refused("is not an absolute URL"))?;
+        if has_userinfo(&url, text) {
+            return Err(refused("holds a user name or password"));
+        }
+        match url.scheme() {
+            "https" => {}
+            "http" if insecure_loopback && is_loopback(&url) => {}
+            "http" if is_loopback(&url) => {
+                return Err(refused(
+                    "would send the token unencrypted; allow that for loopback or use https",
+                ));
+            }
+            "http" => return Err(refused("would send the token unencrypted; use https")),
+            _ => return Err(refused("is not https")),
+        }
+        if url.query().is_some() || url.fragment().is_some() {
+            return Err(refused("has a query or a fragment"));
+        }
+        Ok(Self { text: url.as_str().trim_end_matches('/').to_owned(), url })
+    }
+
+    /// The address of a path below the base, or of an absolute URL of the same origin.
+    pub(crate) fn resolve(&self, path: &str) -> Result<Uri, Error> {
+        if path.contains('#') {
+            let reason = "a `#` would cut the path off; write it as %23".to_owned();
+            return Err(Error::new(Kind::InvalidRequest(reason)).about_url(path));
+        }
+        if path.contains("://") && Url::parse(path).is_ok() {
+            return self.admit(path);
+        }
+        let separator = if path.is_empty() || path.starts_with(['/', '?']) { "" } else { "/" };
+        self.admit(&format!("{}{separator}{path}", self.text))
+    }
+
+    /// The address of a link that the API gave while answering `from`. An absolute link keeps its bytes; a relative
+    /// one is resolved as RFC 3986 section 5 says.
+    pub(crate) fn follow(&self, link: &str, from: &Uri) -> Result<Uri, Error> {
+        if Url::parse(link).is_ok() {
+            return self.admit(link);
+        }
+        let joined = Url::parse(&from.to_string()).and_then(|from| from.join(link)).map_err(|_| {
+            Error::new(Kind::Protocol("the link to the next page is not a URL".to_owned())).about_url(link)
+        })?;
+        self.admit(joined.as_str())
+    }
+
+    /// Whether a request for `uri` may carry the token of this API.
+    pub(crate) fn owns(&self, uri: &Uri) -> bool {
+        self.admit(&uri.to_string()).is_ok()
+    }
+
+    /// An absolute URL of this origin, byte for byte where the bytes are a valid URI.
+    fn admit(&self, text: &str) -> Result<Uri, Error> {
+        let foreign = |kind: Kind| Error::new(kind).about_url(text);
+        let url = Url::parse(text)
+            .map_err(|_| foreign(Kind::InvalidRequest("the address is not a URL".to_owned())))?;
+        if has_userinfo(&url, text) || url.origin() != self.url.origin() {
+            return Err(foreign(Kind::ForeignOrigin));
+        }
+        // Two parsers must agree on the authority before the text itself is used; otherwise what the first one
+        // understood is sent, in its own spelling.
+        Ok(match text.parse::<Uri>() {
+            Ok(uri) if self.same_authority(&uri) => uri,
+            _ => url
+                .as_str()
+                .parse()
+                .map_err(|_| foreign(Kind::InvalidRequest("the address is not a URI".to_owned())))?,
+        })
+    }
+
+    fn same_authority(&self, uri: &Uri) -> bool {
+        let port = uri.port_u16().or(match uri.scheme_str() {
+            Some("https") => Some(443),
+            Some("http") => Some(80),
+            _ => None,
+        });
+        uri.scheme_str() == Some(self.url.scheme())
+            && uri.host().zip(self.url.host_str()).is_some_and(|(a, b)| a.eq_ignore_ascii_case(b))
+            && port == self.url.port_or_known_default()
+            && uri.authority().is_some_and(|authority| !authority.as_str().contains('@'))
+    }
+
+    /// The base as text, without a trailing slash.
+    pub(crate) fn as_str(&self) -> &str {
+        &self.text
+    }
+}
+
+/// An empty user name (`https://@host`) is no user name to a URL parser, but it is one to a reader.
+fn has_userinfo(url: &Url, text: &str) -> bool {
+    let authority = text
+        .split_once("://")
+        .map_or("", |(_, rest)| rest.split(['/', '\\', '?', '#']).next().unwrap_or_default());
+    !url.username().is_empty() || url.password().is_some() || authority.contains('@')
+}
+
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn graph() -> Base {
+        Base::parse("https://graph.example/v1.0/", false).unwrap()
+    }
+
+    #[test]
+    fn a_path_is_below_the_base_however_it_begins() {
+        for (path, expected) in [
+            ("/users?$top=5", "https://graph.example/v1.0/users?$top=5"),
+            ("users", "https://graph.example/v1.0/users"),
+            ("//evil.example/x", "https://graph.example/v1.0//evil.example/x"),
+            ("@evil.example", "https://graph.example/v1.0/@evil.example"),
+            ("", "https://graph.example/v1.0"),
+            ("?$top=1", "https://graph.example/v1.0?$top=1"),
+            (
+                "/users?$filter=displayName eq 'a'",
+                "https://graph.example/v1.0/users?$filter=displayName%20eq%20%27a%27",
+            ),
+            ("https://graph.example/beta/me", "https://graph.example/beta/me"),
+        ] {
+            assert_eq!(graph().resolve(path).unwrap().to_string(), expected, "{path}");
+        }
+        assert!(graph().resolve("/users/a#EXT#@b").unwrap_err().to_string().contains("%23"));
+    }
+
+    // RD-2
+    #[test]
+    fn only_the_same_scheme_host_and_port_is_the_same_origin() {
+        let base = graph();
+        for same in ["https://graph.example/v1.0/x", "https://GRAPH.example:443/y", "HTTPS://graph.EXAMPLE/z"]
+        {
+            assert!(base.resolve(same).is_ok(), "{same}");
+        }
+        for foreign in [
+            "https://evil.example/v1.0/users",
+            "https://graph.example:8443/v1.0/users",
+            "http://graph.example/v1.0/users",
+            "https://graph.example./v1.0/users",
+            "https://graph.example@evil.example/",
+            "https://graph.example:443@evil.example/",
+            "https://user:pass@graph.example/",
+            "https://@graph.example/",
+            "https://graph.example\\@evil.example/",
+            "https://grаph.example/", // a Cyrillic letter
+            "https://evil.example\\.graph.example/",
+            "ftp://graph.example/",
+        ] {
+            let error = base.resolve(foreign).unwrap_err();
+            assert!(error.is_foreign_origin(), "{foreign}: {error}");
+        }
+    }
+
+    // PG-1
+    #[test]
+    fn an_absolute_link_keeps_its_bytes_and_a_relative_one_is_resolved() {
+        let from: Uri = "https://graph.example/v1.0/users?$top=2".parse().unwrap();
+        let opaque = "https://graph.example/v1.0/users?$skiptoken=m~AQAn%2bO%2B=='x'{a}/../b";
+        assert_eq!(graph().follow(opaque, &from).unwrap().to_string(), opaque);
+        assert_eq!(
+            graph().follow("?$skiptoken=2", &from).unwrap().to_string(),
+            "https://graph.example/v1.0/users?$skiptoken=2"
+        );
+        assert!(graph().follow("//evil.example/x", &from).unwrap_err().is_foreign_origin());
+    }
+
+    // RD-3
+    #[test]
+    fn plain_http_is_for_loopback_and_only_when_asked() {
+        for loopback in ["http://127.0.0.1:8080/v1.0", "http://localhost:1", "http://[::1]:1/a"] {
+            assert!(Base::parse(loopback, false).is_err(), "{loopback}");
+            assert!(Base::parse(loopback, true).is_ok(), "{loopback}");
+        }
+        for never in [
+            "http://graph.example",
+            "http://localhost.evil.example",
+            "ftp://h",
+            "graph.example",
+            "https://u@h/",
+        ] {
+            assert!(Base::parse(never, true).is_err(), "{never}");
+        }
+    }
+}
