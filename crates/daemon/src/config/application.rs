@@ -1,0 +1,290 @@
+//! `[application]`: who the daemon is, and who vouches for it.
+
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use toml::de::DeTable;
+use unattended_core::{ClientId, TenantId};
+use url::Url;
+
+use super::address::{PlainHttp, address};
+use super::diagnostic::{Mistake, Mistakes};
+use super::model::{Application, Authority, Credential, SecretMethod};
+use super::reader::{Section, Text};
+use super::reference::{NoReference, SecretReference};
+use crate::environment::Environment;
+
+const KEYS: &[&str] = &[
+    "client-id",
+    "tenant",
+    "authority",
+    "issuer",
+    "credentials",
+    "token-endpoint-auth-method",
+    "ca-file",
+    "state-directory",
+    "allow-insecure-loopback",
+];
+
+pub(super) fn application(
+    span: Range<usize>,
+    table: &DeTable<'_>,
+    directory: &Path,
+    environment: &dyn Environment,
+    mistakes: &mut Mistakes,
+) -> Option<Application> {
+    let section = Section::open("[application]", span, table, KEYS, mistakes);
+    let allow_insecure_loopback = section.flag("allow-insecure-loopback", mistakes);
+    let authority = authority(&section, mistakes);
+    let client_id = client_id(&section, mistakes);
+    let credentials = credentials(&section, directory, mistakes);
+    let token_endpoint_auth_method = secret_method(&section, mistakes);
+    let ca_file = section.text("ca-file", mistakes).map(|text| directory.join(text.value));
+    let state_directory = section.text("state-directory", mistakes).map(|text| directory.join(text.value));
+    Some(Application {
+        client_id: client_id?,
+        authority: authority?,
+        credentials,
+        token_endpoint_auth_method,
+        ca_file,
+        state_directory: state_directory.unwrap_or_else(|| default_state_directory(directory, environment)),
+        allow_insecure_loopback,
+    })
+}
+
+/// systemd names the directory of `StateDirectory=` in the environment, several separated by colons.
+fn default_state_directory(directory: &Path, environment: &dyn Environment) -> PathBuf {
+    environment
+        .variable("STATE_DIRECTORY")
+        .and_then(|list| list.split(':').next().map(PathBuf::from))
+        .unwrap_or_else(|| directory.join(".unattended").join("state"))
+}
+
+fn client_id(section: &Section<'_>, mistakes: &mut Mistakes) -> Option<ClientId> {
+    let text = section.required_text(
+        "client-id",
+        "it is the application (client) ID of the registration, and tells the authority who asks",
+        "client-id = \"00000000-0000-0000-0000-000000000000\"",
+        mistakes,
+    )?;
+    let parsed = ClientId::parse(text.value);
+    let is_issuer = section.has("issuer");
+    match parsed {
+        Ok(client_id) if is_issuer || client_id.is_guid() => Some(client_id),
+        Ok(_) => {
+            mistakes.add(Mistake::at(
+                text.span,
+                "`client-id` is not a GUID",
+                "every application of the Microsoft identity platform has a GUID for its client id",
+                "copy the application (client) ID of the registration, not its name",
+            ));
+            None
+        }
+        Err(error) => {
+            mistakes.add(Mistake::at(
+                text.span,
+                "`client-id` is not a client identifier",
+                error.to_string(),
+                error.remedy(),
+            ));
+            None
+        }
+    }
+}
+
+fn authority(section: &Section<'_>, mistakes: &mut Mistakes) -> Option<Authority> {
+    if section.has("issuer") {
+        return issuer(section, mistakes);
+    }
+    let host = match section.text("authority", mistakes) {
+        Some(text) => authority_host(&text, mistakes),
+        None if section.has("authority") => None,
+        None => Some("https://login.microsoftonline.com".to_owned()),
+    };
+    let text = section.required_text(
+        "tenant",
+        "an application acts in one tenant, and the authority has to know which",
+        "tenant = \"contoso.onmicrosoft.com\"",
+        mistakes,
+    )?;
+    let tenant = match TenantId::parse(text.value) {
+        Ok(tenant) => tenant,
+        Err(error) => {
+            mistakes.add(Mistake::at(
+                text.span,
+                "`tenant` is not a tenant",
+                error.to_string(),
+                error.remedy(),
+            ));
+            return None;
+        }
+    };
+    Some(Authority::Microsoft { host: host?, tenant })
+}
+
+fn authority_host(text: &Text<'_>, mistakes: &mut Mistakes) -> Option<String> {
+    let url = address("authority", text, PlainHttp::Never, mistakes)?;
+    if url.path() != "/" {
+        let origin = origin(&url);
+        mistakes.add(Mistake::at(
+            text.span.clone(),
+            "`authority` has a path",
+            "it is the host of the identity platform alone; tenant and endpoint are appended to it",
+            format!("write `authority = \"{origin}\"` and name the tenant with `tenant`"),
+        ));
+        return None;
+    }
+    Some(origin(&url))
+}
+
+fn origin(url: &Url) -> String {
+    url.origin().ascii_serialization()
+}
+
+fn issuer(section: &Section<'_>, mistakes: &mut Mistakes) -> Option<Authority> {
+    for key in ["authority", "tenant"] {
+        if section.has(key) {
+            mistakes.add(Mistake::at(
+                section.key_span(key),
+                format!("`{key}` stands beside `issuer`"),
+                "`authority` and `tenant` name the Microsoft identity platform, `issuer` any other server",
+                format!("remove `{key}` or `issuer`"),
+            ));
+        }
+    }
+    let text = section.text("issuer", mistakes)?;
+    address("issuer", &text, PlainHttp::Never, mistakes)?;
+    // An issuer is compared character by character (RFC 8414 section 3.3), so the text stays as it is written.
+    Some(Authority::Issuer(text.value.to_owned()))
+}
+
+fn secret_method(section: &Section<'_>, mistakes: &mut Mistakes) -> Option<SecretMethod> {
+    let text = section.text("token-endpoint-auth-method", mistakes)?;
+    match text.value {
+        "client_secret_post" => Some(SecretMethod::ClientSecretPost),
+        "client_secret_basic" => Some(SecretMethod::ClientSecretBasic),
+        _ => {
+            mistakes.add(Mistake::at(
+                text.span,
+                "`token-endpoint-auth-method` has no such value",
+                "it says how a client secret is sent; a certificate is always sent as `private_key_jwt`",
+                "write `client_secret_post` or `client_secret_basic`, or remove the line",
+            ));
+            None
+        }
+    }
+}
+
+fn credentials(section: &Section<'_>, directory: &Path, mistakes: &mut Mistakes) -> Vec<Credential> {
+    let tables = section.tables("credentials", mistakes);
+    if tables.is_empty() && !section.has_value_of_another_type("credentials") {
+        mistakes.add(Mistake::at(
+            section.key_span("credentials"),
+            "the application has no credential",
+            "without one it cannot prove who it is",
+            "add [[application.credentials]] with `certificate = \"file:app.pem\"`",
+        ));
+    }
+    tables.into_iter().filter_map(|(span, table)| credential(span, table, directory, mistakes)).collect()
+}
+
+fn credential(
+    span: Range<usize>,
+    table: &DeTable<'_>,
+    directory: &Path,
+    mistakes: &mut Mistakes,
+) -> Option<Credential> {
+    let title = "[[application.credentials]]";
+    let section = Section::open(title, span, table, &["certificate", "secret"], mistakes);
+    let certificate = section.text("certificate", mistakes);
+    let secret = section.text("secret", mistakes);
+    match (certificate, secret) {
+        (Some(text), None) => {
+            reference("certificate", &text, directory, mistakes).map(Credential::Certificate)
+        }
+        (None, Some(text)) => reference("secret", &text, directory, mistakes).map(Credential::Secret),
+        (Some(certificate), Some(secret)) => {
+            mistakes.add(Mistake::at(
+                section.key_span("secret"),
+                "one credential is both a certificate and a secret",
+                "credentials are tried one after the other, in the order of their tables",
+                "give the second one a table of its own: [[application.credentials]]",
+            ));
+            reference("certificate", &certificate, directory, mistakes);
+            reference("secret", &secret, directory, mistakes);
+            None
+        }
+        (None, None) => {
+            if !section.has("certificate") && !section.has("secret") {
+                mistakes.add(Mistake::at(
+                    section.span.clone(),
+                    "a credential names neither a certificate nor a secret",
+                    "exactly one of them is expected here",
+                    "add `certificate = \"file:app.pem\"` or `secret = \"file:client-secret\"`",
+                ));
+            }
+            None
+        }
+    }
+}
+
+fn reference(
+    key: &str,
+    text: &Text<'_>,
+    directory: &Path,
+    mistakes: &mut Mistakes,
+) -> Option<SecretReference> {
+    let reason = match SecretReference::parse(text.value, directory) {
+        Ok(reference) => return Some(reference),
+        Err(reason) => reason,
+    };
+    let span = text.span.clone();
+    let is_path = is_path_of_a_certificate(key, text.value);
+    if !is_path {
+        mistakes.conceal(span.clone());
+    }
+    mistakes.add(match reason {
+        NoReference::InlineValue if is_path => Mistake::at(
+            span,
+            format!("`{key}` does not say where it is kept"),
+            "a reference begins with `file:`, `env:` or `systemd:`",
+            format!("write `{key} = \"file:{}\"`", text.value),
+        ),
+        NoReference::InlineValue => {
+            let file = if key == "secret" { "client-secret" } else { "app.pem" };
+            Mistake::at(
+                span,
+                format!("`{key}` holds a value and not a reference"),
+                "configurations are copied, compared and committed, and what stands in them is no secret for long",
+                format!(
+                    "move the value to a file that only the daemon can read (`install -m 600 /dev/null {file}`, then \
+                     edit it) and write `{key} = \"file:{file}\"`; `env:NAME` and `systemd:NAME` work too"
+                ),
+            )
+        }
+        NoReference::Empty => Mistake::at(
+            span,
+            format!("`{key}` is an empty reference"),
+            "nothing follows the colon",
+            "name a file, a variable or a systemd credential, such as `file:app.pem`",
+        ),
+        NoReference::NotAName => Mistake::at(
+            span,
+            format!("`{key}` names no systemd credential"),
+            "a credential of a unit is a plain name below $CREDENTIALS_DIRECTORY and not a path",
+            "write the name given to LoadCredential=, or use `file:PATH`",
+        ),
+        NoReference::UnknownScheme => Mistake::at(
+            span,
+            format!("`{key}` is kept where this version cannot read it"),
+            "references are `file:PATH`, `env:NAME` and `systemd:NAME`",
+            "fetch it into a file with mode 600 before the start, and write `file:PATH`",
+        ),
+    });
+    None
+}
+
+fn is_path_of_a_certificate(key: &str, text: &str) -> bool {
+    let has_extension = [".pem", ".crt", ".cer", ".key"].iter().any(|extension| text.ends_with(extension));
+    key == "certificate" && has_extension && !text.contains(['\n', '\r'])
+}

@@ -1,0 +1,159 @@
+//! A configuration that holds together.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use unattended_core::{ClientId, Scope, TenantId};
+use url::Url;
+
+use super::reference::SecretReference;
+
+/// `unattended.toml`, read and checked. Nothing in it is a secret.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Config {
+    /// The file it was read from.
+    pub file: PathBuf,
+    /// Who the daemon is.
+    pub application: Application,
+    /// The web APIs it calls, by name.
+    pub apis: BTreeMap<String, Api>,
+    /// The work it does, by name.
+    pub jobs: BTreeMap<String, Job>,
+}
+
+/// `[application]`.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Application {
+    /// The application (client) ID.
+    pub client_id: ClientId,
+    /// Who issues its tokens.
+    pub authority: Authority,
+    /// Its credentials in order of preference; never empty.
+    pub credentials: Vec<Credential>,
+    /// How a secret is sent to the token endpoint; the authority's own choice if not given.
+    pub token_endpoint_auth_method: Option<SecretMethod>,
+    /// A PEM bundle trusted beside the system's roots.
+    pub ca_file: Option<PathBuf>,
+    /// Where runs, checkpoints and journals are kept.
+    pub state_directory: PathBuf,
+    /// Whether `http://` is accepted for loopback addresses.
+    pub allow_insecure_loopback: bool,
+}
+
+/// Who issues tokens.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum Authority {
+    /// The Microsoft identity platform, or a sandbox of it.
+    Microsoft {
+        /// Scheme and host, such as `https://login.microsoftonline.com`, without a slash at the end.
+        host: String,
+        /// The tenant that the application acts in.
+        tenant: TenantId,
+    },
+    /// Any other OAuth 2.0 authorization server, by its issuer identifier (RFC 8414 section 2).
+    Issuer(String),
+}
+
+/// How a client secret is sent (OpenID Connect Core section 9).
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum SecretMethod {
+    /// In the body of the request.
+    ClientSecretPost,
+    /// In an `Authorization: Basic` header.
+    ClientSecretBasic,
+}
+
+/// One `[[application.credentials]]`.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum Credential {
+    /// A private key and its certificate chain in one PEM.
+    Certificate(SecretReference),
+    /// A client secret.
+    Secret(SecretReference),
+}
+
+impl Credential {
+    /// Where it is read.
+    #[must_use]
+    pub fn reference(&self) -> &SecretReference {
+        match self {
+            Self::Certificate(reference) | Self::Secret(reference) => reference,
+        }
+    }
+}
+
+/// One `[apis.NAME]`.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Api {
+    /// Every path is relative to this.
+    pub base_url: Url,
+    /// The scope of its tokens.
+    pub scope: Scope,
+    /// The resource indicator of its tokens (RFC 8707), at authorization servers that know it.
+    pub resource: Option<String>,
+    /// The app roles that the jobs need of it.
+    pub roles: Vec<String>,
+}
+
+/// One `[jobs.NAME]`.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Job {
+    /// When it runs by itself; only by name if not given.
+    pub schedule: Option<unattended_jobs::Schedule>,
+    /// What it does.
+    pub work: Work,
+}
+
+/// What a job does.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum Work {
+    /// Makes the entities of a web API what a file says.
+    Provision {
+        /// A key of [`Config::apis`].
+        api: String,
+        /// The collection, such as `/users`.
+        resource: String,
+        /// The file with the desired entities, `.csv` or `.ndjson`.
+        source: PathBuf,
+        /// The attribute that tells which entity a row is.
+        match_on: String,
+        /// Where rows that cannot be provisioned are written, with line and reason.
+        rejects: PathBuf,
+    },
+    /// Writes what a web API returns, page by page, to a file.
+    Export {
+        /// A key of [`Config::apis`].
+        api: String,
+        /// The path to read, with its query.
+        read: String,
+        /// The NDJSON file.
+        to: PathBuf,
+    },
+}
+
+impl Work {
+    /// The name of the API that it calls.
+    #[must_use]
+    pub fn api(&self) -> &str {
+        match self {
+            Self::Provision { api, .. } | Self::Export { api, .. } => api,
+        }
+    }
+
+    /// The file that it writes.
+    #[must_use]
+    pub fn output(&self) -> &Path {
+        match self {
+            Self::Provision { rejects, .. } => rejects,
+            Self::Export { to, .. } => to,
+        }
+    }
+}

@@ -1,0 +1,176 @@
+use crate::{report, with, without};
+
+#[test]
+fn a_base_url_is_a_url() {
+    let text =
+        with(r#"base-url = "https://graph.microsoft.com/v1.0""#, r#"base-url = "graph.microsoft.com/v1.0""#);
+    insta::assert_snapshot!(report(&text), @r#"
+    error: `base-url` is not a URL
+     --> unattended.toml:9:12
+      |
+    9 | base-url = "graph.microsoft.com/v1.0"
+      |            ^^^^^^^^^^^^^^^^^^^^^^^^^^
+      |
+      = note: a URL begins with its scheme and host
+      = help: write `base-url = "https://..."`
+    "#);
+}
+
+#[test]
+fn a_base_url_is_https() {
+    let text = with(
+        r#"base-url = "https://graph.microsoft.com/v1.0""#,
+        r#"base-url = "http://graph.microsoft.com/v1.0""#,
+    );
+    insta::assert_snapshot!(report(&text), @r#"
+    error: `base-url` is not https
+     --> unattended.toml:9:12
+      |
+    9 | base-url = "http://graph.microsoft.com/v1.0"
+      |            ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+      |
+      = note: over anything else a token can be read and used by everyone on the way
+      = help: write `base-url = "https://graph.microsoft.com/v1.0"`
+    "#);
+}
+
+#[test]
+fn a_base_url_holds_no_password() {
+    let text = with(
+        r#"base-url = "https://graph.microsoft.com/v1.0""#,
+        r#"base-url = "https://me:hunter2@graph.microsoft.com/v1.0""#,
+    );
+    insta::assert_snapshot!(report(&text), @r"
+    error: `base-url` contains a user name or a password
+     --> unattended.toml:9:12
+      |
+    9 | base-url = *********************************************
+      |            ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+      |
+      = note: the daemon proves itself with its credential; what stands in a URL ends up in logs
+      = help: remove everything before the `@`
+    ");
+}
+
+#[test]
+fn a_base_url_ends_before_its_query() {
+    let text = with(
+        r#"base-url = "https://graph.microsoft.com/v1.0""#,
+        r#"base-url = "https://graph.microsoft.com/v1.0?a=b""#,
+    );
+    insta::assert_snapshot!(report(&text), @r#"
+    error: `base-url` has a query or a fragment
+     --> unattended.toml:9:12
+      |
+    9 | base-url = "https://graph.microsoft.com/v1.0?a=b"
+      |            ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+      |
+      = note: paths are appended to it
+      = help: end it before the `?`
+    "#);
+}
+
+#[test]
+fn an_api_needs_its_url_and_scope() {
+    let text = without(
+        r#"base-url = "https://graph.microsoft.com/v1.0"
+scope = "https://graph.microsoft.com/.default"
+"#,
+    );
+    insta::assert_snapshot!(report(&text), @r#"
+    error: `base-url` is missing in [apis.graph]
+     --> unattended.toml:8:7
+      |
+    8 | [apis.graph]
+      |       ^^^^^
+      |
+      = note: every path of a job or a call is relative to it
+      = help: add `base-url = "https://graph.microsoft.com/v1.0"`
+
+    error: `scope` is missing in [apis.graph]
+     --> unattended.toml:8:7
+      |
+    8 | [apis.graph]
+      |       ^^^^^
+      |
+      = note: it says which resource the token is for
+      = help: add `scope = "https://graph.microsoft.com/.default"`
+    "#);
+}
+
+#[test]
+fn a_delegated_scope_is_turned_into_the_static_one() {
+    let text = with(
+        r#"scope = "https://graph.microsoft.com/.default""#,
+        r#"scope = "https://graph.microsoft.com/User.Read.All""#,
+    );
+    insta::assert_snapshot!(report(&text), @r#"
+    error: `scope` does not end in /.default
+      --> unattended.toml:10:9
+       |
+    10 | scope = "https://graph.microsoft.com/User.Read.All"
+       |         ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+       |
+       = note: an application gets the permissions that an administrator granted beforehand, never single ones on request
+       = help: write `scope = "https://graph.microsoft.com/.default"`, and list what the jobs need in `roles`
+    "#);
+}
+
+#[test]
+fn an_empty_scope_is_refused() {
+    let text = with(r#"scope = "https://graph.microsoft.com/.default""#, r#"scope = """#);
+    insta::assert_snapshot!(report(&text), @r#"
+    error: `scope` is not a scope
+      --> unattended.toml:10:9
+       |
+    10 | scope = ""
+       |         ^^
+       |
+       = note: ``: a scope is one or more values of printable ASCII
+       = help: use the resource's application ID URI followed by /.default
+    "#);
+}
+
+#[test]
+fn an_api_of_another_cloud_is_refused() {
+    let text = with(
+        r#"base-url = "https://graph.microsoft.com/v1.0"
+scope = "https://graph.microsoft.com/.default""#,
+        r#"base-url = "https://graph.microsoft.us/v1.0"
+scope = "https://graph.microsoft.us/.default""#,
+    );
+    insta::assert_snapshot!(report(&text), @r#"
+    error: `base-url` is in another cloud than `authority`
+     --> unattended.toml:9:12
+      |
+    9 | base-url = "https://graph.microsoft.us/v1.0"
+      |            ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+      |
+      = note: it belongs to the US Government cloud, the authority https://login.microsoftonline.com to the public cloud, and a token of one is refused by the other
+      = help: write `base-url = "https://graph.microsoft.com/v1.0"`, or `authority = "https://login.microsoftonline.us"` in [application]
+
+    error: `scope` is in another cloud than `authority`
+      --> unattended.toml:10:9
+       |
+    10 | scope = "https://graph.microsoft.us/.default"
+       |         ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+       |
+       = note: it belongs to the US Government cloud, the authority https://login.microsoftonline.com to the public cloud, and a token of one is refused by the other
+       = help: write `scope = "https://graph.microsoft.com/.default"`, or `authority = "https://login.microsoftonline.us"` in [application]
+    "#);
+}
+
+#[test]
+fn a_role_is_one_value() {
+    let text = with(r#"roles = ["User.ReadWrite.All"]"#, r#"roles = ["User.Read.All Group.Read.All"]"#);
+    insta::assert_snapshot!(report(&text), @r#"
+    error: a role has no name or a space in it
+      --> unattended.toml:11:10
+       |
+    11 | roles = ["User.Read.All Group.Read.All"]
+       |          ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+       |
+       = note: an app role is compared with the `roles` of the token, value by value
+       = help: write one value for each role, such as ["User.Read.All", "Group.Read.All"]
+    "#);
+}

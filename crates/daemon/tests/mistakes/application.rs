@@ -1,0 +1,213 @@
+use crate::{report, with, without};
+
+#[test]
+fn common_is_no_tenant() {
+    let text = with(r#"tenant = "contoso.onmicrosoft.com""#, r#"tenant = "common""#);
+    insta::assert_snapshot!(report(&text), @r#"
+    error: `tenant` is not a tenant
+     --> unattended.toml:3:10
+      |
+    3 | tenant = "common"
+      |          ^^^^^^^^
+      |
+      = note: `common`: an application acts in one tenant, never in `common`, `organizations` or `consumers`
+      = help: name the tenant by its GUID or by a domain such as contoso.onmicrosoft.com
+    "#);
+}
+
+#[test]
+fn a_tenant_is_a_guid_or_a_domain() {
+    let text = with(r#"tenant = "contoso.onmicrosoft.com""#, r#"tenant = "contoso""#);
+    insta::assert_snapshot!(report(&text), @r#"
+    error: `tenant` is not a tenant
+     --> unattended.toml:3:10
+      |
+    3 | tenant = "contoso"
+      |          ^^^^^^^^^
+      |
+      = note: `contoso`: a tenant is a GUID or a domain name
+      = help: use the directory (tenant) ID or a domain such as contoso.onmicrosoft.com
+    "#);
+}
+
+#[test]
+fn a_tenant_is_needed() {
+    let text = without(
+        r#"tenant = "contoso.onmicrosoft.com"
+"#,
+    );
+    insta::assert_snapshot!(report(&text), @r#"
+    error: `tenant` is missing in [application]
+     --> unattended.toml:1:2
+      |
+    1 | [application]
+      |  ^^^^^^^^^^^
+      |
+      = note: an application acts in one tenant, and the authority has to know which
+      = help: add `tenant = "contoso.onmicrosoft.com"`
+    "#);
+}
+
+#[test]
+fn a_client_id_is_needed() {
+    let text = without(
+        r#"client-id = "5a0e2f3c-1111-4222-8333-444455556666"
+"#,
+    );
+    insta::assert_snapshot!(report(&text), @r#"
+    error: `client-id` is missing in [application]
+     --> unattended.toml:1:2
+      |
+    1 | [application]
+      |  ^^^^^^^^^^^
+      |
+      = note: it is the application (client) ID of the registration, and tells the authority who asks
+      = help: add `client-id = "00000000-0000-0000-0000-000000000000"`
+    "#);
+}
+
+#[test]
+fn a_client_id_is_a_guid() {
+    let text =
+        with(r#"client-id = "5a0e2f3c-1111-4222-8333-444455556666""#, r#"client-id = "nightly-report""#);
+    insta::assert_snapshot!(report(&text), @r#"
+    error: `client-id` is not a GUID
+     --> unattended.toml:2:13
+      |
+    2 | client-id = "nightly-report"
+      |             ^^^^^^^^^^^^^^^^
+      |
+      = note: every application of the Microsoft identity platform has a GUID for its client id
+      = help: copy the application (client) ID of the registration, not its name
+    "#);
+}
+
+#[test]
+fn an_authority_is_a_host() {
+    let text = with(
+        r#"tenant = "contoso.onmicrosoft.com""#,
+        r#"tenant = "contoso.onmicrosoft.com"
+authority = "https://login.microsoftonline.com/contoso.com""#,
+    );
+    insta::assert_snapshot!(report(&text), @r#"
+    error: `authority` has a path
+     --> unattended.toml:4:13
+      |
+    4 | authority = "https://login.microsoftonline.com/contoso.com"
+      |             ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+      |
+      = note: it is the host of the identity platform alone; tenant and endpoint are appended to it
+      = help: write `authority = "https://login.microsoftonline.com"` and name the tenant with `tenant`
+    "#);
+}
+
+#[test]
+fn an_authority_is_https() {
+    let text = with(
+        r#"tenant = "contoso.onmicrosoft.com""#,
+        r#"tenant = "contoso.onmicrosoft.com"
+authority = "http://login.microsoftonline.com""#,
+    );
+    insta::assert_snapshot!(report(&text), @r#"
+    error: `authority` is not https
+     --> unattended.toml:4:13
+      |
+    4 | authority = "http://login.microsoftonline.com"
+      |             ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+      |
+      = note: over anything else a token can be read and used by everyone on the way
+      = help: write `authority = "https://login.microsoftonline.com"`
+    "#);
+}
+
+#[test]
+fn http_is_never_for_the_authority() {
+    let text = with(
+        r#"tenant = "contoso.onmicrosoft.com""#,
+        r#"tenant = "contoso.onmicrosoft.com"
+authority = "http://localhost:8443""#,
+    );
+    insta::assert_snapshot!(report(&text), @r#"
+    error: `authority` is not https
+     --> unattended.toml:4:13
+      |
+    4 | authority = "http://localhost:8443"
+      |             ^^^^^^^^^^^^^^^^^^^^^^^
+      |
+      = note: over anything else a token can be read and used by everyone on the way
+      = help: write `authority = "https://localhost:8443"`
+    "#);
+}
+
+#[test]
+fn http_on_loopback_has_to_be_asked_for() {
+    let text =
+        with(r#"base-url = "https://graph.microsoft.com/v1.0""#, r#"base-url = "http://[::1]:8443/v1.0""#);
+    insta::assert_snapshot!(report(&text), @r#"
+    error: `base-url` is not https
+     --> unattended.toml:9:12
+      |
+    9 | base-url = "http://[::1]:8443/v1.0"
+      |            ^^^^^^^^^^^^^^^^^^^^^^^^
+      |
+      = note: over http a token can be read by everyone on the way; loopback is accepted only when asked for
+      = help: write `https://`, or set `allow-insecure-loopback = true` in [application]
+    "#);
+}
+
+#[test]
+fn http_is_never_for_an_issuer() {
+    let text = with(
+        r#"tenant = "contoso.onmicrosoft.com""#,
+        r#"issuer = "http://localhost:3000"
+allow-insecure-loopback = true"#,
+    );
+    insta::assert_snapshot!(report(&text), @r#"
+    error: `issuer` is not https
+     --> unattended.toml:3:10
+      |
+    3 | issuer = "http://localhost:3000"
+      |          ^^^^^^^^^^^^^^^^^^^^^^^
+      |
+      = note: over anything else a token can be read and used by everyone on the way
+      = help: write `issuer = "https://localhost:3000"`
+    "#);
+}
+
+#[test]
+fn an_issuer_stands_alone() {
+    let text = with(
+        r#"tenant = "contoso.onmicrosoft.com""#,
+        r#"tenant = "contoso.onmicrosoft.com"
+issuer = "https://idp.example.com""#,
+    );
+    insta::assert_snapshot!(report(&text), @r#"
+    error: `tenant` stands beside `issuer`
+     --> unattended.toml:3:1
+      |
+    3 | tenant = "contoso.onmicrosoft.com"
+      | ^^^^^^
+      |
+      = note: `authority` and `tenant` name the Microsoft identity platform, `issuer` any other server
+      = help: remove `tenant` or `issuer`
+    "#);
+}
+
+#[test]
+fn an_unknown_authentication_method_is_refused() {
+    let text = with(
+        r#"tenant = "contoso.onmicrosoft.com""#,
+        r#"tenant = "contoso.onmicrosoft.com"
+token-endpoint-auth-method = "private_key_jwt""#,
+    );
+    insta::assert_snapshot!(report(&text), @r#"
+    error: `token-endpoint-auth-method` has no such value
+     --> unattended.toml:4:30
+      |
+    4 | token-endpoint-auth-method = "private_key_jwt"
+      |                              ^^^^^^^^^^^^^^^^^
+      |
+      = note: it says how a client secret is sent; a certificate is always sent as `private_key_jwt`
+      = help: write `client_secret_post` or `client_secret_basic`, or remove the line
+    "#);
+}

@@ -1,0 +1,171 @@
+use crate::{report, with, without};
+
+#[test]
+fn an_inline_secret_is_refused_and_not_shown() {
+    let text = with(r#"certificate = "file:app.pem""#, r#"secret = "hunter2~Q""#);
+    insta::assert_snapshot!(report(&text), @r#"
+    error: `secret` holds a value and not a reference
+     --> unattended.toml:6:10
+      |
+    6 | secret = ***********
+      |          ^^^^^^^^^^^
+      |
+      = note: configurations are copied, compared and committed, and what stands in them is no secret for long
+      = help: move the value to a file that only the daemon can read (`install -m 600 /dev/null client-secret`, then edit it) and write `secret = "file:client-secret"`; `env:NAME` and `systemd:NAME` work too
+    "#);
+}
+
+#[test]
+fn an_inline_private_key_is_refused_and_not_shown() {
+    let text = with(
+        r#"certificate = "file:app.pem""#,
+        r#"certificate = """
+-----BEGIN PRIVATE KEY-----
+MIIhunter2
+-----END PRIVATE KEY-----
+""""#,
+    );
+    insta::assert_snapshot!(report(&text), @r#"
+    error: `certificate` holds a value and not a reference
+      --> unattended.toml:6:15
+       |
+     6 |   certificate = ***
+       |  _______________^
+     7 | | ***************************
+     8 | | **********
+     9 | | *************************
+    10 | | ***
+       | |___^
+       |
+       = note: configurations are copied, compared and committed, and what stands in them is no secret for long
+       = help: move the value to a file that only the daemon can read (`install -m 600 /dev/null app.pem`, then edit it) and write `certificate = "file:app.pem"`; `env:NAME` and `systemd:NAME` work too
+    "#);
+}
+
+#[test]
+fn a_certificate_path_without_its_scheme_is_completed() {
+    let text = with(r#"certificate = "file:app.pem""#, r#"certificate = "/etc/unattended/app.pem""#);
+    insta::assert_snapshot!(report(&text), @r#"
+    error: `certificate` does not say where it is kept
+     --> unattended.toml:6:15
+      |
+    6 | certificate = "/etc/unattended/app.pem"
+      |               ^^^^^^^^^^^^^^^^^^^^^^^^^
+      |
+      = note: a reference begins with `file:`, `env:` or `systemd:`
+      = help: write `certificate = "file:/etc/unattended/app.pem"`
+    "#);
+}
+
+#[test]
+fn a_reference_this_version_cannot_read_is_refused() {
+    let text = with(r#"certificate = "file:app.pem""#, r#"secret = "keyvault:app/secret""#);
+    insta::assert_snapshot!(report(&text), @r"
+    error: `secret` is kept where this version cannot read it
+     --> unattended.toml:6:10
+      |
+    6 | secret = *********************
+      |          ^^^^^^^^^^^^^^^^^^^^^
+      |
+      = note: references are `file:PATH`, `env:NAME` and `systemd:NAME`
+      = help: fetch it into a file with mode 600 before the start, and write `file:PATH`
+    ");
+}
+
+#[test]
+fn an_empty_reference_is_refused() {
+    let text = with(r#"certificate = "file:app.pem""#, r#"certificate = "env:""#);
+    insta::assert_snapshot!(report(&text), @r"
+    error: `certificate` is an empty reference
+     --> unattended.toml:6:15
+      |
+    6 | certificate = ******
+      |               ^^^^^^
+      |
+      = note: nothing follows the colon
+      = help: name a file, a variable or a systemd credential, such as `file:app.pem`
+    ");
+}
+
+#[test]
+fn a_systemd_credential_is_a_name() {
+    let text = with(r#"certificate = "file:app.pem""#, r#"certificate = "systemd:../app.pem""#);
+    insta::assert_snapshot!(report(&text), @r#"
+    error: `certificate` names no systemd credential
+     --> unattended.toml:6:15
+      |
+    6 | certificate = "systemd:../app.pem"
+      |               ^^^^^^^^^^^^^^^^^^^^
+      |
+      = note: a credential of a unit is a plain name below $CREDENTIALS_DIRECTORY and not a path
+      = help: write the name given to LoadCredential=, or use `file:PATH`
+    "#);
+}
+
+#[test]
+fn a_credential_is_one_thing() {
+    let text = with(
+        r#"certificate = "file:app.pem""#,
+        r#"certificate = "file:app.pem"
+secret = "env:SECRET""#,
+    );
+    insta::assert_snapshot!(report(&text), @r#"
+    error: one credential is both a certificate and a secret
+     --> unattended.toml:7:1
+      |
+    7 | secret = "env:SECRET"
+      | ^^^^^^
+      |
+      = note: credentials are tried one after the other, in the order of their tables
+      = help: give the second one a table of its own: [[application.credentials]]
+    "#);
+}
+
+#[test]
+fn a_credential_is_something() {
+    let text = without(r#"certificate = "file:app.pem""#);
+    insta::assert_snapshot!(report(&text), @r#"
+    error: a credential names neither a certificate nor a secret
+     --> unattended.toml:5:1
+      |
+    5 | [[application.credentials]]
+      | ^^^^^^^^^^^^^^^^^^^^^^^^^^^
+      |
+      = note: exactly one of them is expected here
+      = help: add `certificate = "file:app.pem"` or `secret = "file:client-secret"`
+    "#);
+}
+
+#[test]
+fn an_application_has_a_credential() {
+    let text = without(
+        r#"[[application.credentials]]
+certificate = "file:app.pem"
+"#,
+    );
+    insta::assert_snapshot!(report(&text), @r#"
+    error: the application has no credential
+     --> unattended.toml:1:2
+      |
+    1 | [application]
+      |  ^^^^^^^^^^^
+      |
+      = note: without one it cannot prove who it is
+      = help: add [[application.credentials]] with `certificate = "file:app.pem"`
+    "#);
+}
+
+#[test]
+fn credentials_are_a_list_of_tables() {
+    let text = with("[[application.credentials]]", "[application.credentials]");
+    insta::assert_snapshot!(report(&text), @r"
+    error: `credentials` in [application] has the wrong type
+     --> unattended.toml:5:1
+      |
+    5 | [application.credentials]
+      | ^^^^^^^^^^^^^^^^^^^^^^^^^
+      |
+      = note: it is a table
+      = help: write a list of tables, each begun by [[application.credentials]]
+    ");
+}
