@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
+use http::Uri;
 use tokio::sync::OnceCell;
 use unattended_core::{HttpClient, TenantId};
-use url::Url;
 
 use crate::discovery::{self, Metadata};
 use crate::error::{Error, ErrorKind};
@@ -20,7 +20,7 @@ pub struct Authority(Arc<Kind>);
 #[derive(Debug)]
 enum Kind {
     Microsoft { identifier: String, metadata: Metadata },
-    Issuer { issuer: Url, text: String, metadata: OnceCell<Metadata> },
+    Issuer { issuer: String, metadata: OnceCell<Metadata> },
 }
 
 impl Authority {
@@ -47,8 +47,8 @@ impl Authority {
     /// # Errors
     /// The issuer is not an `https` URL without query and fragment (RFC 8414 section 2).
     pub fn issuer(issuer: &str) -> Result<Self, Error> {
-        let url = https_url(issuer, "issuer")?;
-        Ok(Self(Arc::new(Kind::Issuer { issuer: url, text: issuer.to_owned(), metadata: OnceCell::new() })))
+        https_url(issuer, "issuer")?;
+        Ok(Self(Arc::new(Kind::Issuer { issuer: issuer.to_owned(), metadata: OnceCell::new() })))
     }
 
     /// What tells this authority from others: the tenant's URL or the issuer.
@@ -56,7 +56,7 @@ impl Authority {
     pub fn identifier(&self) -> &str {
         match &*self.0 {
             Kind::Microsoft { identifier, .. } => identifier,
-            Kind::Issuer { text, .. } => text,
+            Kind::Issuer { issuer, .. } => issuer,
         }
     }
 
@@ -80,25 +80,25 @@ impl Authority {
     pub(crate) async fn metadata(&self, http: &dyn HttpClient) -> Result<&Metadata, Error> {
         match &*self.0 {
             Kind::Microsoft { metadata, .. } => Ok(metadata),
-            Kind::Issuer { issuer, text, metadata } => {
-                metadata.get_or_try_init(|| discovery::fetch(issuer, text, http)).await
+            Kind::Issuer { issuer, metadata } => {
+                metadata.get_or_try_init(|| discovery::fetch(issuer, http)).await
             }
         }
     }
 }
 
-fn https_url(text: &str, what: &str) -> Result<Url, Error> {
-    let url = Url::parse(text).map_err(|cause| {
+fn https_url(text: &str, what: &str) -> Result<Uri, Error> {
+    let uri: Uri = text.parse().map_err(|cause| {
         Error::new(ErrorKind::Configuration, format!("the {what} `{text}` is no URL")).caused_by(cause)
     })?;
-    let complaint = if url.scheme() != "https" {
-        "is not https"
-    } else if !url.username().is_empty() || url.password().is_some() {
+    let complaint = if uri.scheme_str() != Some("https") {
+        "is not an https URL"
+    } else if uri.authority().is_none_or(|authority| authority.as_str().contains('@')) {
         "carries user information"
-    } else if url.query().is_some() || url.fragment().is_some() {
+    } else if uri.query().is_some() || text.contains('#') {
         "has a query or a fragment"
     } else {
-        return Ok(url);
+        return Ok(uri);
     };
     Err(Error::configuration(format!("the {what} `{}` {complaint}", unattended_core::redact_url(text))))
 }

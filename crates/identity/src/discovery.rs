@@ -1,9 +1,9 @@
 //! Metadata of an authorization server (RFC 8414, OpenID Connect Discovery 1.0).
 
 use bytes::Bytes;
+use http::Uri;
 use serde::Deserialize;
 use unattended_core::HttpClient;
-use url::Url;
 
 use crate::error::{Error, ErrorKind};
 
@@ -23,33 +23,35 @@ struct Document {
 }
 
 /// Where OpenID Connect servers keep their metadata: below the issuer.
-pub(crate) fn openid_url(issuer: &Url) -> String {
-    format!("{}/.well-known/openid-configuration", issuer.as_str().trim_end_matches('/'))
+pub(crate) fn openid_url(issuer: &str) -> String {
+    format!("{}/.well-known/openid-configuration", issuer.trim_end_matches('/'))
 }
 
 /// Where plain OAuth 2.0 servers keep it: between host and path (RFC 8414 section 3.1).
-fn oauth_url(issuer: &Url) -> String {
-    let path = issuer.path().trim_end_matches('/');
-    format!("{}/.well-known/oauth-authorization-server{path}", issuer.origin().ascii_serialization())
+fn oauth_url(issuer: &str) -> String {
+    let path =
+        issuer.parse::<Uri>().map(|uri| uri.path().trim_end_matches('/').to_owned()).unwrap_or_default();
+    let origin = issuer.trim_end_matches('/').strip_suffix(&path).unwrap_or(issuer);
+    format!("{origin}/.well-known/oauth-authorization-server{path}")
 }
 
-pub(crate) async fn fetch(issuer: &Url, issuer_text: &str, http: &dyn HttpClient) -> Result<Metadata, Error> {
+pub(crate) async fn fetch(issuer: &str, http: &dyn HttpClient) -> Result<Metadata, Error> {
     let openid = get(&openid_url(issuer), http).await;
     let document = match openid {
         Err(error) if error.status() == Some(404) => get(&oauth_url(issuer), http).await?,
         other => other?,
     };
-    if document.issuer.as_deref() != Some(issuer_text) {
+    if document.issuer.as_deref() != Some(issuer) {
         return Err(Error::configuration(format!(
-            "the metadata of `{issuer_text}` says that its issuer is `{}`",
+            "the metadata of `{issuer}` says that its issuer is `{}`",
             document.issuer.unwrap_or_default().escape_debug()
         )));
     }
     let token_endpoint = document
         .token_endpoint
-        .ok_or_else(|| Error::protocol(format!("the metadata of `{issuer_text}` names no token endpoint")))?;
+        .ok_or_else(|| Error::protocol(format!("the metadata of `{issuer}` names no token endpoint")))?;
     if !token_endpoint.starts_with("https://") {
-        return Err(Error::protocol(format!("the token endpoint of `{issuer_text}` is not https")));
+        return Err(Error::protocol(format!("the token endpoint of `{issuer}` is not https")));
     }
     Ok(Metadata { token_endpoint, secret_methods: document.token_endpoint_auth_methods_supported })
 }
@@ -110,7 +112,7 @@ mod tests {
         let server = Server::new();
         server.answer(404, "");
         server.answer(200, &document(ISSUER));
-        fetch(&Url::parse(ISSUER).unwrap(), ISSUER, &server).await.unwrap();
+        fetch(ISSUER, &server).await.unwrap();
         assert_eq!(
             server.requests()[1].uri,
             "https://idp.example/.well-known/oauth-authorization-server/oidc"

@@ -81,7 +81,7 @@ impl HttpClient for Server {
         &self,
         request: http::Request<Bytes>,
     ) -> BoxFuture<'_, Result<http::Response<ResponseBody>, HttpError>> {
-        let form = url::form_urlencoded::parse(request.body()).into_owned().collect();
+        let form = form_urlencoded::parse(request.body()).into_owned().collect();
         let seen = Seen { uri: request.uri().to_string(), headers: request.headers().clone(), form };
         self.requests.lock().unwrap().push(seen);
         Box::pin(async move {
