@@ -34,7 +34,6 @@ pub(crate) struct Inner {
 
 impl Client {
     /// Begins a client for the API at `base_url`, for example `https://graph.microsoft.com/v1.0`.
-    #[must_use]
     pub fn builder(base_url: &str) -> ClientBuilder {
         ClientBuilder {
             base_url: base_url.to_owned(),

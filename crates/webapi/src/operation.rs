@@ -80,7 +80,7 @@ impl<'a> Operation<'a> {
         }
     }
 
-    fn refused(&mut self, answer: &Answer) -> (Outcome, Error) {
+    fn refused(&self, answer: &Answer) -> (Outcome, Error) {
         let asked = retry_after(&answer.headers, self.client.clock.now());
         if let (StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE, Some(wait)) =
             (answer.status, asked)
@@ -134,7 +134,7 @@ impl<'a> Operation<'a> {
         }
     }
 
-    fn success(&mut self, answer: Answer, already_gone: bool) -> Response {
+    fn success(&self, answer: Answer, already_gone: bool) -> Response {
         let attempts = u32::try_from(self.attempts.len()).unwrap_or(u32::MAX).saturating_add(1);
         Response::new(answer, attempts, already_gone)
     }

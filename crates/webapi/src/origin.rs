@@ -94,7 +94,7 @@ impl Base {
     }
 
     fn same_authority(&self, uri: &Uri) -> bool {
-        let port = uri.port_u16().or(match uri.scheme_str() {
+        let port = uri.port_u16().or_else(|| match uri.scheme_str() {
             Some("https") => Some(443),
             Some("http") => Some(80),
             _ => None,

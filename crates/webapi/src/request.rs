@@ -123,13 +123,14 @@ impl Headers {
             Some((name, _))
                 if [header::AUTHORIZATION, header::PROXY_AUTHORIZATION, header::HOST].contains(&name) =>
             {
-                self.mistake.get_or_insert(format!("the header `{name}` is set by the client alone"));
+                self.mistake.get_or_insert_with(|| format!("the header `{name}` is set by the client alone"));
             }
             Some((name, value)) => {
                 self.map.insert(name, value);
             }
             None => {
-                self.mistake.get_or_insert(format!("`{}` is not a valid header", name.escape_debug()));
+                self.mistake
+                    .get_or_insert_with(|| format!("`{}` is not a valid header", name.escape_debug()));
             }
         }
     }

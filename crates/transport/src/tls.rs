@@ -1,0 +1,53 @@
+//! Whom this process believes.
+
+use std::sync::Arc;
+
+use rustls::crypto::{CryptoProvider, aws_lc_rs};
+use rustls::{ClientConfig, RootCertStore};
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject as _;
+use rustls_platform_verifier::Verifier;
+
+use crate::error::TransportError;
+
+/// The certificates of a PEM bundle, each of them fit to end a chain.
+pub(crate) fn authorities(bundle: &[u8]) -> Result<Vec<CertificateDer<'static>>, TransportError> {
+    const REMEDY: &str = "give a PEM file with the certificates of the certificate authority";
+    let certificates: Vec<_> = CertificateDer::pem_slice_iter(bundle)
+        .collect::<Result<_, _>>()
+        .map_err(|error| TransportError::new("the CA bundle is not valid PEM", REMEDY).because(error))?;
+    if certificates.is_empty() {
+        return Err(TransportError::new("the CA bundle holds no certificate", REMEDY));
+    }
+    for (position, certificate) in certificates.iter().enumerate() {
+        RootCertStore::empty().add(certificate.clone()).map_err(|error| {
+            let reason = format!("certificate {} of the CA bundle cannot be trusted", position + 1);
+            TransportError::new(reason, REMEDY).because(error)
+        })?;
+    }
+    Ok(certificates)
+}
+
+/// TLS 1.2 and 1.3, the operating system's authorities and `extra` ones, HTTP/2 where the server has it.
+pub(crate) fn configuration(extra: Vec<CertificateDer<'static>>) -> Result<ClientConfig, TransportError> {
+    let unusable = |error| {
+        TransportError::new(
+            "no certificate authority is known, so no server could be believed",
+            "install the operating system's CA certificates (package ca-certificates) or configure a CA file",
+        )
+        .because(error)
+    };
+    // Named here and not taken from the process: another library's default must not change whom we believe.
+    let provider: Arc<CryptoProvider> = Arc::new(aws_lc_rs::default_provider());
+    let verifier = Verifier::new_with_extra_roots(extra, Arc::clone(&provider)).map_err(unusable)?;
+    let mut configuration = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| {
+            TransportError::new("TLS cannot be set up", "report this as a defect").because(error)
+        })?
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(verifier))
+        .with_no_client_auth();
+    configuration.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok(configuration)
+}

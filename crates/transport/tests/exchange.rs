@@ -1,0 +1,192 @@
+//! What the transport does with a real connection.
+
+mod support;
+
+use std::sync::{Arc, Mutex};
+
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpListener;
+use unattended_core::{HttpClient as _, HttpErrorKind};
+use unattended_transport::{ProxySetting, Transport};
+
+use crate::support::{Pki, chain, get, read_head, serve_plain};
+
+const HTTP_1: &[&[u8]] = &[b"http/1.1"];
+
+fn trusting(pki: &Pki) -> Transport {
+    Transport::builder().extra_ca_pem(pki.ca_pem.as_bytes()).unwrap().build().unwrap()
+}
+
+/// A transport that trusts an authority of its own, for servers without TLS.
+fn any() -> Transport {
+    trusting(&Pki::new())
+}
+
+async fn answer_all_with(answer: &'static [u8]) -> (String, Arc<Mutex<Vec<String>>>) {
+    let heads = Arc::new(Mutex::new(Vec::new()));
+    let seen = Arc::clone(&heads);
+    let address = serve_plain(move |mut connection| {
+        let seen = Arc::clone(&seen);
+        async move {
+            let head = read_head(&mut connection).await;
+            seen.lock().unwrap().push(head);
+            connection.write_all(answer).await.unwrap();
+            connection.shutdown().await.unwrap();
+        }
+    })
+    .await;
+    (format!("http://{address}"), heads)
+}
+
+// HP-1
+#[tokio::test]
+async fn a_server_of_the_extra_authority_is_believed_and_of_an_unknown_one_is_not() {
+    let pki = Pki::new();
+    let port = pki
+        .serve(HTTP_1, async |mut connection| {
+            read_head(&mut connection).await;
+            let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
+            connection.write_all(answer).await.unwrap();
+        })
+        .await;
+    let url = format!("https://localhost:{port}/");
+
+    let response = trusting(&pki).send(get(&url)).await.unwrap();
+    assert_eq!(response.status(), 200);
+    assert_eq!(response.into_body().collect(10).await.unwrap(), "ok");
+
+    let stranger = any().send(get(&url)).await.unwrap_err();
+    assert_eq!(stranger.kind(), HttpErrorKind::Connect);
+    assert!(chain(&stranger).contains("invalid peer certificate"), "{}", chain(&stranger));
+}
+
+// RD-1
+#[tokio::test]
+async fn a_redirect_is_an_answer_and_a_cookie_is_not_kept() {
+    let redirect =
+        b"HTTP/1.1 302 Found\r\nlocation: /elsewhere\r\nset-cookie: a=b\r\ncontent-length: 0\r\n\r\n";
+    let (url, heads) = answer_all_with(redirect).await;
+    let transport = any();
+    for _ in 0..2 {
+        let response = transport.send(get(&url)).await.unwrap();
+        assert_eq!(
+            (response.status().as_u16(), response.headers()["location"].to_str().unwrap()),
+            (302, "/elsewhere")
+        );
+    }
+    let heads = heads.lock().unwrap();
+    assert_eq!(heads.len(), 2);
+    let head = heads[1].to_ascii_lowercase();
+    assert!(head.starts_with("get / http/1.1\r\n") && head.contains("user-agent: unattended/"), "{head}");
+    assert!(
+        !head.contains("cookie") && !head.contains("referer") && !head.contains("authorization"),
+        "{head}"
+    );
+}
+
+// CP-1
+#[tokio::test]
+async fn a_compressed_body_arrives_unpacked() {
+    let answer = b"HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: 25\r\n\r\n\
+        \x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03\xcb\x48\xcd\xc9\xc9\x07\x00\x86\xa6\x10\x36\x05\x00\x00\x00";
+    let (url, heads) = answer_all_with(answer).await;
+    let response = any().send(get(&url)).await.unwrap();
+    assert_eq!(response.into_body().collect(100).await.unwrap(), "hello");
+    assert!(heads.lock().unwrap()[0].to_ascii_lowercase().contains("accept-encoding: gzip"));
+}
+
+// RT-2
+#[tokio::test]
+async fn how_far_a_failed_exchange_got_is_told_apart() {
+    let closed = TcpListener::bind(("127.0.0.1", 0)).await.unwrap().local_addr().unwrap();
+    let nobody = any().send(get(&format!("http://{closed}/?code=hunter2"))).await.unwrap_err();
+    assert_eq!(nobody.kind(), HttpErrorKind::Connect);
+    assert!(chain(&nobody).contains("refused") && !chain(&nobody).contains("hunter2"), "{}", chain(&nobody));
+
+    let (silent, _) = answer_all_with(b"").await;
+    let cut = any().send(get(&format!("{silent}/?code=hunter2"))).await.unwrap_err();
+    assert_eq!(cut.kind(), HttpErrorKind::Interrupted);
+    assert!(!chain(&cut).contains("hunter2"), "{}", chain(&cut));
+
+    let (half, _) = answer_all_with(b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nfour").await;
+    let body = any().send(get(&half)).await.unwrap().into_body();
+    assert_eq!(body.collect(100).await.unwrap_err().kind(), HttpErrorKind::Interrupted);
+}
+
+// HP-1, RT-2
+#[tokio::test]
+async fn http_2_is_spoken_where_the_server_has_it_and_a_refused_stream_was_not_sent() {
+    let pki = Pki::new();
+    let port = pki
+        .serve(&[b"h2", b"http/1.1"], async |connection| {
+            let mut connection = h2::server::handshake(connection).await.unwrap();
+            while let Some(Ok((request, mut respond))) = connection.accept().await {
+                if request.uri().path() == "/refused" {
+                    respond.send_reset(h2::Reason::REFUSED_STREAM);
+                } else {
+                    respond.send_response(http::Response::new(()), true).unwrap();
+                }
+            }
+        })
+        .await;
+    let transport = trusting(&pki);
+    let response = transport.send(get(&format!("https://localhost:{port}/"))).await.unwrap();
+    assert_eq!((response.version(), response.status().as_u16()), (http::Version::HTTP_2, 200));
+    let refused = transport.send(get(&format!("https://localhost:{port}/refused"))).await.unwrap_err();
+    assert_eq!(refused.kind(), HttpErrorKind::Connect, "{}", chain(&refused));
+}
+
+// HP-1
+#[tokio::test]
+async fn https_goes_through_the_proxy_and_this_machine_does_not() {
+    let (proxy, heads) = answer_all_with(b"HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\n\r\n").await;
+    let pki = Pki::new();
+    let transport = Transport::builder()
+        .extra_ca_pem(pki.ca_pem.as_bytes())
+        .unwrap()
+        .proxy(ProxySetting::through(&proxy).except("direct.invalid"))
+        .build()
+        .unwrap();
+
+    let refused = transport.send(get("https://api.invalid/x")).await.unwrap_err();
+    assert_eq!(refused.kind(), HttpErrorKind::Connect, "{}", chain(&refused));
+    assert!(heads.lock().unwrap()[0].starts_with("CONNECT api.invalid:443 "));
+
+    transport.send(get("https://direct.invalid/x")).await.unwrap_err();
+    let port = pki
+        .serve(HTTP_1, async |mut connection| {
+            read_head(&mut connection).await;
+            connection.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").await.unwrap();
+        })
+        .await;
+    let local = transport.send(get(&format!("https://localhost:{port}/"))).await.unwrap();
+    assert_eq!((local.status().as_u16(), heads.lock().unwrap().len()), (204, 1));
+}
+
+#[test]
+fn a_bundle_without_a_usable_certificate_is_refused_with_its_remedy() {
+    let not_a_certificate = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+    let half_good = Pki::new().ca_pem + not_a_certificate;
+    for (bundle, said) in [
+        ("", "holds no certificate"),
+        ("-----BEGIN CERTIFICATE-----\n", "not valid PEM"),
+        (not_a_certificate, "certificate 1 "),
+        (half_good.as_str(), "certificate 2 "),
+    ] {
+        let error = Transport::builder().extra_ca_pem(bundle.as_bytes()).unwrap_err();
+        assert!(error.to_string().contains(said), "{error}");
+        assert!(error.remedy().contains("PEM"), "{}", error.remedy());
+    }
+}
+
+#[test]
+fn a_proxy_that_is_no_url_is_refused_without_its_password() {
+    let pki = Pki::new();
+    let builder = Transport::builder().extra_ca_pem(pki.ca_pem.as_bytes()).unwrap();
+    let error = builder.proxy(ProxySetting::through("http://user:hunter2@:x")).build().unwrap_err();
+    assert!(
+        error.to_string().contains("not a URL") && !chain(&error).contains("hunter2"),
+        "{}",
+        chain(&error)
+    );
+}
