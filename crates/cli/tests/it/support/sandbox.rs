@@ -1,0 +1,84 @@
+//! A tenant in a process of its own.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use super::{end, wait_for_file};
+
+/// A running sandbox; it ends with its value.
+pub(crate) struct Sandbox {
+    process: Child,
+    directory: TempDir,
+    ready: Value,
+}
+
+impl Sandbox {
+    pub(crate) fn in_memory() -> Self {
+        Self::start(|_| vec!["--in-memory".to_owned()])
+    }
+
+    /// A tenant whose data is in files.
+    pub(crate) fn on_disk() -> Self {
+        Self::start(|directory| vec!["--data".to_owned(), directory.join("data").display().to_string()])
+    }
+
+    /// A tenant with people in it.
+    pub(crate) fn with_users(count: u32) -> Self {
+        Self::start(|_| vec!["--in-memory".to_owned(), format!("--users={count}"), "--seed=7".to_owned()])
+    }
+
+    fn start(options: impl FnOnce(&Path) -> Vec<String>) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let ready_file = directory.path().join("ready.json");
+        let log = directory.path().join("sandbox.log");
+        let output = File::create(&log).unwrap();
+        let mut process = Command::new(env!("CARGO_BIN_EXE_unattended"))
+            .args(["sandbox", "start", "--ready-file"])
+            .arg(&ready_file)
+            .args(options(directory.path()))
+            .current_dir(directory.path())
+            .stdin(Stdio::null())
+            .stdout(output.try_clone().unwrap())
+            .stderr(output)
+            .spawn()
+            .unwrap();
+        let ready = wait_for_file(&ready_file, &mut process, &log);
+        let ready = serde_json::from_str(&ready).unwrap();
+        Self { process, directory, ready }
+    }
+
+    /// The file that `--sandbox` takes.
+    pub(crate) fn ready_file(&self) -> PathBuf {
+        self.directory.path().join("ready.json")
+    }
+
+    /// One member of the ready file.
+    #[track_caller]
+    pub(crate) fn ready(&self, member: &str) -> &str {
+        self.ready[member]
+            .as_str()
+            .unwrap_or_else(|| panic!("the ready file has no {member}: {}", self.ready))
+    }
+
+    /// The administrator's secret, for looking whether it is anywhere else.
+    pub(crate) fn administrator_secret(&self) -> (PathBuf, String) {
+        let file = PathBuf::from(self.ready["administrator"]["secret_file"].as_str().unwrap());
+        let secret = std::fs::read_to_string(&file).unwrap().trim().to_owned();
+        (file, secret)
+    }
+
+    /// The folder of its data and its log.
+    pub(crate) fn directory(&self) -> &Path {
+        self.directory.path()
+    }
+}
+
+impl Drop for Sandbox {
+    fn drop(&mut self) {
+        end(&mut self.process);
+    }
+}

@@ -1,0 +1,198 @@
+//! Our client against oidc-provider, a certified OAuth 2.0 authority, over HTTPS.
+
+use std::fs::{self, File};
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
+use serde_json::{Value, json};
+
+use super::{documents, installed, packages, program};
+use crate::support::{Workplace, end, wait_for_file};
+
+const SCOPE: &str = "Things.Read.All";
+const RESOURCE: &str = "https://api.example.test";
+const SECRET: &str = "a secret of this test: 50 % of it + spaces & signs";
+
+#[test]
+fn a_token_is_acquired_with_private_key_jwt() {
+    let (authority, place) = start();
+    configure(&place, &authority, "certificate-client", r#"certificate = "file:client.pem""#, "");
+    let claims = acquire(&authority, &place);
+    assert_eq!(claims["client_id"], "certificate-client");
+    assert_eq!(authority.presented(), ["body"]);
+
+    // Each assertion has an identifier of its own, or this server would refuse the second.
+    place.run(&["token", "things", "--force-refresh"]).expect(0);
+}
+
+#[test]
+fn a_token_is_acquired_with_a_secret_in_the_authorization_header() {
+    let (authority, place) = start();
+    let method = r#"token-endpoint-auth-method = "client_secret_basic""#;
+    configure(&place, &authority, "basic-client", r#"secret = "file:secret""#, method);
+    let claims = acquire(&authority, &place);
+    assert_eq!(claims["client_id"], "basic-client");
+    assert_eq!(authority.presented(), ["Basic"]);
+}
+
+#[test]
+fn a_token_is_acquired_with_a_secret_in_the_body() {
+    let (authority, place) = start();
+    let method = r#"token-endpoint-auth-method = "client_secret_post""#;
+    configure(&place, &authority, "post-client", r#"secret = "file:secret""#, method);
+    let claims = acquire(&authority, &place);
+    assert_eq!(claims["client_id"], "post-client");
+    assert_eq!(authority.presented(), ["body"]);
+}
+
+#[test]
+fn a_resource_that_the_authority_does_not_know_is_a_refusal_in_its_own_words() {
+    let (authority, place) = start();
+    configure(&place, &authority, "certificate-client", r#"certificate = "file:client.pem""#, "");
+    place.edit_config(RESOURCE, "https://other.example.test");
+    place.run(&["token", "things"]).expect(77).says(&["invalid_target"]);
+}
+
+#[test]
+fn a_wrong_secret_is_a_refusal() {
+    let (authority, place) = start();
+    configure(&place, &authority, "basic-client", r#"secret = "file:secret""#, "");
+    fs::write(place.path("secret"), "another").unwrap();
+    place.run(&["token", "things"]).expect(77).says(&["invalid_client"]);
+}
+
+/// A running oidc-provider; it ends with its value.
+struct Authority {
+    process: Child,
+    issuer: String,
+    directory: tempfile::TempDir,
+}
+
+impl Authority {
+    /// How the client presented itself in each token request: "Basic", or in the body.
+    fn presented(&self) -> Vec<String> {
+        let requests = fs::read_to_string(self.directory.path().join("requests")).unwrap();
+        requests.lines().map(str::to_owned).collect()
+    }
+}
+
+impl Drop for Authority {
+    fn drop(&mut self) {
+        end(&mut self.process);
+    }
+}
+
+/// Starts the authority, and a folder with the credentials that it knows.
+fn start() -> (Authority, Workplace) {
+    installed("node/node_modules/oidc-provider");
+    let directory = tempfile::tempdir().unwrap();
+    let place = Workplace::new();
+    make_credentials(directory.path(), &place);
+
+    let path = |name: &str| directory.path().join(name);
+    let settings = json!({
+        "tls": { "key": path("server-key.pem"), "certificate": path("server.pem") },
+        "client": { "certificate": path("client-certificate.pem") },
+        "secret": SECRET,
+        "resource": RESOURCE,
+        "scope": SCOPE,
+        "ready": path("ready.json"),
+        "requests": path("requests"),
+    });
+    fs::write(path("settings.json"), settings.to_string()).unwrap();
+
+    let log = File::create(path("log")).unwrap();
+    let mut process = Command::new("node")
+        .arg(program("node/authority.mjs"))
+        .arg(path("settings.json"))
+        .env("UNATTENDED_THIRD_PARTY", packages())
+        .stdin(Stdio::null())
+        .stdout(log.try_clone().unwrap())
+        .stderr(log)
+        .spawn()
+        .unwrap();
+    let ready = wait_for_file(&path("ready.json"), &mut process, &path("log"));
+    let ready: Value = serde_json::from_str(&ready).unwrap();
+    let issuer = ready["issuer"].as_str().unwrap().to_owned();
+    (Authority { process, issuer, directory }, place)
+}
+
+/// The server's certificate and its issuer's, and the two credentials of the client.
+fn make_credentials(directory: &Path, place: &Workplace) {
+    let mut issuer = named("Test authority");
+    issuer.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+    let issuer = CertifiedIssuer::self_signed(issuer, rsa_key()).unwrap();
+    fs::write(place.path("ca.pem"), issuer.pem()).unwrap();
+    fs::write(directory.join("ca.pem"), issuer.pem()).unwrap();
+
+    let server_key = rsa_key();
+    let mut server = CertificateParams::new(["localhost".to_owned()]).unwrap();
+    server.distinguished_name.push(DnType::CommonName, "localhost");
+    let server = server.signed_by(&server_key, &issuer).unwrap();
+    write_private(&directory.join("server-key.pem"), &server_key.serialize_pem());
+    fs::write(directory.join("server.pem"), server.pem()).unwrap();
+
+    let client_key = rsa_key();
+    let client = named("Test daemon").self_signed(&client_key).unwrap();
+    fs::write(directory.join("client-certificate.pem"), client.pem()).unwrap();
+    write_private(&place.path("client.pem"), &(client_key.serialize_pem() + &client.pem()));
+    write_private(&place.path("secret"), SECRET);
+}
+
+fn named(common_name: &str) -> CertificateParams {
+    let mut parameters = CertificateParams::default();
+    parameters.distinguished_name.push(DnType::CommonName, common_name);
+    parameters
+}
+
+fn rsa_key() -> KeyPair {
+    KeyPair::generate_rsa_for(&rcgen::PKCS_RSA_SHA256, rcgen::RsaKeySize::_2048).unwrap()
+}
+
+fn write_private(path: &Path, content: &str) {
+    let mut file = File::options().write(true).create_new(true).mode(0o600).open(path).unwrap();
+    file.write_all(content.as_bytes()).unwrap();
+}
+
+fn configure(place: &Workplace, authority: &Authority, client_id: &str, credential: &str, option: &str) {
+    let issuer = &authority.issuer;
+    let text = format!(
+        r#"[application]
+client-id = "{client_id}"
+issuer = "{issuer}"
+ca-file = "ca.pem"
+{option}
+
+[[application.credentials]]
+{credential}
+
+[apis.things]
+base-url = "{RESOURCE}"
+scope = "{SCOPE}"
+resource = "{RESOURCE}"
+"#
+    );
+    fs::write(place.path("unattended.toml"), text).unwrap();
+}
+
+/// Acquires a token and has it verified by a library that is not ours; returns its claims.
+#[track_caller]
+fn acquire(authority: &Authority, place: &Workplace) -> Value {
+    let token = place.run(&["token", "things", "--raw"]).expect(0).stdout;
+    let token_file = authority.directory.path().join("token");
+    fs::write(&token_file, token).unwrap();
+    let output = Command::new("node")
+        .arg(program("node/verify_token.mjs"))
+        .args([&authority.issuer, RESOURCE])
+        .env("UNATTENDED_THIRD_PARTY", packages())
+        .env("NODE_EXTRA_CA_CERTS", place.path("ca.pem"))
+        .stdin(File::open(token_file).unwrap())
+        .output()
+        .unwrap();
+    let claims = documents(&output).remove(0);
+    assert_eq!((&claims["aud"], &claims["scope"]), (&RESOURCE.into(), &SCOPE.into()), "{claims}");
+    claims
+}
