@@ -111,11 +111,11 @@ impl Base {
     }
 }
 
-/// An empty user name (`https://@host`) is no user name to a URL parser, but it is one to a reader.
+/// An empty user name (`https://@host`), or one before a backslash that some parsers read as a slash, is none to a URL
+/// parser, but it is one to a reader.
 fn has_userinfo(url: &Url, text: &str) -> bool {
-    let authority = text
-        .split_once("://")
-        .map_or("", |(_, rest)| rest.split(['/', '\\', '?', '#']).next().unwrap_or_default());
+    let authority =
+        text.split_once("://").map_or("", |(_, rest)| rest.split(['/', '?', '#']).next().unwrap_or_default());
     !url.username().is_empty() || url.password().is_some() || authority.contains('@')
 }
 

@@ -1,0 +1,169 @@
+//! A collection, page by page.
+
+mod support;
+
+use futures_util::StreamExt as _;
+use serde_json::{Value, json};
+use unattended_core::HttpErrorKind;
+use unattended_webapi::{Pages, PagesEnd};
+
+use crate::support::{Api, BASE, Reply, bench, broken, json, reply, status, throttled};
+
+/// A page of these items that links on to `next`, a path below the base or an absolute URL.
+fn page(items: &[u32], next: Option<&str>) -> Reply {
+    let mut body = json!({ "value": items });
+    if let Some(next) = next {
+        let absolute = if next.starts_with('/') { format!("{BASE}{next}") } else { next.to_owned() };
+        body["@odata.nextLink"] = Value::String(absolute);
+    }
+    json(&body)
+}
+
+/// Every item until the first error, and that error.
+async fn drain(pages: &mut Pages) -> (Vec<String>, Option<unattended_webapi::Error>) {
+    let mut items = Vec::new();
+    loop {
+        match pages.next().await {
+            Ok(Some(page)) => items.extend(page.items.iter().map(|item| item.get().to_owned())),
+            Ok(None) => return (items, None),
+            Err(error) => return (items, Some(error)),
+        }
+    }
+}
+
+// PG-1, PG-4, PG-5, PG-6
+#[tokio::test]
+async fn pages_are_followed_to_the_end_with_the_same_headers_and_a_token_each() {
+    let link = "/users?$skiptoken=m~AQAn%2bO%2B=='x'{a}";
+    let first = json!({"@odata.count": 3, "value": [1, 2], "@odata.nextLink": format!("{BASE}{link}")});
+    let api = Api::answering([json(&first), page(&[], Some("/users?$skiptoken=3")), page(&[3], None)]);
+    let bench = bench(&api);
+    let mut pages = bench.client.pages("/users?$count=true").header("ConsistencyLevel", "eventual");
+    assert_eq!(pages.end(), None);
+    assert_eq!(drain(&mut pages).await.0, ["1", "2", "3"]);
+    assert_eq!(pages.end(), Some(&PagesEnd::Complete { pages: 3, items: 3, count: Some(3) }));
+    assert!(pages.next().await.unwrap().is_none());
+
+    assert_eq!(api.requests()[1].uri().to_string(), format!("{BASE}{link}"));
+    assert_eq!(api.header("consistencylevel"), ["eventual"; 3]);
+    assert_eq!((api.sent(), bench.tokens.asked()), (3, 3));
+}
+
+// PG-2
+#[tokio::test]
+async fn a_link_to_another_origin_ends_it_before_a_byte_is_sent() {
+    for foreign in [
+        "https://evil.example/v1.0/users",
+        "https://graph.example:444/",
+        "http://graph.example/",
+        "//evil.example/",
+    ] {
+        let api = Api::answering([
+            page(&[1], Some("/b")),
+            json(&json!({"value": [2], "@odata.nextLink": foreign})),
+        ]);
+        let mut pages = bench(&api).client.pages("/a");
+        let (items, error) = drain(&mut pages).await;
+        assert!(items == ["1", "2"] && error.unwrap().is_foreign_origin(), "{foreign}");
+        assert!(pages.next().await.is_err() && pages.end().is_none() && api.sent() == 2);
+    }
+}
+
+// PG-3
+#[tokio::test]
+async fn links_that_go_round_in_a_circle_are_noticed() {
+    let api = Api::by(|request| match request.uri().path() {
+        "/v1.0/a" => page(&[1], Some("/b")),
+        _ => page(&[2], Some("/a")),
+    });
+    let mut pages = bench(&api).client.pages("/a");
+    let (items, error) = drain(&mut pages).await;
+    assert_eq!((items, error.unwrap().link_loop()), (vec!["1".to_owned(), "2".to_owned()], Some((3, 1))));
+    assert!(pages.end().is_none() && api.sent() == 2);
+}
+
+// PG-4
+#[tokio::test]
+async fn what_is_not_a_page_is_an_error_and_never_an_end() {
+    for body in [
+        r#"{"id":"1"}"#,
+        r#"{"value":null}"#,
+        r#"{"value":[],"error":{"code":"x"}}"#,
+        "[]",
+        "",
+        "{\"value\":[1,",
+    ] {
+        let api = Api::answering([page(&[1], Some("/b")), reply(200, &[], body)]);
+        let mut pages = bench(&api).client.pages("/a");
+        let (items, error) = drain(&mut pages).await;
+        assert!(items == ["1"] && !error.unwrap().is_transient() && pages.end().is_none(), "{body}");
+    }
+    let api = Api::answering([page(&[1], Some("/b")), status(404)]);
+    let mut pages = bench(&api).client.pages("/a");
+    assert!(drain(&mut pages).await.1.unwrap().is_not_found() && pages.end().is_none());
+}
+
+// PG-7
+#[tokio::test]
+async fn a_page_is_retried_like_any_call_and_asked_for_again_after_an_error() {
+    let mut replies = vec![page(&[1], Some("/b")), throttled(429, "3"), broken(HttpErrorKind::Interrupted)];
+    replies.push(page(&[2], Some("/c")));
+    replies.extend((0..6).map(|_| status(500)));
+    replies.push(page(&[3], None));
+    let bench = bench(&Api::answering(replies));
+    let mut pages = bench.client.pages("/a");
+    let (items, error) = drain(&mut pages).await;
+    assert_eq!((items.len(), error.unwrap().attempts()), (2, 6));
+    assert_eq!(drain(&mut pages).await.0, ["3"]);
+    assert!(matches!(pages.end(), Some(PagesEnd::Complete { pages: 3, items: 3, .. })));
+}
+
+// ST-1
+#[tokio::test]
+async fn an_item_is_handed_over_as_it_was_written() {
+    let item = r#"{ "z":1.50, "a": 12345678901234567890123, "é":"é", "unknown":[ ] }"#;
+    let api = Api::answering([reply(200, &[], format!(r#"{{"value":[{item}]}}"#))]);
+    assert_eq!(drain(&mut bench(&api).client.pages("/a")).await.0, [item]);
+}
+
+// PG-8
+#[tokio::test]
+async fn reading_goes_on_at_a_link_of_an_earlier_page() {
+    let api = Api::answering([page(&[1], Some("/b?$skiptoken=x")), page(&[2], None)]);
+    let client = bench(&api).client;
+    let link = client.pages("/a").next().await.unwrap().unwrap().next_link.unwrap();
+    assert_eq!(drain(&mut client.resume_pages(&link)).await.0, ["2"]);
+    assert_eq!(api.requests()[1].uri().to_string(), link);
+}
+
+#[tokio::test]
+async fn a_dropped_wait_loses_no_page_and_asks_for_none_twice() {
+    let api = Api::answering([throttled(429, "5"), page(&[1], None)]);
+    let bench = support::bench_with(
+        &api,
+        support::Tokens::default(),
+        unattended_core::ManualClock::at(0),
+        |builder| builder,
+    );
+    let mut pages = bench.client.pages("/a");
+    assert!(futures_util::FutureExt::now_or_never(pages.next()).is_none());
+    bench.clock.advance(std::time::Duration::from_secs(7));
+    assert_eq!(pages.next().await.unwrap().unwrap().items.len(), 1);
+    assert_eq!(api.sent(), 2);
+}
+
+#[tokio::test]
+async fn as_a_stream_it_ends_with_the_first_error_and_says_that_it_is_not_complete() {
+    let api = Api::answering([page(&[1], Some("/b")), status(403)]);
+    let mut pages = bench(&api).client.pages("/a");
+    let ends: Vec<bool> = pages.by_ref().map(|page| page.is_ok()).collect().await;
+    assert_eq!((ends, pages.end()), (vec![true, false], None));
+}
+
+#[tokio::test]
+async fn the_last_page_of_a_delta_carries_its_link() {
+    let body = json!({"value": [], "@odata.deltaLink": format!("{BASE}/users/delta?$deltatoken=1")});
+    let api = Api::answering([json(&body)]);
+    let page = bench(&api).client.pages("/users/delta").next().await.unwrap().unwrap();
+    assert!(page.delta_link.unwrap().ends_with("deltatoken=1") && page.next_link.is_none());
+}
