@@ -79,11 +79,9 @@ fn a_mistake_in_the_configuration_is_the_first_finding() {
 
 #[test]
 fn a_sandbox_that_is_not_there_is_found_and_the_rest_is_examined_all_the_same() {
-    let sandbox = Sandbox::in_memory();
+    let mut sandbox = Sandbox::in_memory();
     let place = Workplace::registered(&sandbox);
-    fs::copy(sandbox.ready("ca_file"), place.path("ca.pem")).unwrap();
-    place.edit_config(sandbox.ready("ca_file"), place.path("ca.pem").to_str().unwrap());
-    drop(sandbox);
+    sandbox.stop();
     let run = place.run(&["doctor"]);
     run.says(&["configuration", "credential", "authority", "why", "fix"]);
     run.expect(69);

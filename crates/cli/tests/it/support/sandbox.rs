@@ -51,6 +51,11 @@ impl Sandbox {
         Self { process, directory, ready }
     }
 
+    /// Ends the process and keeps its files.
+    pub(crate) fn stop(&mut self) {
+        end(&mut self.process);
+    }
+
     /// The file that `--sandbox` takes.
     pub(crate) fn ready_file(&self) -> PathBuf {
         self.directory.path().join("ready.json")
@@ -79,6 +84,6 @@ impl Sandbox {
 
 impl Drop for Sandbox {
     fn drop(&mut self) {
-        end(&mut self.process);
+        self.stop();
     }
 }
