@@ -1,0 +1,204 @@
+//! Client assertions (RFC 7523 section 3), as tolerant of their spelling as the platform is and no more tolerant of
+//! their content.
+
+use std::fmt::Write as _;
+
+use aws_lc_rs::signature::{
+    RSA_PKCS1_2048_8192_SHA256, RSA_PSS_2048_8192_SHA256, RsaParameters, UnparsedPublicKey,
+};
+use base64::Engine;
+use base64::alphabet;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use x509_cert::der::Decode;
+use x509_cert::der::oid::ObjectIdentifier;
+
+use super::error::{self, AuthorityError};
+use crate::store::KeyCredential;
+
+/// Clients write base64 with padding and without.
+const TOLERANT: GeneralPurposeConfig =
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
+const BASE64_URL: GeneralPurpose = GeneralPurpose::new(&alphabet::URL_SAFE, TOLERANT);
+
+const RSA_ENCRYPTION: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
+
+/// A client assertion that was read and not yet believed.
+pub(crate) struct Assertion<'a> {
+    algorithm: &'static RsaParameters,
+    thumbprint: Thumbprint,
+    claims: Claims,
+    message: &'a str,
+    signature: Vec<u8>,
+}
+
+/// Which certificate the assertion claims to be signed with.
+enum Thumbprint {
+    Sha1(Vec<u8>),
+    Sha256(Vec<u8>),
+}
+
+/// `x5c` is not read: the registered certificate decides, whatever the client sends along.
+#[derive(Deserialize)]
+struct Header {
+    alg: String,
+    x5t: Option<String>,
+    #[serde(rename = "x5t#S256")]
+    x5t_s256: Option<String>,
+    kid: Option<String>,
+}
+
+/// The claims; the times may have fractions.
+#[derive(Deserialize)]
+pub(crate) struct Claims {
+    pub(crate) iss: String,
+    pub(crate) sub: String,
+    aud: Value,
+    pub(crate) exp: f64,
+    pub(crate) nbf: Option<f64>,
+}
+
+impl Claims {
+    /// The audience, or each of several.
+    pub(crate) fn audiences(&self) -> impl Iterator<Item = &str> {
+        let several = self.aud.as_array().into_iter().flatten();
+        several.chain(std::iter::once(&self.aud)).filter_map(Value::as_str)
+    }
+}
+
+impl<'a> Assertion<'a> {
+    /// Reads the compact serialization.
+    ///
+    /// # Errors
+    /// It is no JWT, has another algorithm than RS256 and PS256, or names no certificate.
+    pub(crate) fn parse(text: &'a str) -> Result<Self, AuthorityError> {
+        let malformed = |reason| error::ASSERTION_MALFORMED.with("reason", reason);
+        let text = text.trim();
+        let (message, signature) =
+            text.rsplit_once('.').ok_or_else(|| malformed("The token has no signature."))?;
+        let (header, payload) =
+            message.split_once('.').ok_or_else(|| malformed("The token has no payload."))?;
+        let header: Header = decode_json(header).ok_or_else(|| malformed("The header is not readable."))?;
+        let algorithm = match header.alg.as_str() {
+            "RS256" => &RSA_PKCS1_2048_8192_SHA256,
+            "PS256" => &RSA_PSS_2048_8192_SHA256,
+            _ => return Err(AuthorityError::from(&error::ASSERTION_ALGORITHM)),
+        };
+        let thumbprint = Thumbprint::of(&header)
+            .ok_or_else(|| malformed("No certificate thumbprint specified in token header."))?;
+        let claims = decode_json(payload)
+            .ok_or_else(|| malformed("The claims are not readable, or iss, sub, aud or exp is missing."))?;
+        let signature =
+            BASE64_URL.decode(signature).map_err(|_| malformed("The signature is not readable."))?;
+        Ok(Self { algorithm, thumbprint, claims, message, signature })
+    }
+
+    pub(crate) fn claims(&self) -> &Claims {
+        &self.claims
+    }
+
+    /// Whether the header names this certificate.
+    pub(crate) fn names(&self, credential: &KeyCredential) -> bool {
+        match &self.thumbprint {
+            Thumbprint::Sha1(thumbprint) => *thumbprint == credential.thumbprint_sha1,
+            Thumbprint::Sha256(thumbprint) => *thumbprint == credential.thumbprint_sha256,
+        }
+    }
+
+    /// How a message shows the certificate that the header names; only SHA-1 thumbprints are shown.
+    pub(crate) fn thumbprint_note(&self) -> String {
+        match &self.thumbprint {
+            Thumbprint::Sha1(thumbprint) => {
+                let mut hex = String::with_capacity(40);
+                for byte in thumbprint {
+                    let _ = write!(hex, "{byte:02X}");
+                }
+                format!(", Thumbprint of key used by client: '{hex}'")
+            }
+            Thumbprint::Sha256(_) => String::new(),
+        }
+    }
+
+    /// Whether the certificate's key signed this.
+    ///
+    /// # Errors
+    /// The certificate has no RSA key.
+    pub(crate) fn is_signed_by(&self, credential: &KeyCredential) -> Result<bool, AuthorityError> {
+        let certificate = x509_cert::Certificate::from_der(&credential.certificate).ok();
+        let key = certificate.as_ref().map(|it| it.tbs_certificate().subject_public_key_info());
+        let key = key.filter(|key| key.algorithm.oid == RSA_ENCRYPTION);
+        let key = key.and_then(|key| key.subject_public_key.as_bytes());
+        let key = key.ok_or_else(|| AuthorityError::from(&error::ASSERTION_ALGORITHM))?;
+        let key = UnparsedPublicKey::new(self.algorithm, key);
+        Ok(key.verify(self.message.as_bytes(), &self.signature).is_ok())
+    }
+}
+
+impl Thumbprint {
+    /// The SHA-256 thumbprint goes before the SHA-1 one; the oldest clients have it in `kid` alone, in hexadecimal.
+    fn of(header: &Header) -> Option<Self> {
+        if let Some(thumbprint) = &header.x5t_s256 {
+            return decode_any(thumbprint).map(Self::Sha256);
+        }
+        if let Some(thumbprint) = &header.x5t {
+            return decode_any(thumbprint).map(Self::Sha1);
+        }
+        decode_hex(header.kid.as_deref()?).filter(|thumbprint| thumbprint.len() == 20).map(Self::Sha1)
+    }
+}
+
+/// Base64 in either alphabet.
+fn decode_any(text: &str) -> Option<Vec<u8>> {
+    BASE64_URL.decode(text.trim().replace('+', "-").replace('/', "_")).ok()
+}
+
+fn decode_hex(text: &str) -> Option<Vec<u8>> {
+    if !text.is_ascii() || text.len() % 2 != 0 {
+        return None;
+    }
+    (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).ok()).collect()
+}
+
+fn decode_json<T: DeserializeOwned>(part: &str) -> Option<T> {
+    serde_json::from_slice(&BASE64_URL.decode(part).ok()?).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(header: &str, claims: &str) -> Result<(), u32> {
+        let text = format!("{}.{}.c2ln", BASE64_URL.encode(header), BASE64_URL.encode(claims));
+        Assertion::parse(&text).map(drop).map_err(|error| error.entry.code)
+    }
+
+    const CLAIMS: &str = r#"{"iss":"a","sub":"a","aud":"b","exp":1.5}"#;
+
+    // AC-2
+    #[test]
+    fn every_spelling_of_a_thumbprint_is_the_same_thumbprint() {
+        let bytes = vec![0xfb, 0xff, 0xbf, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17];
+        for spelling in
+            ["-_-_AQIDBAUGBwgJCgsMDQ4PEBE=", "-_-_AQIDBAUGBwgJCgsMDQ4PEBE", "+/+/AQIDBAUGBwgJCgsMDQ4PEBE="]
+        {
+            assert_eq!(decode_any(spelling), Some(bytes.clone()), "{spelling}");
+        }
+        assert_eq!(decode_hex("FBFFBF0102030405060708090a0b0c0d0e0f1011"), Some(bytes));
+        assert_eq!(decode_hex("é"), None);
+    }
+
+    #[test]
+    fn an_assertion_that_cannot_be_judged_is_refused() {
+        assert_eq!(read(r#"{"alg":"RS256","x5t":"AQI="}"#, CLAIMS), Ok(()));
+        assert_eq!(read(r#"{"alg":"PS256","x5t#S256":"AQI","x5c":["x\ny"]}"#, CLAIMS), Ok(()));
+        assert_eq!(read(r#"{"alg":"RS256"}"#, CLAIMS), Err(50_027));
+        assert_eq!(read(r#"{"alg":"none","x5t":"AQI"}"#, CLAIMS), Err(5_002_730));
+        assert_eq!(read(r#"{"alg":"HS256","x5t":"AQI"}"#, CLAIMS), Err(5_002_730));
+        assert_eq!(read(r#"{"alg":"RS256","x5t":"AQI"}"#, r#"{"iss":"a"}"#), Err(50_027));
+        for text in ["", ".", "..", "a.b", "a.b.c", "e30.e30.e30", "é.é.é"] {
+            assert_eq!(Assertion::parse(text).map(drop).unwrap_err().entry.code, 50_027, "{text}");
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! The errors of the identity platform, as data.
+//!
+//! Texts are those that real clients meet, so that searching for one leads to the same places. A template names its
+//! arguments in braces.
+
+use http::StatusCode;
+use serde::Serialize;
+
+use super::exchange::Exchange;
+use crate::store::StoreError;
+
+/// How long an argument may be in a message: it comes from the request.
+const MAX_ARGUMENT_CHARS: usize = 200;
+
+/// One error of the platform.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    pub(crate) code: u32,
+    /// The OAuth error code (RFC 6749 section 5.2), or one that the platform added.
+    pub(crate) error: &'static str,
+    pub(crate) status: u16,
+    pub(crate) template: &'static str,
+}
+
+macro_rules! catalogue {
+    ($($name:ident = $code:literal, $error:literal, $status:literal, $template:expr;)*) => {
+        $(pub(crate) static $name: Entry =
+            Entry { code: $code, error: $error, status: $status, template: $template };)*
+
+        /// Every error that this authority answers with.
+        pub(crate) static CATALOGUE: &[&Entry] = &[$(&$name),*];
+    };
+}
+
+catalogue! {
+    // Tenant and endpoint.
+    TENANT_NOT_FOUND = 90002, "invalid_request", 400, "Tenant '{tenant}' not found. Check to make sure you have the correct tenant ID and are signing into the correct cloud. Check with your subscription administrator, this may happen if there are no active subscriptions for the tenant.";
+    METADATA_TENANT_NOT_FOUND = 90002, "invalid_tenant", 400, TENANT_NOT_FOUND.template;
+    TENANT_MALFORMED = 900023, "invalid_request", 400, "Specified tenant identifier '{tenant}' is neither a valid DNS name, nor a valid external domain.";
+    TENANT_EMPTY_GUID = 900021, "invalid_request", 400, "Requested tenant identifier '{tenant}' is not valid. Tenant identifiers may not be an empty GUID.";
+    TENANT_UNSTATED = 50059, "invalid_request", 400, "No tenant-identifying information found in either the request or implied by any provided credentials.";
+    GRANT_NEEDS_TENANT = 9001023, "invalid_request", 400, "The grant type is not supported over the /common or /consumers endpoints. Please use the /organizations or tenant-specific endpoint.";
+    POST_ONLY = 900561, "invalid_request", 400, "The endpoint only accepts POST requests. Received a {method} request.";
+    UNKNOWN_INSTANCE = 50049, "invalid_instance", 400, "Unknown or invalid instance.";
+    MALFORMED_DISCOVERY = 50050, "invalid_request", 400, "The request is malformed.";
+
+    // The client and its state.
+    APPLICATION_NOT_FOUND = 700016, "unauthorized_client", 400, "Application with identifier '{app}' was not found in the directory '{tenant}'. This can happen if the application has not been installed by the administrator of the tenant or consented to by any user in the tenant. You may have sent your authentication request to the wrong tenant.";
+    SERVICE_PRINCIPAL_MISSING = 7000229, "invalid_client", 401, "The client application {app} is missing service principal in the tenant {tenant}. See instructions here: https://go.microsoft.com/fwlink/?linkid=2225119";
+    APPLICATION_DISABLED = 7000112, "unauthorized_client", 400, "Application '{app}'({name}) is disabled.";
+    CREDENTIAL_MISSING = 7000216, "invalid_client", 401, "'client_assertion', 'client_secret' or 'request' is required for the 'client_credentials' grant type.";
+
+    // Credentials.
+    SECRET_INVALID = 7000215, "invalid_client", 401, "Invalid client secret provided. Ensure the secret being sent in the request is the client secret value, not the client secret ID, for a secret added to app '{app}'.";
+    SECRET_EXPIRED = 7000222, "invalid_client", 401, "The provided client secret keys for app '{app}' are expired. Visit the Azure portal to create new keys for your app: https://aka.ms/NewClientSecret, or consider using certificate credentials for added security: https://aka.ms/certCreds.";
+    CERTIFICATE_UNKNOWN = 700027, "invalid_client", 401, "The certificate with identifier used to sign the client assertion is not registered on application. [Reason - The key was not found.{thumbprint}, Please visit the Azure Portal, Graph Explorer or directly use MS Graph to see configured keys for app Id '{app}'. Review the documentation at https://docs.microsoft.com/en-us/graph/deployments to determine the corresponding service endpoint and https://docs.microsoft.com/en-us/graph/api/application-get?view=graph-rest-1.0&tabs=http to build a query request URL, such as 'https://graph.microsoft.com/beta/applications/{app}'].";
+    SIGNATURE_INVALID = 700027, "invalid_client", 401, "Client assertion contains an invalid signature. [Reason - The key was found, but use of the key to verify the signature failed.{thumbprint}, Found key 'Start={start}, End={end}'].";
+    ASSERTION_NOT_IN_TIME = 700024, "invalid_client", 401, "Client assertion is not within its valid time range. Current time: {now}, assertion valid from {start}, expiry time of assertion {end}. Review the documentation at https://learn.microsoft.com/entra/identity-platform/certificate-credentials .";
+    ASSERTION_AUDIENCE = 700023, "invalid_client", 401, "Client assertion audience claim does not match Realm issuer. Review the documentation at https://docs.microsoft.com/azure/active-directory/develop/active-directory-certificate-credentials .";
+    ASSERTION_OF_OTHER_CLIENT = 700021, "invalid_client", 401, "Client assertion application identifier doesn't match 'client_id' parameter.";
+    ASSERTION_SUBJECT = 50048, "invalid_client", 401, "Subject mismatches Issuer claim in the client assertion.";
+    ASSERTION_MALFORMED = 50027, "invalid_request", 400, "Invalid JWT token. {reason}";
+    ASSERTION_ALGORITHM = 5002730, "invalid_client", 401, "Invalid JWT token. Unsupported key for the signing algorithm.";
+    CERTIFICATE_NOT_IN_TIME = 1000502, "invalid_client", 401, "The provided certificate is not within its specified validity window.";
+
+    // Scope, resource, roles.
+    PARAMETER_MISSING = 900144, "invalid_request", 400, "The request body must contain the following parameter: '{name}'.";
+    SCOPE_INVALID = 70011, "invalid_scope", 400, "The provided request must include a 'scope' input parameter. The provided value for the input parameter 'scope' is not valid. The scope {scope} is not valid. Static and dynamic scopes cannot be combined.";
+    SCOPE_NOT_DEFAULT = 1002012, "invalid_scope", 400, "The provided value for scope {scope} is not valid. Client credential flows must have a scope value with /.default suffixed to the resource identifier (application ID URI).";
+    SCOPE_OF_SEVERAL_RESOURCES = 700022, "invalid_scope", 400, "The provided value for the input parameter scope '{scope}' isn't valid because it contains more than one resource.";
+    RESOURCE_PARAMETER = 901002, "invalid_request", 400, "The 'resource' request parameter is not supported.";
+    RESOURCE_NOT_FOUND = 500011, "invalid_resource", 400, "The resource principal named {resource} was not found in the tenant named {tenant}. This can happen if the application has not been installed by the administrator of the tenant or consented to by any user in the tenant. You might have sent your authentication request to the wrong tenant.";
+    RESOURCE_DISABLED = 500014, "invalid_resource", 400, "The service principal for resource '{resource}' is disabled. This indicate that a subscription within the tenant has lapsed, or that the administrator for this tenant has disabled the application, preventing tokens from being issued for it.";
+    ASSIGNMENT_REQUIRED = 501051, "invalid_grant", 400, "Application '{app}'({name}) is not assigned to a role for the application '{resource}'({resource_name}).";
+    SELF_BY_URI = 90009, "invalid_request", 400, "Application '{app}'({name}) is requesting a token for itself. This scenario is supported only if resource is specified using the GUID based App Identifier.";
+
+    // Request format and availability.
+    REQUEST_MALFORMED = 9002313, "invalid_request", 400, "Invalid request. Request is malformed or invalid. {reason}";
+    GRANT_UNSUPPORTED = 70003, "unsupported_grant_type", 400, "The app requested an unsupported grant type '{grant}'.";
+    SERVER_FAILED = 50000, "server_error", 500, "There was an error issuing a token or an issue with our sign-in service.";
+}
+
+/// An error with what its message mentions.
+#[derive(Debug)]
+pub(crate) struct AuthorityError {
+    pub(crate) entry: &'static Entry,
+    message: String,
+}
+
+impl AuthorityError {
+    /// Fills in one argument of the template.
+    pub(crate) fn with(mut self, name: &str, value: &str) -> Self {
+        let value: String = value.chars().filter(|c| !c.is_control()).take(MAX_ARGUMENT_CHARS).collect();
+        self.message = self.message.replace(&format!("{{{name}}}"), &value);
+        self
+    }
+
+    pub(crate) fn status(&self) -> StatusCode {
+        StatusCode::from_u16(self.entry.status).unwrap_or(StatusCode::BAD_REQUEST)
+    }
+
+    /// The body of the response.
+    pub(crate) fn body(&self, exchange: &Exchange, base: &str) -> ErrorBody {
+        let Self { entry: Entry { code, error, .. }, message } = self;
+        let (trace_id, correlation_id) = (exchange.trace_id(), exchange.correlation_id().to_owned());
+        let timestamp = exchange.timestamp();
+        ErrorBody {
+            error,
+            error_description: format!(
+                "AADSTS{code}: {message} Trace ID: {trace_id} Correlation ID: {correlation_id} Timestamp: {timestamp}"
+            ),
+            error_codes: [*code],
+            timestamp,
+            trace_id,
+            correlation_id,
+            error_uri: format!("{base}/error?code={code}"),
+        }
+    }
+}
+
+impl From<&'static Entry> for AuthorityError {
+    fn from(entry: &'static Entry) -> Self {
+        Self { entry, message: entry.template.to_owned() }
+    }
+}
+
+impl From<StoreError> for AuthorityError {
+    fn from(error: StoreError) -> Self {
+        tracing::error!(error = %error, source = ?std::error::Error::source(&error), "the token endpoint could not read its data");
+        Self::from(&SERVER_FAILED)
+    }
+}
+
+impl Entry {
+    /// An error whose template takes an argument.
+    pub(crate) fn with(&'static self, name: &str, value: &str) -> AuthorityError {
+        AuthorityError::from(self).with(name, value)
+    }
+}
+
+/// The JSON shape of every error of the authority.
+#[derive(Debug, Serialize)]
+pub(crate) struct ErrorBody {
+    error: &'static str,
+    error_description: String,
+    error_codes: [u32; 1],
+    timestamp: String,
+    trace_id: String,
+    correlation_id: String,
+    error_uri: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_takes_what_the_request_said_in_bounds() {
+        let error = TENANT_NOT_FOUND.with("tenant", &"x\r\n".repeat(10_000));
+        assert!(error.message.starts_with("Tenant 'xxx") && error.message.len() < 500);
+        assert_eq!(error.status(), StatusCode::BAD_REQUEST);
+    }
+
+    #[test]
+    fn every_error_has_a_number_an_oauth_error_and_a_text() {
+        for entry in CATALOGUE {
+            assert!(entry.code > 50_000 - 1 && !entry.error.is_empty() && !entry.template.is_empty());
+            assert!((400..=503).contains(&entry.status), "{}", entry.code);
+            assert_eq!(entry.error == "invalid_client", entry.status == 401, "{}", entry.code);
+        }
+    }
+}

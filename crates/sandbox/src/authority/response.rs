@@ -1,0 +1,110 @@
+//! Answers with the headers that the platform gives them.
+
+use axum::body::Body;
+use axum::response::Response;
+use http::StatusCode;
+use http::header::{
+    ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, CONTENT_TYPE, EXPIRES, HeaderName, PRAGMA, SET_COOKIE,
+    STRICT_TRANSPORT_SECURITY, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
+};
+use http::response::Builder;
+use serde::Serialize;
+use serde_json::Value;
+use unattended_core::aadsts;
+
+use super::error::{AuthorityError, CATALOGUE};
+use super::exchange::Exchange;
+use super::origin::Origin;
+
+const P3P: HeaderName = HeaderName::from_static("p3p");
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-ms-request-id");
+const SERVER: HeaderName = HeaderName::from_static("x-ms-ests-server");
+
+/// A token, which nothing on the way may keep.
+pub(super) fn token(body: &Value, exchange: &Exchange) -> Response {
+    json(private(common(StatusCode::OK, exchange), exchange), body)
+}
+
+/// An error. A client that tried the `Authorization` header is told what to try there (RFC 6749 section 5.2).
+pub(super) fn failure(
+    error: &AuthorityError,
+    exchange: &Exchange,
+    origin: &Origin,
+    used_basic: bool,
+) -> Response {
+    let mut response = private(common(error.status(), exchange), exchange);
+    if used_basic && error.status() == StatusCode::UNAUTHORIZED {
+        response = response.header(WWW_AUTHENTICATE, format!(r#"Basic realm="{}""#, origin.base()));
+    }
+    json(response, &error.body(exchange, origin.base()))
+}
+
+/// A public document that browsers may read too.
+pub(super) fn document(body: &Value, exchange: &Exchange) -> Response {
+    let response = common(StatusCode::OK, exchange)
+        .header(CACHE_CONTROL, "max-age=86400, private")
+        .header(ACCESS_CONTROL_ALLOW_ORIGIN, "*");
+    json(response, body)
+}
+
+/// The page behind `error_uri`: what an error means and what somebody does about it.
+pub(super) fn error_page(query: &str) -> Response {
+    let code = url::form_urlencoded::parse(query.as_bytes())
+        .find(|(name, _)| name == "code")
+        .and_then(|(_, code)| code.parse::<u32>().ok());
+    let entry = code.and_then(|code| CATALOGUE.iter().find(|entry| entry.code == code));
+    let Some(entry) = entry else {
+        return text(StatusCode::NOT_FOUND, "This code is not one of the sandbox's.\n");
+    };
+    let mut page = format!("AADSTS{}: {}\n", entry.code, entry.template);
+    if let Some(known) = aadsts::find(entry.code) {
+        page.push_str(&format!("\nCause:  {}\nRemedy: {}\n", known.cause, known.remedy));
+    }
+    text(StatusCode::OK, &page)
+}
+
+/// Plain text.
+pub(super) fn text(status: StatusCode, text: &str) -> Response {
+    let response = Response::builder()
+        .status(status)
+        .header(CONTENT_TYPE, "text/plain; charset=utf-8")
+        .header(X_CONTENT_TYPE_OPTIONS, "nosniff");
+    finish(response, text.to_owned())
+}
+
+fn common(status: StatusCode, exchange: &Exchange) -> Builder {
+    Response::builder()
+        .status(status)
+        .header(STRICT_TRANSPORT_SECURITY, "max-age=31536000; includeSubDomains")
+        .header(X_CONTENT_TYPE_OPTIONS, "nosniff")
+        .header(REQUEST_ID, exchange.trace_id())
+        .header(SERVER, concat!("2.1.", env!("CARGO_PKG_VERSION"), " - SANDBOX"))
+}
+
+fn private(response: Builder, exchange: &Exchange) -> Builder {
+    const ATTRIBUTES: &str = "path=/; secure; samesite=none; httponly";
+    response
+        .header(CACHE_CONTROL, "no-store, no-cache")
+        .header(PRAGMA, "no-cache")
+        .header(EXPIRES, "-1")
+        .header(P3P, r#"CP="DSP CUR OTPi IND OTRi ONL FIN""#)
+        .header("client-request-id", exchange.correlation_id())
+        .header(SET_COOKIE, format!("x-ms-gateway-slice=estsfd; {ATTRIBUTES}"))
+        .header(SET_COOKIE, format!("stsservicecookie=estsfd; {ATTRIBUTES}"))
+}
+
+fn json(response: Builder, body: &impl Serialize) -> Response {
+    let response = response.header(CONTENT_TYPE, "application/json; charset=utf-8");
+    match serde_json::to_vec(body) {
+        Ok(body) => finish(response, body),
+        Err(_) => text(StatusCode::INTERNAL_SERVER_ERROR, "The sandbox failed.\n"),
+    }
+}
+
+fn finish(response: Builder, body: impl Into<Body>) -> Response {
+    response.body(body.into()).unwrap_or_else(|_| {
+        let mut failed = Response::default();
+        *failed.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+        failed
+    })
+}

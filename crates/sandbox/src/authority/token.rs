@@ -1,0 +1,186 @@
+//! The token endpoint: the order of checks, and what is issued after the last one.
+
+use serde_json::{Value, json};
+
+use super::Authority;
+use super::claims::{Claims, Grant, Header, LIFETIME, Version};
+use super::client_authentication::ClientAuthentication;
+use super::discovery::TenantSegment;
+use super::error::{self, AuthorityError};
+use super::exchange::Exchange;
+use super::scope::requested_resource;
+use super::token_request::{Endpoint, TokenRequest};
+use crate::store::{
+    Application, Condition, GRAPH_APP_ID, ServicePrincipal, StoreError, Table, Tenant, normalized_name,
+    objects,
+};
+
+impl Authority {
+    /// Answers a token request with the body of a success (RFC 6749 section 5.1).
+    ///
+    /// The checks come in the order in which the platform makes them, so that a request with several faults meets the
+    /// same one first.
+    pub(super) fn issue(
+        &self,
+        endpoint: Endpoint,
+        tenant: &str,
+        request: &TokenRequest,
+        exchange: &Exchange,
+    ) -> Result<Value, AuthorityError> {
+        let tenant = match self.tenant_segment(tenant)? {
+            TenantSegment::Tenant(id) => self.tenant(&id)?,
+            TenantSegment::Crowd(crowd) if crowd == "organizations" => {
+                return Err(AuthorityError::from(&error::TENANT_UNSTATED));
+            }
+            TenantSegment::Crowd(_) => return Err(AuthorityError::from(&error::GRANT_NEEDS_TENANT)),
+        };
+        let grant_type = request.grant_type()?;
+        let client_id = request.client_id()?;
+        let resource = requested_resource(request, endpoint);
+        // A parameter that is missing goes before a grant type that is unknown, and that before a wrong scope.
+        let resource = match resource {
+            Err(missing) if missing.entry.code == error::PARAMETER_MISSING.code => return Err(missing),
+            _ if grant_type != "client_credentials" => {
+                return Err(error::GRANT_UNSUPPORTED.with("grant", grant_type));
+            }
+            resource => resource?,
+        };
+        let (application, principal) = self.client(client_id, &tenant)?;
+        let authentication = ClientAuthentication {
+            store: &self.store,
+            origin: &self.origin,
+            tenant: &tenant,
+            now: exchange.now(),
+        };
+        let proof = authentication.authenticate(&application, request.credential())?;
+        let missing = || error::SERVICE_PRINCIPAL_MISSING.with("app", client_id).with("tenant", &tenant.id);
+        let principal = principal.ok_or_else(missing)?;
+        let target = self.resource(resource, &tenant, &principal)?;
+        let is_v2 = target.access_token_version == Some(2);
+        let grant = Grant {
+            version: if is_v2 { Version::V2 } else { Version::V1 },
+            requested_resource: resource,
+            resource_app_id: target.app_id(),
+            tenant_id: &tenant.id,
+            client_id: principal.app_id(),
+            client_object_id: principal.id(),
+            proof,
+            roles: self.store.application_role_values(&tenant.id, principal.id(), target.id())?,
+            with_idtyp: self.wants_idtyp(&target)?,
+        };
+        self.respond(endpoint, &grant, exchange)
+    }
+
+    /// The application, if it may be used in the tenant, and what stands for it there.
+    fn client(
+        &self,
+        client_id: &str,
+        tenant: &Tenant,
+    ) -> Result<(Application, Option<ServicePrincipal>), AuthorityError> {
+        let principal = self.store.service_principal_by_app_id(&tenant.id, client_id)?;
+        let application = self.store.application_by_app_id(client_id)?;
+        // Registered in this very tenant, it is known without a service principal, and refused later for the want of it.
+        let is_known = |it: &Application| principal.is_some() || it.tenant_id == tenant.id;
+        let Some(application) = application.filter(is_known) else {
+            let name = if tenant.display_name.is_empty() { &tenant.id } else { &tenant.display_name };
+            return Err(error::APPLICATION_NOT_FOUND.with("app", client_id).with("tenant", name));
+        };
+        if let Some(disabled) = principal.as_ref().filter(|it| !it.account_enabled()) {
+            return Err(error::APPLICATION_DISABLED
+                .with("app", client_id)
+                .with("name", disabled.display_name()));
+        }
+        Ok((application, principal))
+    }
+
+    /// The resource that the client asked for, if the client may have tokens for it.
+    fn resource(
+        &self,
+        name: &str,
+        tenant: &Tenant,
+        client: &ServicePrincipal,
+    ) -> Result<ServicePrincipal, AuthorityError> {
+        let with_other_slash = name.strip_suffix('/').map_or_else(|| format!("{name}/"), str::to_owned);
+        let mut resource = self.store.resource_by_name(&tenant.id, name)?;
+        if resource.is_none() {
+            resource = self.store.resource_by_name(&tenant.id, &with_other_slash)?;
+        }
+        let Some(resource) = resource else {
+            let tenant = if tenant.display_name.is_empty() { &tenant.id } else { &tenant.display_name };
+            return Err(error::RESOURCE_NOT_FOUND.with("resource", name).with("tenant", tenant));
+        };
+        if !resource.account_enabled() {
+            return Err(error::RESOURCE_DISABLED.with("resource", resource.app_id()));
+        }
+        let of_client =
+            |error: AuthorityError| error.with("app", client.app_id()).with("name", client.display_name());
+        if resource.id() == client.id() && normalized_name(name) != resource.app_id() {
+            return Err(of_client((&error::SELF_BY_URI).into()));
+        }
+        if resource.app_role_assignment_required() && !self.is_assigned(tenant, client, &resource)? {
+            return Err(of_client((&error::ASSIGNMENT_REQUIRED).into())
+                .with("resource", resource.app_id())
+                .with("resource_name", resource.display_name()));
+        }
+        Ok(resource)
+    }
+
+    /// Whether the client holds any role of the resource, the default access without a role among them.
+    fn is_assigned(
+        &self,
+        tenant: &Tenant,
+        client: &ServicePrincipal,
+        resource: &ServicePrincipal,
+    ) -> Result<bool, StoreError> {
+        let condition = Condition {
+            sql: "principal_id = ? AND resource_id = ?".into(),
+            parameters: vec![client.id().to_owned().into(), resource.id().to_owned().into()],
+        };
+        self.store.read(|connection| {
+            Ok(objects::count(connection, Table::AppRoleAssignments, &tenant.id, &condition)? > 0)
+        })
+    }
+
+    /// Microsoft Graph's tokens always say `idtyp`, those of another API if it asked for the optional claim.
+    fn wants_idtyp(&self, resource: &ServicePrincipal) -> Result<bool, StoreError> {
+        if resource.app_id() == GRAPH_APP_ID {
+            return Ok(true);
+        }
+        let application = self.store.application_by_app_id(resource.app_id())?;
+        let asks = |application: &Application| {
+            let optional =
+                application.object.document.get("optionalClaims")?.get("accessToken")?.as_array()?;
+            Some(optional.iter().any(|claim| claim["name"] == "idtyp"))
+        };
+        Ok(application.as_ref().and_then(asks).unwrap_or(false))
+    }
+
+    fn respond(
+        &self,
+        endpoint: Endpoint,
+        grant: &Grant<'_>,
+        exchange: &Exchange,
+    ) -> Result<Value, AuthorityError> {
+        let key = self.keys.current();
+        let header = Header::new(grant.version, key.kid());
+        let claims = Claims::new(grant, &self.origin, exchange, &*self.entropy);
+        let token = key.sign(&header, &claims).ok_or_else(|| AuthorityError::from(&error::SERVER_FAILED))?;
+        Ok(match endpoint {
+            Endpoint::V2 => json!({
+                "token_type": "Bearer",
+                "expires_in": LIFETIME,
+                "ext_expires_in": LIFETIME,
+                "access_token": token,
+            }),
+            Endpoint::V1 => json!({
+                "token_type": "Bearer",
+                "expires_in": LIFETIME.to_string(),
+                "ext_expires_in": LIFETIME.to_string(),
+                "expires_on": claims.expires_at().to_string(),
+                "not_before": claims.not_before().to_string(),
+                "resource": grant.requested_resource,
+                "access_token": token,
+            }),
+        })
+    }
+}

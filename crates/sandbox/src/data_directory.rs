@@ -1,0 +1,199 @@
+//! Where a sandbox lives: one directory, one sandbox at a time.
+
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use unattended_core::Entropy;
+
+use crate::SandboxError;
+
+const DATABASE: &str = "sandbox.sqlite3";
+const LOCK: &str = "sandbox.lock";
+
+/// Every file that a sandbox makes, beside its lock.
+const FILES: [&str; 6] = [
+    DataDirectory::CA_CERTIFICATE,
+    DataDirectory::CA_KEY,
+    DataDirectory::ADMINISTRATOR_SECRET,
+    DATABASE,
+    "sandbox.sqlite3-wal",
+    "sandbox.sqlite3-shm",
+];
+
+/// A directory that this value holds until it is dropped. A temporary one goes with it.
+#[derive(Debug)]
+pub(crate) struct DataDirectory {
+    path: PathBuf,
+    is_temporary: bool,
+    _lock: File,
+}
+
+impl DataDirectory {
+    pub(crate) const CA_CERTIFICATE: &str = "ca.pem";
+    pub(crate) const CA_KEY: &str = "ca.key";
+    pub(crate) const ADMINISTRATOR_SECRET: &str = "administrator.secret";
+
+    /// Takes a directory, which is made with mode 0700 if need be.
+    ///
+    /// # Errors
+    /// It cannot be made or written, or another sandbox holds it.
+    pub(crate) fn hold(path: &Path) -> Result<Self, SandboxError> {
+        private_directory()
+            .recursive(true)
+            .create(path)
+            .map_err(|error| SandboxError::file("create the directory", path, error))?;
+        let path =
+            path.canonicalize().map_err(|error| SandboxError::file("find the directory", path, error))?;
+        let lock = lock(&path)?;
+        Ok(Self { path, is_temporary: false, _lock: lock })
+    }
+
+    /// Makes a new directory with mode 0700 that is removed when this value is dropped.
+    pub(crate) fn temporary(entropy: &dyn Entropy) -> Result<Self, SandboxError> {
+        let path = std::env::temp_dir().join(format!("unattended-sandbox-{}", entropy.uuid()));
+        // Not recursive: a directory that is there already was made by somebody else.
+        private_directory()
+            .create(&path)
+            .map_err(|error| SandboxError::file("create the directory", &path, error))?;
+        let lock = lock(&path)?;
+        Ok(Self { path, is_temporary: true, _lock: lock })
+    }
+
+    pub(crate) fn database(&self) -> PathBuf {
+        self.file(DATABASE)
+    }
+
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
+        self.path.join(name)
+    }
+
+    /// The content of a file, if it is there.
+    pub(crate) fn read(&self, name: &str) -> Result<Option<Vec<u8>>, SandboxError> {
+        match fs::read(self.file(name)) {
+            Ok(content) => Ok(Some(content)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(SandboxError::file("read", &self.file(name), error)),
+        }
+    }
+
+    /// Writes a file with mode 0600: all of it, or the old one stays.
+    pub(crate) fn write(&self, name: &str, content: &[u8]) -> Result<(), SandboxError> {
+        let (path, draft) = (self.file(name), self.file(&format!("{name}.new")));
+        let write = || {
+            match fs::remove_file(&draft) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+            let mut file = private_file().create_new(true).open(&draft)?;
+            file.write_all(content)?;
+            file.sync_all()?;
+            fs::rename(&draft, &path)
+        };
+        write().map_err(|error| SandboxError::file("write", &path, error))
+    }
+
+    /// Removes everything that a sandbox made here, and nothing else.
+    pub(crate) fn empty(&self) -> Result<(), SandboxError> {
+        for path in FILES.map(|name| self.file(name)) {
+            match fs::remove_file(&path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    return Err(SandboxError::file("remove", &path, error));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Drop for DataDirectory {
+    fn drop(&mut self) {
+        if self.is_temporary
+            && let Err(error) = fs::remove_dir_all(&self.path)
+        {
+            tracing::warn!(directory = %self.path.display(), %error, "a temporary directory was left behind");
+        }
+    }
+}
+
+fn lock(directory: &Path) -> Result<File, SandboxError> {
+    let path = directory.join(LOCK);
+    let failed = |error| SandboxError::file("write", &path, error);
+    let file = private_file().create(true).truncate(false).open(&path).map_err(failed)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(SandboxError::held(directory)),
+        Err(TryLockError::Error(error)) => Err(failed(error)),
+    }
+}
+
+fn private_directory() -> DirBuilder {
+    #[cfg_attr(not(unix), expect(unused_mut, reason = "the mode is a matter of Unix"))]
+    let mut builder = DirBuilder::new();
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder
+}
+
+fn private_file() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.write(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options
+}
+
+#[cfg(test)]
+mod tests {
+    use unattended_core::SystemEntropy;
+
+    use super::*;
+
+    #[test]
+    fn a_directory_has_one_sandbox_at_a_time() {
+        let parent = tempfile::tempdir().unwrap();
+        let path = parent.path().join("data");
+        let first = DataDirectory::hold(&path).unwrap();
+        let error = DataDirectory::hold(&path).unwrap_err();
+        assert!(error.is_held() && error.to_string().contains("data"), "{error}");
+        drop(first);
+        assert!(DataDirectory::hold(&path).is_ok());
+    }
+
+    #[test]
+    fn a_temporary_directory_goes_with_its_holder() {
+        let directory = DataDirectory::temporary(&SystemEntropy).unwrap();
+        directory.write("a", b"secret").unwrap();
+        let path = directory.file("a");
+        assert_eq!(fs::read(&path).unwrap(), b"secret");
+        drop(directory);
+        assert!(!path.parent().unwrap().exists());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn directory_and_files_belong_to_their_owner_alone() {
+        use std::os::unix::fs::PermissionsExt;
+        let parent = tempfile::tempdir().unwrap();
+        let directory = DataDirectory::hold(&parent.path().join("data")).unwrap();
+        directory.write("a", b"1").unwrap();
+        directory.write("a", b"2").unwrap();
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode(&directory.path), 0o700);
+        assert_eq!(mode(&directory.file("a")), 0o600);
+        assert_eq!(directory.read("a").unwrap().as_deref(), Some(&b"2"[..]));
+        assert_eq!(directory.read("b").unwrap(), None);
+    }
+
+    #[test]
+    fn emptying_takes_only_what_a_sandbox_made() {
+        let parent = tempfile::tempdir().unwrap();
+        let directory = DataDirectory::hold(parent.path()).unwrap();
+        directory.write(DataDirectory::CA_KEY, b"1").unwrap();
+        directory.write("holiday.jpg", b"2").unwrap();
+        directory.empty().unwrap();
+        assert_eq!(directory.read(DataDirectory::CA_KEY).unwrap(), None);
+        assert!(directory.file("holiday.jpg").exists());
+    }
+}

@@ -1,0 +1,107 @@
+//! Why a sandbox does not start.
+
+use std::error::Error;
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::path::Path;
+
+use crate::store::StoreError;
+
+/// Why a sandbox does not start, or cannot be emptied.
+#[derive(Debug)]
+pub struct SandboxError {
+    kind: Kind,
+    message: String,
+    source: Option<Box<dyn Error + Send + Sync>>,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Kind {
+    NotLoopback,
+    AddressInUse,
+    Held,
+    Directory,
+    Store(Option<&'static str>),
+    Internal,
+}
+
+impl SandboxError {
+    pub(crate) fn not_loopback(address: SocketAddr) -> Self {
+        Self {
+            kind: Kind::NotLoopback,
+            message: format!("the sandbox does not listen on {address}: only this machine may reach it"),
+            source: None,
+        }
+    }
+
+    pub(crate) fn listen(address: SocketAddr, source: io::Error) -> Self {
+        let kind =
+            if source.kind() == io::ErrorKind::AddrInUse { Kind::AddressInUse } else { Kind::Internal };
+        Self { kind, message: format!("could not listen on {address}"), source: Some(source.into()) }
+    }
+
+    pub(crate) fn held(directory: &Path) -> Self {
+        let message = format!("`{}` is in use by another sandbox", directory.display());
+        Self { kind: Kind::Held, message, source: None }
+    }
+
+    pub(crate) fn file(action: &str, path: &Path, source: io::Error) -> Self {
+        let message = format!("could not {action} `{}`", path.display());
+        Self { kind: Kind::Directory, message, source: Some(source.into()) }
+    }
+
+    pub(crate) fn internal(
+        message: impl Into<String>,
+        source: impl Into<Box<dyn Error + Send + Sync>>,
+    ) -> Self {
+        Self { kind: Kind::Internal, message: message.into(), source: Some(source.into()) }
+    }
+
+    /// Whether another program listens on the address.
+    #[must_use]
+    pub fn is_address_in_use(&self) -> bool {
+        self.kind == Kind::AddressInUse
+    }
+
+    /// Whether another sandbox works in the directory.
+    #[must_use]
+    pub fn is_held(&self) -> bool {
+        self.kind == Kind::Held
+    }
+
+    /// What an operator can do about it.
+    #[must_use]
+    pub fn remedy(&self) -> Option<&'static str> {
+        match self.kind {
+            Kind::NotLoopback => Some("listen on 127.0.0.1 or [::1]"),
+            Kind::AddressInUse => Some("choose another port, or port 0 for any free one"),
+            Kind::Held => Some("stop the other sandbox, or use another directory"),
+            Kind::Directory => Some("check that the directory belongs to you and can be written"),
+            Kind::Store(remedy) => remedy,
+            Kind::Internal => None,
+        }
+    }
+}
+
+impl fmt::Display for SandboxError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl Error for SandboxError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.source.as_deref().map(|source| source as &(dyn Error + 'static))
+    }
+}
+
+impl From<StoreError> for SandboxError {
+    fn from(source: StoreError) -> Self {
+        Self {
+            kind: Kind::Store(source.remedy()),
+            message: "the sandbox's data cannot be used".into(),
+            source: Some(source.into()),
+        }
+    }
+}

@@ -1,0 +1,366 @@
+//! Starting a sandbox, and what a running one is.
+
+use std::fmt;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use axum::Router;
+use rustls::ServerConfig;
+use serde::Serialize;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use unattended_core::{Clock, Entropy, SystemClock, SystemEntropy, TenantId};
+use unattended_protect::Validator;
+
+use crate::SandboxError;
+use crate::authority::{self, Authority, Origin, SigningKeys, unix_seconds};
+use crate::data_directory::DataDirectory;
+use crate::directory::{self, Directory};
+use crate::server::Server;
+use crate::store::{GRAPH_APP_ID, Seed, Store, StoreError, Tenant};
+use crate::tls;
+
+/// The tenant's first domain.
+const DOMAIN: &str = "contoso.onmicrosoft.com";
+const DISPLAY_NAME: &str = "Contoso";
+
+/// How Microsoft Graph is named in scopes.
+const GRAPH_RESOURCE: &str = "https://graph.microsoft.com";
+
+/// The setting that remembers the port.
+const PORT: &str = "port";
+
+/// A tenant on this machine.
+#[derive(Debug)]
+pub struct Sandbox;
+
+impl Sandbox {
+    /// Decides where the sandbox lives and listens. By default it is in memory, on a free port of 127.0.0.1.
+    #[must_use]
+    pub fn builder() -> SandboxBuilder {
+        SandboxBuilder {
+            directory: None,
+            listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0),
+            users: 0,
+            seed: 0,
+            clock: Arc::new(SystemClock),
+        }
+    }
+
+    /// Removes everything that a sandbox keeps in a directory: tenant, keys, secrets. Other files stay. A directory
+    /// that does not exist is empty already.
+    ///
+    /// # Errors
+    /// A sandbox is running on the directory, or a file cannot be removed.
+    pub fn reset(directory: &Path) -> Result<(), SandboxError> {
+        if !directory.try_exists().map_err(|error| SandboxError::file("find", directory, error))? {
+            return Ok(());
+        }
+        DataDirectory::hold(directory)?.empty()
+    }
+}
+
+/// How a sandbox will start.
+#[derive(Clone, Debug)]
+pub struct SandboxBuilder {
+    directory: Option<PathBuf>,
+    listen: SocketAddr,
+    users: u32,
+    seed: u64,
+    clock: Arc<dyn Clock>,
+}
+
+impl SandboxBuilder {
+    /// Keeps everything in a directory, which is made with mode 0700 if need be. A tenant that is there already is
+    /// served again.
+    #[must_use]
+    pub fn directory(mut self, directory: impl Into<PathBuf>) -> Self {
+        self.directory = Some(directory.into());
+        self
+    }
+
+    /// Keeps the tenant in memory. The certificate and the administrator's secret, which other programs read, are files
+    /// in a temporary directory that goes with the sandbox.
+    #[must_use]
+    pub fn in_memory(mut self) -> Self {
+        self.directory = None;
+        self
+    }
+
+    /// Listens on a loopback address. Port 0 is the port of the last start in the same directory if it is free, so
+    /// that what was configured stays valid, else any free port.
+    #[must_use]
+    pub fn listen(mut self, address: SocketAddr) -> Self {
+        self.listen = address;
+        self
+    }
+
+    /// Makes so many people in a new tenant.
+    #[must_use]
+    pub fn users(mut self, users: u32) -> Self {
+        self.users = users;
+        self
+    }
+
+    /// Chooses which people: the same seed makes the same ones.
+    #[must_use]
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.seed = seed;
+        self
+    }
+
+    /// Replaces the machine's clock. Certificates are dated by it too: a clock far from real time makes clients refuse
+    /// the connection.
+    #[must_use]
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// Starts it. Connections are accepted from the moment this returns. Needs a tokio runtime with its drivers, on
+    /// which it keeps running. Cancelling the future starts nothing.
+    ///
+    /// # Errors
+    /// The address is not a loopback address or in use; the directory cannot be written or another sandbox holds it;
+    /// its data are damaged.
+    pub async fn start(self) -> Result<RunningSandbox, SandboxError> {
+        if !self.listen.ip().is_loopback() {
+            return Err(SandboxError::not_loopback(self.listen));
+        }
+        let Self { directory, listen, users, seed, clock } = self;
+        let preparation = {
+            let clock = Arc::clone(&clock);
+            move || Prepared::new(directory.as_deref(), users, seed, &*clock)
+        };
+        let prepared = tokio::task::spawn_blocking(preparation)
+            .await
+            .map_err(|error| SandboxError::internal("the start was interrupted", error))??;
+        let listener = bind(listen, prepared.last_port).await?;
+        let address = listener.local_addr().map_err(|error| SandboxError::listen(listen, error))?;
+        prepared.serve(listener, address.port(), clock)
+    }
+}
+
+/// Everything that a sandbox needs but its address.
+struct Prepared {
+    directory: DataDirectory,
+    store: Arc<Store>,
+    tenant: Tenant,
+    administrator_client_id: String,
+    keys: Arc<SigningKeys>,
+    tls: Arc<ServerConfig>,
+    last_port: Option<u16>,
+}
+
+impl Prepared {
+    fn new(
+        directory: Option<&Path>,
+        users: u32,
+        people_seed: u64,
+        clock: &dyn Clock,
+    ) -> Result<Self, SandboxError> {
+        let entropy = SystemEntropy;
+        let (directory, store) = match directory {
+            Some(path) => {
+                let directory = DataDirectory::hold(path)?;
+                let store = Store::open(&directory.database())?;
+                (directory, store)
+            }
+            None => (DataDirectory::temporary(&entropy)?, Store::in_memory()?),
+        };
+        let tenant = match store.tenants()?.into_iter().next() {
+            Some(tenant) => {
+                if directory.read(DataDirectory::ADMINISTRATOR_SECRET)?.is_none() {
+                    let secret = store.renew_administrator_secret(unix_seconds(clock.now()), &entropy)?;
+                    directory.write(DataDirectory::ADMINISTRATOR_SECRET, secret.expose())?;
+                }
+                tenant
+            }
+            None => {
+                let seeded = store.seed(&Seed {
+                    tenant_id: entropy.uuid(),
+                    domain: DOMAIN.into(),
+                    display_name: DISPLAY_NAME.into(),
+                    users,
+                    people_seed,
+                    now: unix_seconds(clock.now()),
+                    entropy: &entropy,
+                })?;
+                directory.write(DataDirectory::ADMINISTRATOR_SECRET, seeded.administrator_secret.expose())?;
+                seeded.tenant
+            }
+        };
+        let administrator = store
+            .administrator()?
+            .ok_or_else(|| StoreError::corrupt("the tenant has no administrator's application"))?;
+        Ok(Self {
+            tls: tls::server_config(&directory, clock.now())?,
+            keys: Arc::new(SigningKeys::load(&store, clock.now())?),
+            last_port: last_port(&store)?,
+            administrator_client_id: administrator.app_id().to_owned(),
+            tenant,
+            store: Arc::new(store),
+            directory,
+        })
+    }
+
+    fn serve(
+        self,
+        listener: TcpListener,
+        port: u16,
+        clock: Arc<dyn Clock>,
+    ) -> Result<RunningSandbox, SandboxError> {
+        if self.last_port != Some(port) {
+            self.store.set_setting(PORT, port.to_string().as_bytes())?;
+        }
+        let origin = Origin::of_port(port);
+        let ready = self.ready(&origin);
+        let router = self.router(origin, &clock)?;
+        let stop = CancellationToken::new();
+        let server = Server::new(router, self.tls, clock, stop.clone());
+        let task = tokio::spawn(server.serve(listener));
+        Ok(RunningSandbox { ready, stop, task: Some(task), _directory: self.directory })
+    }
+
+    fn ready(&self, origin: &Origin) -> Ready {
+        Ready {
+            authority: origin.base().to_owned(),
+            tenant_id: self.tenant.id.clone(),
+            tenant_domain: self.tenant.initial_domain().to_owned(),
+            graph: format!("{}/graph/v1.0", origin.base()),
+            graph_resource: GRAPH_RESOURCE.into(),
+            ca_file: self.directory.file(DataDirectory::CA_CERTIFICATE),
+            administrator: Administrator {
+                client_id: self.administrator_client_id.clone(),
+                secret_file: self.directory.file(DataDirectory::ADMINISTRATOR_SECRET),
+            },
+        }
+    }
+
+    fn router(&self, origin: Origin, clock: &Arc<dyn Clock>) -> Result<Router, SandboxError> {
+        let internal = |error| SandboxError::internal("the tenant's tokens cannot be validated", error);
+        let tenant = TenantId::parse(&self.tenant.id)
+            .map_err(|_| StoreError::corrupt("the tenant's id is not a GUID"))?;
+        let mut validator = Validator::builder()
+            .audience(GRAPH_APP_ID)
+            .audience(GRAPH_RESOURCE)
+            .audience(format!("{GRAPH_RESOURCE}/"))
+            .tenant(tenant)
+            .keys(Arc::clone(&self.keys) as _);
+        for issuer in authority::issuers(&origin) {
+            validator = validator.issuer(issuer);
+        }
+        let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
+        let directory = Directory {
+            store: Arc::clone(&self.store),
+            clock: Arc::clone(clock),
+            entropy: Arc::clone(&entropy),
+            validator: Arc::new(validator.build().map_err(internal)?),
+            base_url: format!("{}/graph", origin.base()),
+        };
+        let authority = Authority {
+            store: Arc::clone(&self.store),
+            clock: Arc::clone(clock),
+            entropy,
+            origin,
+            keys: Arc::clone(&self.keys),
+        };
+        Ok(Router::new()
+            .nest("/graph", directory::router(Arc::new(directory)))
+            .merge(authority::router(Arc::new(authority))))
+    }
+}
+
+fn last_port(store: &Store) -> Result<Option<u16>, SandboxError> {
+    let port = store.setting(PORT)?;
+    Ok(port.and_then(|port| String::from_utf8_lossy(&port).parse().ok()))
+}
+
+/// Binds the address; port 0 means the last port first.
+async fn bind(address: SocketAddr, last_port: Option<u16>) -> Result<TcpListener, SandboxError> {
+    if let Some(port) = last_port.filter(|_| address.port() == 0) {
+        match TcpListener::bind(SocketAddr::new(address.ip(), port)).await {
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
+                tracing::warn!(
+                    port,
+                    "the port of the last start is taken: what was configured for it is not valid"
+                );
+            }
+            bound => return bound.map_err(|error| SandboxError::listen(address, error)),
+        }
+    }
+    TcpListener::bind(address).await.map_err(|error| SandboxError::listen(address, error))
+}
+
+/// A sandbox that accepts connections. Dropped without [`shutdown`](Self::shutdown), it stops accepting and cuts no
+/// answer off.
+pub struct RunningSandbox {
+    ready: Ready,
+    stop: CancellationToken,
+    task: Option<JoinHandle<()>>,
+    _directory: DataDirectory,
+}
+
+impl RunningSandbox {
+    /// Where it is and who administers it.
+    #[must_use]
+    pub fn ready(&self) -> &Ready {
+        &self.ready
+    }
+
+    /// Stops accepting connections, lets requests under way end for up to five seconds, and gives the directory back;
+    /// a temporary one is removed.
+    pub async fn shutdown(mut self) {
+        self.stop.cancel();
+        if let Some(task) = self.task.take()
+            && let Err(error) = task.await
+        {
+            tracing::error!(%error, "the server ended badly");
+        }
+    }
+}
+
+impl Drop for RunningSandbox {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+impl fmt::Debug for RunningSandbox {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RunningSandbox").field("ready", &self.ready).finish_non_exhaustive()
+    }
+}
+
+/// What a client of a sandbox has to know. Serializes to the object of the ready file.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct Ready {
+    /// `https://localhost:PORT`.
+    pub authority: String,
+    /// GUID.
+    pub tenant_id: String,
+    /// The tenant's first domain.
+    pub tenant_domain: String,
+    /// The base URL of the directory API.
+    pub graph: String,
+    /// What the scope of the directory API begins with.
+    pub graph_resource: String,
+    /// The certificate to trust, PEM.
+    pub ca_file: PathBuf,
+    /// The application that registers others and grants them permissions.
+    pub administrator: Administrator,
+}
+
+/// An application that may register applications and grant permissions.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct Administrator {
+    /// The application (client) ID.
+    pub client_id: String,
+    /// Holds the client secret; mode 0600.
+    pub secret_file: PathBuf,
+}

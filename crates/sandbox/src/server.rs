@@ -1,0 +1,127 @@
+//! HTTPS: connections in, requests to the router.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use futures_util::FutureExt;
+use hyper::Request;
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use rustls::ServerConfig;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
+use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
+use tower::ServiceExt;
+use unattended_core::Clock;
+
+/// How long a client may take to agree on TLS, or to send the head of a request.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long requests under way may take to end once the server stops.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long to wait when no connection can be accepted, for want of file descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// The most bytes of header fields in one request: a token of 64 KiB and some.
+const MAX_HEADER_BYTES: usize = 128 * 1024;
+
+/// What every connection needs.
+pub(crate) struct Server {
+    router: Router,
+    tls: TlsAcceptor,
+    clock: Arc<dyn Clock>,
+    stop: CancellationToken,
+}
+
+impl Server {
+    pub(crate) fn new(
+        router: Router,
+        tls: Arc<ServerConfig>,
+        clock: Arc<dyn Clock>,
+        stop: CancellationToken,
+    ) -> Self {
+        Self { router, tls: TlsAcceptor::from(tls), clock, stop }
+    }
+
+    /// Serves until `stop` is cancelled, then lets requests under way end, up to five seconds. What goes wrong on a
+    /// connection stays on that connection.
+    pub(crate) async fn serve(self, listener: TcpListener) {
+        let server = Arc::new(self);
+        let mut connections = JoinSet::new();
+        loop {
+            tokio::select! {
+                () = server.stop.cancelled() => break,
+                accepted = listener.accept() => match accepted {
+                    Ok((stream, peer)) => {
+                        connections.spawn(Arc::clone(&server).connection(stream, peer));
+                    }
+                    Err(error) => {
+                        tracing::warn!(%error, "could not accept a connection");
+                        tokio::select! {
+                            () = server.stop.cancelled() => break,
+                            () = server.clock.sleep(ACCEPT_PAUSE) => {}
+                        }
+                    }
+                },
+                Some(_) = connections.join_next() => {}
+            }
+        }
+        drop(listener);
+        let drained = async { while connections.join_next().await.is_some() {} };
+        tokio::select! {
+            () = drained => {}
+            () = server.clock.sleep(SHUTDOWN_TIMEOUT) => tracing::warn!("requests under way were cut off"),
+        }
+    }
+
+    async fn connection(self: Arc<Self>, stream: TcpStream, peer: SocketAddr) {
+        // Small answers leave at once; without it a request can wait 40 ms for an acknowledgement.
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%peer, %error, "could not set TCP_NODELAY");
+        }
+        let stream = tokio::select! {
+            () = self.stop.cancelled() => return,
+            () = self.clock.sleep(HANDSHAKE_TIMEOUT) => return tracing::debug!(%peer, "TLS handshake took too long"),
+            accepted = self.tls.accept(stream) => match accepted {
+                Ok(stream) => stream,
+                Err(error) => return tracing::debug!(%peer, %error, "TLS handshake failed"),
+            },
+        };
+        let service = service_fn(|request: Request<Incoming>| {
+            let answer = self.router.clone().oneshot(request.map(Body::new));
+            answer.map(|answer| -> Result<_, Infallible> { answer })
+        });
+        let builder = builder();
+        let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
+        let ended = tokio::select! {
+            ended = connection.as_mut() => ended,
+            () = self.stop.cancelled() => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
+        };
+        if let Err(error) = ended {
+            tracing::debug!(%peer, %error, "connection ended");
+        }
+    }
+}
+
+fn builder() -> auto::Builder<TokioExecutor> {
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HANDSHAKE_TIMEOUT)
+        .max_buf_size(MAX_HEADER_BYTES);
+    builder.http2().timer(TokioTimer::new()).max_header_list_size(MAX_HEADER_BYTES as u32);
+    builder
+}

@@ -1,0 +1,154 @@
+//! The sandbox's certification authority and the server's certificate.
+//!
+//! The authority can sign for this machine's own names only, so that trusting it opens no other door. Its key stays in
+//! the data directory; the server's key and certificate are made anew at every start.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use der::DecodePem;
+use rcgen::{
+    BasicConstraints, Certificate, CertificateParams, CidrSubnet, DnType, ExtendedKeyUsagePurpose,
+    GeneralSubtree, IsCa, Issuer, KeyPair, KeyUsagePurpose, NameConstraints, PublicKeyData, SanType,
+    date_time_ymd,
+};
+use rustls::ServerConfig;
+use rustls_pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use unattended_core::Secret;
+
+use crate::SandboxError;
+use crate::data_directory::DataDirectory;
+
+const DAY: Duration = Duration::from_secs(86_400);
+const AUTHORITY_LIFETIME: Duration = DAY.saturating_mul(3_650);
+const SERVER_LIFETIME: Duration = DAY.saturating_mul(397);
+
+/// The configuration of a TLS server that proves to be this machine, whichever of its names a client calls.
+///
+/// Makes the certification authority at the first start and again before a server certificate could outlive it.
+pub(crate) fn server_config(
+    directory: &DataDirectory,
+    now: SystemTime,
+) -> Result<Arc<ServerConfig>, SandboxError> {
+    let key = authority_key(directory, now)?;
+    let issuer = Issuer::new(authority_params(&key, now), key);
+    let server_key = KeyPair::generate().map_err(failed)?;
+    let certificate =
+        server_params(now).and_then(|params| params.signed_by(&server_key, &issuer)).map_err(failed)?;
+    let chain = vec![certificate.der().clone()];
+    let private_key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(server_key.serialize_der()));
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let mut config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(failed)?
+        .with_no_client_auth()
+        .with_single_cert(chain, private_key)
+        .map_err(failed)?;
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok(Arc::new(config))
+}
+
+/// The authority's key. A certificate that is missing, unreadable or near its end makes a new authority.
+fn authority_key(directory: &DataDirectory, now: SystemTime) -> Result<KeyPair, SandboxError> {
+    let certificate = directory.read(DataDirectory::CA_CERTIFICATE)?;
+    let key = directory.read(DataDirectory::CA_KEY)?.map(Secret::new);
+    if let Some((certificate, key)) = certificate.zip(key)
+        && outlives_a_server(&certificate, now)
+        && let Some(key) = key.expose_text().and_then(|pem| KeyPair::from_pem(pem).ok())
+    {
+        return Ok(key);
+    }
+    let key = KeyPair::generate().map_err(failed)?;
+    let certificate: Certificate = authority_params(&key, now).self_signed(&key).map_err(failed)?;
+    directory.write(DataDirectory::CA_KEY, Secret::from(key.serialize_pem()).expose())?;
+    directory.write(DataDirectory::CA_CERTIFICATE, certificate.pem().as_bytes())?;
+    Ok(key)
+}
+
+fn outlives_a_server(certificate: &[u8], now: SystemTime) -> bool {
+    x509_cert::Certificate::from_pem(certificate).is_ok_and(|certificate| {
+        let validity = certificate.tbs_certificate().validity();
+        validity.not_before.to_system_time() <= now
+            && validity.not_after.to_system_time() >= now + SERVER_LIFETIME
+    })
+}
+
+/// What only depends on the key is the same at every start, so that certificates chain to the one in the file.
+fn authority_params(key: &KeyPair, now: SystemTime) -> CertificateParams {
+    let mut params = CertificateParams::default();
+    let fingerprint = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, key.der_bytes());
+    let name: String = fingerprint.as_ref()[..4].iter().map(|byte| format!("{byte:02x}")).collect();
+    params.distinguished_name.push(DnType::CommonName, format!("Unattended Sandbox CA {name}"));
+    params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+    let loopback = [
+        GeneralSubtree::DnsName("localhost".into()),
+        GeneralSubtree::IpAddress(CidrSubnet::from_addr_prefix(Ipv4Addr::LOCALHOST.into(), 8)),
+        GeneralSubtree::IpAddress(CidrSubnet::from_addr_prefix(Ipv6Addr::LOCALHOST.into(), 128)),
+    ];
+    params.name_constraints =
+        Some(NameConstraints { permitted_subtrees: loopback.into(), excluded_subtrees: Vec::new() });
+    set_validity(&mut params, now, AUTHORITY_LIFETIME);
+    params
+}
+
+fn server_params(now: SystemTime) -> Result<CertificateParams, rcgen::Error> {
+    let mut params = CertificateParams::default();
+    params.distinguished_name.push(DnType::CommonName, "localhost");
+    params.subject_alt_names = vec![
+        SanType::DnsName("localhost".try_into()?),
+        SanType::IpAddress(IpAddr::V4(Ipv4Addr::LOCALHOST)),
+        SanType::IpAddress(IpAddr::V6(Ipv6Addr::LOCALHOST)),
+    ];
+    params.is_ca = IsCa::ExplicitNoCa;
+    params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+    params.use_authority_key_identifier_extension = true;
+    set_validity(&mut params, now, SERVER_LIFETIME);
+    Ok(params)
+}
+
+/// Backdated by a day for clients whose clock is behind.
+fn set_validity(params: &mut CertificateParams, now: SystemTime, lifetime: Duration) {
+    let since_epoch = now.duration_since(UNIX_EPOCH).unwrap_or_default();
+    let epoch = date_time_ymd(1970, 1, 1);
+    params.not_before = epoch + since_epoch.saturating_sub(DAY);
+    params.not_after = epoch + since_epoch + lifetime;
+}
+
+fn failed(error: impl std::error::Error + Send + Sync + 'static) -> SandboxError {
+    SandboxError::internal("could not make the server's certificate", error)
+}
+
+#[cfg(test)]
+mod tests {
+    use unattended_core::SystemEntropy;
+
+    use super::*;
+
+    fn now() -> SystemTime {
+        UNIX_EPOCH + Duration::from_secs(1_700_000_000)
+    }
+
+    #[test]
+    fn the_authority_stays_until_a_server_could_outlive_it() {
+        let directory = DataDirectory::temporary(&SystemEntropy).unwrap();
+        let authority = |now| {
+            server_config(&directory, now).unwrap();
+            directory.read(DataDirectory::CA_CERTIFICATE).unwrap().unwrap()
+        };
+        let first = authority(now());
+        assert_eq!(authority(now() + DAY * 3_000), first);
+        assert_ne!(authority(now() + DAY * 3_300), first);
+    }
+
+    #[test]
+    fn a_damaged_authority_is_replaced() {
+        let directory = DataDirectory::temporary(&SystemEntropy).unwrap();
+        server_config(&directory, now()).unwrap();
+        directory.write(DataDirectory::CA_KEY, b"not a key").unwrap();
+        server_config(&directory, now()).unwrap();
+        assert_ne!(directory.read(DataDirectory::CA_KEY).unwrap().unwrap(), b"not a key");
+    }
+}
