@@ -1,7 +1,6 @@
 //! When a job is due: five cron fields in a time zone.
 
 use std::fmt;
-use std::str::FromStr as _;
 use std::time::SystemTime;
 
 use croner::Cron;
@@ -203,6 +202,8 @@ impl std::str::FromStr for Schedule {
 
 #[cfg(test)]
 mod tests {
+    use std::str::FromStr as _;
+
     use super::*;
 
     fn occurrences(schedule: &str, zone: &str, from: &str, count: usize) -> Vec<String> {

@@ -86,9 +86,9 @@ impl Scheduler {
         let now = self.engine.clock.now();
         let pending = self.engine.store.pending(&key).await?;
         let Some(pending) = pending.filter(|pending| *is_planned || pending.due <= now) else {
-            self.plan_next(job, schedule, now).await?;
             *is_planned = true;
-            return Ok(None);
+            // Without a next time there is nothing to do for ever, unless the clock is wrong.
+            return Ok((!self.plan_next(job, schedule, now).await?).then_some(LOOK_AGAIN));
         };
         if let Ok(wait) = pending.ready_at.duration_since(now)
             && !wait.is_zero()
@@ -127,11 +127,11 @@ impl Scheduler {
         Ok(None)
     }
 
-    async fn plan_next(&self, job: &Job, schedule: &Schedule, now: SystemTime) -> Result<(), StoreError> {
-        match schedule.next_after(now) {
-            Some(due) => self.engine.store.schedule(&job.key(), &self.engine.entropy.uuid(), due).await,
-            None => Ok(()),
-        }
+    /// Makes the row of the next time, if there is one.
+    async fn plan_next(&self, job: &Job, schedule: &Schedule, now: SystemTime) -> Result<bool, StoreError> {
+        let Some(due) = schedule.next_after(now) else { return Ok(false) };
+        self.engine.store.schedule(&job.key(), &self.engine.entropy.uuid(), due).await?;
+        Ok(true)
     }
 
     fn tell_failure(&self, job: &Job, error: &JobError) {
