@@ -1,36 +1,58 @@
 //! The directory API of the tenant: Microsoft Graph's subset for registration and provisioning.
 //!
-//! Every request becomes a value, is authorized against one table of permissions, and is answered by plain blocking
-//! code; `$batch` answers its inner requests the same way.
+//! Every request becomes a [`Request`](exchange::Request), is authorized against one table of permissions
+//! (`routes`, `access`), and is answered by plain blocking code; `$batch` answers its inner requests the same way.
+//! What is known about the types is data (`schema`): it decides what a client may select, filter by and write.
+
+mod access;
+mod applications;
+mod assignments;
+mod batch;
+mod body;
+mod collection;
+mod credentials;
+mod exchange;
+mod fault;
+mod http;
+mod odata;
+mod organization;
+mod routes;
+mod schema;
+mod service_principals;
+#[cfg(test)]
+mod tests;
+mod users;
 
 use std::fmt;
 use std::sync::Arc;
 
-use axum::Router;
 use unattended_core::{Clock, Entropy};
 use unattended_protect::Validator;
 
-use crate::store::Store;
+pub(crate) use self::http::router;
+use self::odata::SkipTokens;
+use crate::store::{Store, StoreError};
 
-/// What the directory API needs.
+/// The directory API and what it needs.
 pub(crate) struct Directory {
     pub(crate) store: Arc<Store>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) entropy: Arc<dyn Entropy>,
-    /// Validates tokens whose audience is Microsoft Graph.
+    /// Accepts the tokens whose audience is Microsoft Graph.
     pub(crate) validator: Arc<Validator>,
     /// The URL under which `/v1.0` is found, without a trailing slash: `https://localhost:PORT/graph`.
     pub(crate) base_url: String,
+}
+
+impl Directory {
+    /// Page tokens stay good when the sandbox starts again, so that their key is in the store.
+    fn skip_tokens(&self) -> Result<SkipTokens, StoreError> {
+        Ok(SkipTokens::new(&self.store.secret_setting("skip-token-key")?))
+    }
 }
 
 impl fmt::Debug for Directory {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Directory").field("base_url", &self.base_url).finish_non_exhaustive()
     }
-}
-
-/// The routes `/v1.0` and `/beta`, to be nested at the path of [`Directory::base_url`].
-pub(crate) fn router(directory: Arc<Directory>) -> Router {
-    let _ = directory;
-    Router::new()
 }

@@ -20,14 +20,13 @@ mod settings;
 pub(crate) mod tenants;
 mod time;
 
-pub(crate) use self::assignments::Assignment;
 pub(crate) use self::connections::Store;
 pub(crate) use self::credentials::{KeyCredential, PasswordCredential};
 pub(crate) use self::error::StoreError;
 pub(crate) use self::objects::{Condition, Object, Order, PageQuery, Position, Table};
 pub(crate) use self::permissions::GRAPH_APP_ID;
 pub(crate) use self::principals::{Application, ServicePrincipal, normalized_name};
-pub(crate) use self::seed::{Seed, Seeded};
+pub(crate) use self::seed::Seed;
 pub(crate) use self::tenants::Tenant;
 pub(crate) use self::time::timestamp;
 pub(crate) use rusqlite::types::Value as SqlValue;

@@ -9,6 +9,7 @@ use super::StoreError;
 /// Where objects of one type live.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Table {
+    AppRoleAssignments,
     Applications,
     ServicePrincipals,
     Users,
@@ -17,6 +18,7 @@ pub(crate) enum Table {
 impl Table {
     fn name(self) -> &'static str {
         match self {
+            Self::AppRoleAssignments => "app_role_assignments",
             Self::Applications => "applications",
             Self::ServicePrincipals => "service_principals",
             Self::Users => "users",

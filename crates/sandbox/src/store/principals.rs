@@ -23,10 +23,6 @@ impl Application {
         self.object.text("appId")
     }
 
-    pub(crate) fn display_name(&self) -> &str {
-        self.object.text("displayName")
-    }
-
     /// `AzureADMyOrg`, `AzureADMultipleOrgs`, ...
     pub(crate) fn sign_in_audience(&self) -> &str {
         self.object.text("signInAudience")
@@ -77,6 +73,11 @@ impl ServicePrincipal {
         self.app_roles().find(|role| {
             role.get("id").and_then(Value::as_str).is_some_and(|value| value.eq_ignore_ascii_case(id))
         })
+    }
+
+    /// Whether it has any role at all.
+    pub(crate) fn has_app_roles(&self) -> bool {
+        self.app_roles().next().is_some()
     }
 
     fn app_roles(&self) -> impl Iterator<Item = &Map<String, Value>> {

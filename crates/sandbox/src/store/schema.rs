@@ -105,14 +105,16 @@ CREATE INDEX users_by_mail ON users (tenant_id, mail);
 
 CREATE TABLE app_role_assignments (
     seq          INTEGER PRIMARY KEY,
-    tenant_id    TEXT NOT NULL,
+    tenant_id    TEXT NOT NULL REFERENCES tenants (id),
     id           TEXT NOT NULL UNIQUE,
-    principal_id TEXT NOT NULL REFERENCES service_principals (id) ON DELETE CASCADE,
-    resource_id  TEXT NOT NULL REFERENCES service_principals (id) ON DELETE CASCADE,
-    app_role_id  TEXT NOT NULL,
-    created_at   INTEGER NOT NULL,
-    UNIQUE (principal_id, resource_id, app_role_id)
+    document     TEXT NOT NULL,
+    principal_id TEXT COLLATE NOCASE AS (document ->> '$.principalId')
+                 REFERENCES service_principals (id) ON DELETE CASCADE,
+    resource_id  TEXT COLLATE NOCASE AS (document ->> '$.resourceId')
+                 REFERENCES service_principals (id) ON DELETE CASCADE,
+    app_role_id  TEXT COLLATE NOCASE AS (document ->> '$.appRoleId')
 ) STRICT;
+CREATE UNIQUE INDEX app_role_assignments_once ON app_role_assignments (principal_id, resource_id, app_role_id);
 CREATE INDEX app_role_assignments_by_resource ON app_role_assignments (resource_id);
 
 CREATE TABLE password_credentials (

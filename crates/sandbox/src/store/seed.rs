@@ -6,7 +6,7 @@ use unattended_core::{Entropy, Secret};
 
 use super::permissions::{graph_app_roles, graph_permission_id};
 use super::{
-    Application, Assignment, GRAPH_APP_ID, PasswordCredential, Store, StoreError, Table, Tenant, assignments,
+    Application, GRAPH_APP_ID, PasswordCredential, Store, StoreError, Table, Tenant, assignments,
     credentials, objects, principals, tenants, timestamp,
 };
 use crate::people::{People, Person};
@@ -44,7 +44,6 @@ pub(crate) struct Seed<'a> {
 #[derive(Debug)]
 pub(crate) struct Seeded {
     pub(crate) tenant: Tenant,
-    pub(crate) administrator_client_id: String,
     pub(crate) administrator_secret: Secret,
 }
 
@@ -60,13 +59,12 @@ impl Store {
             };
             tenants::insert(transaction, &tenant)?;
             let graph = add_graph(transaction, seed)?;
-            let (administrator_client_id, administrator_secret) =
-                add_administrator(transaction, seed, &graph)?;
+            let administrator_secret = add_administrator(transaction, seed, &graph)?;
             for person in People::new(seed.people_seed, &seed.domain).take(seed.users as usize) {
                 let document = user_document(&person, seed.entropy.uuid(), seed.now);
                 objects::insert(transaction, Table::Users, &seed.tenant_id, &document)?;
             }
-            Ok(Seeded { tenant, administrator_client_id, administrator_secret })
+            Ok(Seeded { tenant, administrator_secret })
         })
     }
 
@@ -124,7 +122,7 @@ fn add_administrator(
     connection: &Connection,
     seed: &Seed<'_>,
     graph: &str,
-) -> Result<(String, Secret), StoreError> {
+) -> Result<Secret, StoreError> {
     let (application, app_id, principal) = (seed.entropy.uuid(), seed.entropy.uuid(), seed.entropy.uuid());
     let name = "Sandbox administrator";
     let document = object(json!({
@@ -157,16 +155,14 @@ fn add_administrator(
         "tags": [],
     }));
     principals::insert(connection, &seed.tenant_id, &document, Some(2))?;
+    let find = |id: &str| {
+        principals::find(connection, &seed.tenant_id, "id", id)?
+            .ok_or_else(|| StoreError::corrupt("a service principal vanished while the tenant was made"))
+    };
+    let (client, graph) = (find(&principal)?, find(graph)?);
     for role in ADMINISTRATOR_PERMISSIONS.iter().filter_map(|value| graph_permission_id(value)) {
-        let assignment = Assignment {
-            seq: 0,
-            id: assignments::new_id(seed.entropy),
-            principal_id: principal.clone(),
-            resource_id: graph.to_owned(),
-            app_role_id: role.to_owned(),
-            created_at: seed.now,
-        };
-        assignments::insert(connection, &seed.tenant_id, &assignment)?;
+        let document = assignments::document(&client, &graph, role, seed.now, seed.entropy);
+        objects::insert(connection, Table::AppRoleAssignments, &seed.tenant_id, &document)?;
     }
     let (credential, secret) = administrator_password(seed.now, seed.entropy)?;
     credentials::insert_password(connection, &seed.tenant_id, &application, &credential)?;
@@ -174,7 +170,7 @@ fn add_administrator(
         "INSERT OR REPLACE INTO settings VALUES (?1, ?2)",
         rusqlite::params![ADMINISTRATOR, app_id.as_bytes()],
     )?;
-    Ok((app_id, secret))
+    Ok(secret)
 }
 
 fn administrator_password(
@@ -255,7 +251,6 @@ mod tests {
     fn the_administrator_holds_its_permissions_and_knows_its_secret() {
         let (store, seeded) = seeded(0);
         let application = store.administrator().unwrap().unwrap();
-        assert_eq!(application.app_id(), seeded.administrator_client_id);
         let client = store.service_principal_by_app_id(TENANT, application.app_id()).unwrap().unwrap();
         let graph = store.resource_by_name(TENANT, GRAPH_APP_ID).unwrap().unwrap();
         assert_eq!(

@@ -1,0 +1,112 @@
+//! Which application permission opens which call.
+
+use unattended_protect::Caller;
+
+use super::fault::Fault;
+
+/// What a call asks of its caller's permissions.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Access {
+    /// One of these,
+    pub(super) any_of: &'static [&'static str],
+    /// or, for objects the caller made itself, this one,
+    pub(super) for_own_objects: Option<&'static str>,
+    /// and one of these, if there are any.
+    pub(super) and_any_of: &'static [&'static str],
+}
+
+impl Access {
+    /// Passes a caller; whether it is only for objects of its own.
+    pub(super) fn admit(&self, caller: &Caller) -> Result<bool, Fault> {
+        if !self.and_any_of.is_empty() {
+            caller.require_any_role(self.and_any_of).map_err(|_| Fault::denied())?;
+        }
+        if caller.require_any_role(self.any_of).is_ok() {
+            return Ok(false);
+        }
+        caller.require_any_role(self.for_own_objects).map_err(|_| Fault::denied())?;
+        Ok(true)
+    }
+}
+
+const fn any_of(any_of: &'static [&'static str]) -> Access {
+    Access { any_of, for_own_objects: None, and_any_of: &[] }
+}
+
+pub(super) const READ_USERS: Access = any_of(&[
+    "User.ReadBasic.All",
+    "User.Read.All",
+    "User.ReadWrite.All",
+    "Directory.Read.All",
+    "Directory.ReadWrite.All",
+]);
+
+pub(super) const CREATE_USERS: Access = any_of(&["User.ReadWrite.All", "Directory.ReadWrite.All"]);
+
+/// The last three write single properties only: [`UPDATE_ONE_PROPERTY`].
+pub(super) const UPDATE_USERS: Access = any_of(&[
+    "User.ReadWrite.All",
+    "Directory.ReadWrite.All",
+    "User.EnableDisableAccount.All",
+    "User-Mail.ReadWrite.All",
+    "User-PasswordProfile.ReadWrite.All",
+]);
+
+pub(super) const DELETE_USERS: Access = any_of(&["User.DeleteRestore.All", "User.ReadWrite.All"]);
+
+pub(super) const READ_APPLICATIONS: Access = any_of(&[
+    "Application.Read.All",
+    "Application.ReadWrite.OwnedBy",
+    "Application.ReadWrite.All",
+    "Directory.Read.All",
+    "Directory.ReadWrite.All",
+]);
+
+pub(super) const WRITE_APPLICATIONS: Access = Access {
+    any_of: &["Application.ReadWrite.All"],
+    for_own_objects: Some("Application.ReadWrite.OwnedBy"),
+    and_any_of: &[],
+};
+
+pub(super) const READ_ASSIGNMENTS: Access = any_of(&[
+    "Application.Read.All",
+    "Application.ReadWrite.All",
+    "AppRoleAssignment.ReadWrite.All",
+    "Directory.Read.All",
+    "Directory.ReadWrite.All",
+]);
+
+pub(super) const CREATE_ASSIGNMENTS: Access = Access {
+    any_of: &["AppRoleAssignment.ReadWrite.All"],
+    for_own_objects: None,
+    and_any_of: &[
+        "Application.Read.All",
+        "Application.ReadWrite.All",
+        "Directory.Read.All",
+        "Directory.ReadWrite.All",
+    ],
+};
+
+pub(super) const DELETE_ASSIGNMENTS: Access = any_of(&["AppRoleAssignment.ReadWrite.All"]);
+
+pub(super) const READ_ORGANIZATION: Access = any_of(&[
+    "Organization.Read.All",
+    "Organization.ReadWrite.All",
+    "User.Read.All",
+    "Directory.Read.All",
+    "Directory.ReadWrite.All",
+]);
+
+/// What `User.ReadBasic.All` alone shows of a user.
+pub(super) const BASIC_USER_PROPERTIES: [&str; 6] =
+    ["displayName", "givenName", "id", "mail", "surname", "userPrincipalName"];
+
+/// Permissions that write all of a user.
+pub(super) const UPDATE_ANY_PROPERTY: [&str; 2] = ["User.ReadWrite.All", "Directory.ReadWrite.All"];
+
+/// Permissions that write these properties of a user and no other.
+pub(super) const UPDATE_ONE_PROPERTY: [(&str, &[&str]); 3] = [
+    ("User.EnableDisableAccount.All", &["accountEnabled"]),
+    ("User-Mail.ReadWrite.All", &["mail", "otherMails"]),
+    ("User-PasswordProfile.ReadWrite.All", &["passwordProfile"]),
+];

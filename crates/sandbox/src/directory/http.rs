@@ -1,0 +1,229 @@
+//! From HTTP to a handler and back.
+
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use axum::Router;
+use axum::body::{Bytes, to_bytes};
+use axum::extract::State;
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, DATE, WWW_AUTHENTICATE};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use axum::response::Response;
+use unattended_protect::{Caller, Rejection, RejectionKind};
+
+use super::exchange::{Answer, Body, Call, Request};
+use super::fault::Fault;
+use super::{Directory, batch, routes};
+use crate::store::{GRAPH_APP_ID, Tenant, principals, timestamp};
+
+/// The largest body that is read.
+const MAX_BODY_BYTES: usize = 4 * 1024 * 1024;
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
+const CLIENT_REQUEST_ID: HeaderName = HeaderName::from_static("client-request-id");
+
+/// The routes `/v1.0` and `/beta`, to be nested at the path of the directory's base URL.
+pub(crate) fn router(directory: Arc<Directory>) -> Router {
+    Router::new().fallback(serve).with_state(directory)
+}
+
+async fn serve(State(directory): State<Arc<Directory>>, request: axum::extract::Request) -> Response {
+    let (parts, body) = request.into_parts();
+    let body = to_bytes(body, MAX_BODY_BYTES).await;
+    let uri = parts.uri;
+    let mut headers = parts.headers;
+    // One pair of ids for the header, the error body and the log.
+    let request_id = directory.entropy.uuid();
+    let header = |id: &str| HeaderValue::from_str(id).unwrap_or(HeaderValue::from_static("unknown"));
+    if !headers.get(&CLIENT_REQUEST_ID).is_some_and(is_plain) {
+        headers.insert(CLIENT_REQUEST_ID, header(&request_id));
+    }
+    headers.insert(REQUEST_ID, header(&request_id));
+    let ids = [REQUEST_ID, CLIENT_REQUEST_ID].map(|name| (name.clone(), headers[&name].clone()));
+    let answering = Arc::clone(&directory);
+    // SQLite blocks, so that everything after the body does.
+    let answer = tokio::task::spawn_blocking(move || {
+        answering.receive(parts.method, uri.path(), uri.query().unwrap_or_default(), headers, body.ok())
+    });
+    let answer = answer.await.unwrap_or_else(|error| {
+        tracing::error!(%error, "a handler of the directory did not end");
+        Answer { status: StatusCode::INTERNAL_SERVER_ERROR, headers: Vec::new(), body: Body::Empty }
+    });
+    render(answer, ids, directory.clock.now())
+}
+
+impl Directory {
+    fn receive(
+        &self,
+        method: Method,
+        path: &str,
+        query: &str,
+        headers: HeaderMap,
+        body: Option<Bytes>,
+    ) -> Answer {
+        let now = self.clock.now();
+        let (version, path) = match path.trim_start_matches('/').split_once('/') {
+            Some((version, path)) => (version, path),
+            None => (path.trim_start_matches('/'), ""),
+        };
+        let fits = body.is_some();
+        let known = VERSIONS.into_iter().find(|known| known.eq_ignore_ascii_case(version));
+        let request = Request {
+            method,
+            version: known.unwrap_or(VERSIONS[0]),
+            path: path.to_owned(),
+            query: query.to_owned(),
+            headers,
+            body: body.unwrap_or_default(),
+        };
+        let result = self.authenticate(&request, now).and_then(|(caller, tenant)| {
+            if !fits {
+                let message = "The request body is larger than 4 MB.";
+                return Err(Fault::new(StatusCode::PAYLOAD_TOO_LARGE, "RequestEntityTooLarge", message));
+            }
+            if known.is_none() {
+                let version: String = version.chars().take(60).collect();
+                return Err(Fault::bad_query(format!("Invalid version: {version}")));
+            }
+            if !path.trim_matches('/').eq_ignore_ascii_case("$batch") {
+                return Ok(self.answer(&request, &caller, &tenant));
+            }
+            if request.method != Method::POST {
+                let message = "Specified HTTP method is not allowed for the request target.";
+                return Err(Fault::new(StatusCode::METHOD_NOT_ALLOWED, "Request_BadRequest", message));
+            }
+            let call = self.call(&request, &caller, &tenant, seconds(now));
+            batch::answer(&call).map(Answer::ok)
+        });
+        result.unwrap_or_else(|fault| self.refuse(&fault, &request, seconds(now)))
+    }
+
+    /// Who calls, in which tenant: a valid token of an application whose service principal is there and enabled.
+    fn authenticate(&self, request: &Request, now: SystemTime) -> Result<(Caller, Tenant), Fault> {
+        let caller =
+            self.validator.validate(&request.headers, now).map_err(|rejection| self.challenge(&rejection))?;
+        let tenant = self.store.tenant(caller.tenant_id().as_str())?.ok_or_else(Fault::unknown_identity)?;
+        let object_id = caller.object_id().unwrap_or_default();
+        let principal =
+            self.store.read(|connection| principals::find(connection, &tenant.id, "id", object_id))?;
+        match principal {
+            Some(principal) if principal.account_enabled() => Ok((caller, tenant)),
+            _ => Err(Fault::unknown_identity()),
+        }
+    }
+
+    fn challenge(&self, rejection: &Rejection) -> Fault {
+        let message = match rejection.kind() {
+            RejectionKind::MissingToken => "Access token is empty.",
+            RejectionKind::Expired | RejectionKind::NotYetValid => {
+                "Access token has expired or is not yet valid."
+            }
+            RejectionKind::WrongAudience => "Access token validation failure. Invalid audience.",
+            RejectionKind::WrongIssuer => "Access token validation failure. Invalid issuer.",
+            RejectionKind::InvalidSignature | RejectionKind::UnknownKey => {
+                "Access token validation failure. Invalid signature."
+            }
+            RejectionKind::NotAppOnly => "Access token validation failure.",
+            _ => "CompactToken parsing failed with error code: 80049217",
+        };
+        let mut fault = Fault::new(StatusCode::UNAUTHORIZED, "InvalidAuthenticationToken", message);
+        let origin = self.base_url.strip_suffix("/graph").unwrap_or(&self.base_url);
+        let challenge = format!(
+            r#"Bearer realm="", authorization_uri="{origin}/common/oauth2/authorize", client_id="{GRAPH_APP_ID}""#
+        );
+        fault.headers.extend(HeaderValue::from_str(&challenge).map(|value| (WWW_AUTHENTICATE, value)));
+        fault
+    }
+
+    /// Answers one request of a caller who is known; refusals are answers, too.
+    pub(super) fn answer(&self, request: &Request, caller: &Caller, tenant: &Tenant) -> Answer {
+        let now = seconds(self.clock.now());
+        let result = routes::find(&request.method, &request.path).and_then(|(route, keys)| {
+            let own_objects_only = route.access.admit(caller)?;
+            let call = Call { keys, own_objects_only, ..self.call(request, caller, tenant, now) };
+            let mut answer = (route.handler)(&call)?;
+            let units = resource_units(route.cost, &request.query);
+            answer.headers.push((HeaderName::from_static("x-ms-resource-unit"), units.into()));
+            Ok(answer)
+        });
+        result.unwrap_or_else(|fault| self.refuse(&fault, request, now))
+    }
+
+    /// The answer that a refusal is.
+    pub(super) fn refuse(&self, fault: &Fault, request: &Request, now: i64) -> Answer {
+        let id = |name: &HeaderName| {
+            request.headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned)
+        };
+        let request_id = id(&REQUEST_ID).unwrap_or_else(|| self.entropy.uuid());
+        let client_request_id = id(&CLIENT_REQUEST_ID).unwrap_or_else(|| request_id.clone());
+        let date = timestamp(now);
+        let body = fault.body(date.trim_end_matches('Z'), &request_id, &client_request_id);
+        Answer { status: fault.status, headers: fault.headers.clone(), body: Body::Json(body) }
+    }
+
+    fn call<'a>(
+        &'a self,
+        request: &'a Request,
+        caller: &'a Caller,
+        tenant: &'a Tenant,
+        now: i64,
+    ) -> Call<'a> {
+        Call { directory: self, request, caller, tenant, keys: Vec::new(), own_objects_only: false, now }
+    }
+}
+
+const VERSIONS: [&str; 2] = ["v1.0", "beta"];
+
+/// `$select` and a small `$top` make a request cheaper, never free.
+fn resource_units(cost: u32, query: &str) -> u32 {
+    let option = |name: &str| {
+        url::form_urlencoded::parse(query.as_bytes()).find(|(key, _)| key.eq_ignore_ascii_case(name))
+    };
+    let is_selective = option("$select").is_some();
+    let is_small = option("$top").is_some_and(|(_, top)| top.parse().is_ok_and(|top: u32| top < 20));
+    cost.saturating_sub(is_selective.into()).saturating_sub(is_small.into()).max(1)
+}
+
+/// No `Strict-Transport-Security`: a browser would remember it for every other server on this machine's `localhost`.
+fn render(answer: Answer, ids: [(HeaderName, HeaderValue); 2], now: SystemTime) -> Response {
+    let mut response = Response::new(axum::body::Body::empty());
+    *response.status_mut() = answer.status;
+    let headers = response.headers_mut();
+    let content_type = match &answer.body {
+        Body::Empty => None,
+        Body::Json(_) => Some(
+            "application/json;odata.metadata=minimal;odata.streaming=true;IEEE754Compatible=false;charset=utf-8",
+        ),
+        Body::Text(_) => Some("text/plain"),
+    };
+    headers.extend(content_type.map(|kind| (CONTENT_TYPE, HeaderValue::from_static(kind))));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    headers.insert("odata-version", HeaderValue::from_static("4.0"));
+    headers.insert("x-ms-ags-diagnostic", HeaderValue::from_static(DIAGNOSTIC));
+    if let Ok(date) = HeaderValue::from_str(&http_date(now)) {
+        headers.insert(DATE, date);
+    }
+    headers.extend(ids);
+    headers.extend(answer.headers);
+    *response.body_mut() = match answer.body {
+        Body::Empty => axum::body::Body::empty(),
+        Body::Json(body) => body.to_string().into(),
+        Body::Text(text) => text.into(),
+    };
+    response
+}
+
+const DIAGNOSTIC: &str = r#"{"ServerInfo":{"DataCenter":"Sandbox","Slice":"E","Ring":"0","ScaleUnit":"000","RoleInstance":"LOCALHOST"}}"#;
+
+fn is_plain(value: &HeaderValue) -> bool {
+    (1..=128).contains(&value.len()) && value.as_bytes().iter().all(u8::is_ascii_graphic)
+}
+
+fn seconds(now: SystemTime) -> i64 {
+    now.duration_since(UNIX_EPOCH).map_or(0, |since| i64::try_from(since.as_secs()).unwrap_or(i64::MAX))
+}
+
+fn http_date(now: SystemTime) -> String {
+    let now = jiff::Timestamp::from_second(seconds(now)).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
+    now.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()
+}

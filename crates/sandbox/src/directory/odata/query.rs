@@ -1,0 +1,212 @@
+//! The query options of one request, checked against the type they are about.
+
+use axum::http::HeaderMap;
+use url::form_urlencoded;
+
+use crate::store::{Condition, Order};
+
+use super::super::fault::Fault;
+use super::super::schema::{EntityType, Property};
+use super::{Expression, condition, parse_filter};
+
+/// How many objects a page has when nobody says.
+const DEFAULT_PAGE: usize = 100;
+
+/// How many objects a page may have.
+const MAX_PAGE: usize = 999;
+
+/// What a request asks of a collection or of one object.
+#[derive(Debug)]
+pub(in crate::directory) struct QueryOptions {
+    /// As asked, in that order.
+    pub(in crate::directory) select: Option<Vec<&'static Property>>,
+    pub(in crate::directory) top: Option<usize>,
+    pub(in crate::directory) filter: Option<Expression>,
+    pub(in crate::directory) order: Option<Order>,
+    /// Whether the answer has `@odata.count`.
+    pub(in crate::directory) count: bool,
+    pub(in crate::directory) skip_token: Option<String>,
+    /// Everything the client said except the page token, as the link to the next page repeats it.
+    pub(in crate::directory) repeated: String,
+    /// What a page token is bound to: the options that decide which objects come in which order.
+    pub(in crate::directory) identity: String,
+}
+
+impl QueryOptions {
+    /// Reads the query of a URL. Options that directories do not answer are refused, never ignored; what is no system
+    /// option is none of our business.
+    pub(in crate::directory) fn parse(
+        query: &str,
+        headers: &HeaderMap,
+        entity: &EntityType,
+    ) -> Result<Self, Fault> {
+        let is_eventual = is_eventual(headers);
+        let mut options = Self {
+            select: None,
+            top: None,
+            filter: None,
+            order: None,
+            count: false,
+            skip_token: None,
+            repeated: String::new(),
+            identity: String::new(),
+        };
+        let mut order_property = None;
+        let mut seen: Vec<String> = Vec::new();
+        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+            let Some(option) = name.strip_prefix('$').map(str::to_ascii_lowercase) else { continue };
+            if seen.contains(&option) {
+                return Err(Fault::bad_query(format!(
+                    "Query option '${option}' was specified more than once, but it must be specified at most once."
+                )));
+            }
+            match option.as_str() {
+                "select" => options.select = Some(select(&value, entity)?),
+                "top" => options.top = Some(top(&value)?),
+                "filter" => {
+                    options.filter = Some(parse_filter(&value, entity)?);
+                    options.identity.push_str(&format!("filter={value}\n"));
+                }
+                "orderby" => {
+                    let (property, order) = order_by(&value, entity)?;
+                    options.identity.push_str(&format!("orderby={} {}\n", order.column, order.descending));
+                    (order_property, options.order) = (Some(property), Some(order));
+                }
+                "count" => options.count = is_eventual && boolean(&value)?,
+                "skiptoken" => options.skip_token = Some(value.clone().into_owned()),
+                "search" if !is_eventual => {
+                    return Err(Fault::unsupported_query(
+                        "Request with $search query parameter only works through MSGraph with a special request \
+                         header: 'ConsistencyLevel: eventual'",
+                    ));
+                }
+                "format" => {}
+                _ => {
+                    return Err(Fault::unsupported_query(format!(
+                        "Query option '${option}' is not supported on resource '{}'.",
+                        entity.resource
+                    )));
+                }
+            }
+            if option != "skiptoken" {
+                options.repeat(&option, &value);
+            }
+            seen.push(option);
+        }
+        if !(is_eventual && options.count) {
+            options.refuse_advanced(order_property)?;
+        }
+        Ok(options)
+    }
+
+    /// How many objects a page has at most.
+    pub(in crate::directory) fn page_size(&self) -> usize {
+        self.top.unwrap_or(DEFAULT_PAGE)
+    }
+
+    /// The condition of the filter.
+    pub(in crate::directory) fn condition(&self) -> Condition {
+        self.filter.as_ref().map_or_else(Condition::all, condition)
+    }
+
+    /// The names in `$select`.
+    pub(in crate::directory) fn selected_names(&self) -> Option<Vec<&'static str>> {
+        Some(self.select.as_ref()?.iter().map(|property| property.name).collect())
+    }
+
+    fn repeat(&mut self, option: &str, value: &str) {
+        let encoded: String = form_urlencoded::byte_serialize(value.as_bytes()).collect();
+        // Spelled as the documentation spells it, with the characters left bare that a query may hold.
+        let encoded = encoded.replace('+', "%20").replace("%2C", ",").replace("%27", "'").replace("%40", "@");
+        self.repeated.push_str(&format!("${option}={encoded}&"));
+    }
+
+    fn refuse_advanced(&self, order_by: Option<&Property>) -> Result<(), Fault> {
+        if let Some(operator) = self.filter.as_ref().and_then(Expression::advanced_operator) {
+            return Err(Fault::unsupported_query(format!(
+                "Operator '{operator}' is not supported because the required parameters might be missing. Try adding \
+                 $count=true query parameter and ConsistencyLevel:eventual header. Refer to \
+                 https://aka.ms/graph-docs/advanced-queries for more information"
+            )));
+        }
+        let Some((order_by, filter)) = order_by.zip(self.filter.as_ref()) else { return Ok(()) };
+        if filter.properties().iter().any(|property| property.name != order_by.name) {
+            return Err(Fault::unsupported_query("Sorting not supported for current query."));
+        }
+        Ok(())
+    }
+}
+
+/// Whether the client takes an answer from the index, which advanced queries need.
+pub(in crate::directory) fn is_eventual(headers: &HeaderMap) -> bool {
+    headers.get("consistencylevel").is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"eventual"))
+}
+
+fn select(value: &str, entity: &EntityType) -> Result<Vec<&'static Property>, Fault> {
+    let mut selected: Vec<&'static Property> = Vec::new();
+    for name in value.split(',').map(str::trim).filter(|name| !name.is_empty()) {
+        if name == "*" {
+            return Ok(entity.properties.iter().collect());
+        }
+        let property = entity.property(name).ok_or_else(|| {
+            Fault::bad_query(format!(
+                "Parsing OData Select and Expand failed: Could not find a property named '{name}' on type \
+                 'microsoft.graph.{}'.",
+                entity.name
+            ))
+        })?;
+        if !selected.iter().any(|other| other.name == property.name) {
+            selected.push(property);
+        }
+    }
+    if selected.is_empty() {
+        return Err(Fault::bad_query("Parsing OData Select and Expand failed: $select names no property."));
+    }
+    Ok(selected)
+}
+
+fn top(value: &str) -> Result<usize, Fault> {
+    let number = value.parse::<i64>().ok().and_then(|number| usize::try_from(number).ok()).ok_or_else(|| {
+        Fault::bad_query(format!(
+            "Invalid value '{}' for $top query option found. The $top query option requires a non-negative integer \
+             value.",
+            value.chars().take(40).collect::<String>()
+        ))
+    })?;
+    if (1..=MAX_PAGE).contains(&number) {
+        return Ok(number);
+    }
+    Err(Fault::unsupported_query(format!(
+        "Invalid page size specified: '{number}'. Must be between 1 and {MAX_PAGE} inclusive."
+    )))
+}
+
+fn order_by(value: &str, entity: &EntityType) -> Result<(&'static Property, Order), Fault> {
+    let unsupported = || Fault::unsupported_query("Sorting not supported for current query.");
+    let mut words = value.split_ascii_whitespace();
+    let name = words.next().ok_or_else(unsupported)?;
+    let descending = match words.next() {
+        None | Some("asc") => false,
+        Some("desc") => true,
+        Some(_) => return Err(unsupported()),
+    };
+    let property = entity.property(name).ok_or_else(|| {
+        Fault::bad_query(format!(
+            "Could not find a property named '{name}' on type 'microsoft.graph.{}'.",
+            entity.name
+        ))
+    })?;
+    let column = property
+        .column
+        .filter(|_| matches!(name, "displayName" | "userPrincipalName") && words.next().is_none());
+    let column = column.ok_or_else(unsupported)?;
+    Ok((property, Order { column, descending }))
+}
+
+fn boolean(value: &str) -> Result<bool, Fault> {
+    match value.to_ascii_lowercase().as_str() {
+        "true" => Ok(true),
+        "false" => Ok(false),
+        _ => Err(Fault::bad_query("Invalid value for $count query option: it is 'true' or 'false'.")),
+    }
+}

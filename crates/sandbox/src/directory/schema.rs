@@ -1,0 +1,210 @@
+//! The types of the directory as data: what a property holds, who may write it, what is returned unasked.
+
+use crate::store::Table;
+
+/// One type of object.
+#[derive(Debug)]
+pub(crate) struct EntityType {
+    /// Name in `microsoft.graph`.
+    pub(crate) name: &'static str,
+    /// Name in messages about queries.
+    pub(crate) resource: &'static str,
+    /// Path segment of the collection.
+    pub(crate) set: &'static str,
+    pub(crate) table: Table,
+    pub(crate) properties: &'static [Property],
+}
+
+impl EntityType {
+    /// The property with that exact name.
+    pub(crate) fn property(&self, name: &str) -> Option<&'static Property> {
+        self.properties.iter().find(|property| property.name == name)
+    }
+}
+
+/// One property.
+#[derive(Debug)]
+pub(crate) struct Property {
+    pub(crate) name: &'static str,
+    pub(crate) kind: Kind,
+    pub(crate) write: Write,
+    /// Returned without `$select`.
+    pub(crate) is_default: bool,
+    /// The indexed column that holds it.
+    pub(crate) column: Option<&'static str>,
+}
+
+/// What a property holds.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Kind {
+    Boolean,
+    DateTime,
+    Guid,
+    /// A complex value, with any members.
+    Object,
+    /// Complex values.
+    Objects,
+    /// Text of at most this many characters.
+    Text(usize),
+    /// Texts, each of at most this many characters.
+    Texts(usize),
+}
+
+/// Who may write a property.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Write {
+    Always,
+    Create,
+    Never,
+}
+
+const fn property(name: &'static str, kind: Kind, write: Write) -> Property {
+    Property { name, kind, write, is_default: true, column: None }
+}
+
+impl Property {
+    const fn on_select(self) -> Self {
+        Self { is_default: false, ..self }
+    }
+
+    const fn indexed(self, column: &'static str) -> Self {
+        Self { column: Some(column), ..self }
+    }
+}
+
+/// `microsoft.graph.user`
+pub(crate) static USER: EntityType = EntityType {
+    name: "user",
+    resource: "User",
+    set: "users",
+    table: Table::Users,
+    properties: &[
+        property("businessPhones", Kind::Texts(64), Write::Always),
+        property("displayName", Kind::Text(256), Write::Always).indexed("display_name"),
+        property("givenName", Kind::Text(64), Write::Always),
+        property("jobTitle", Kind::Text(128), Write::Always),
+        property("mail", Kind::Text(256), Write::Always).indexed("mail"),
+        property("mobilePhone", Kind::Text(64), Write::Always),
+        property("officeLocation", Kind::Text(128), Write::Always),
+        property("preferredLanguage", Kind::Text(16), Write::Always),
+        property("surname", Kind::Text(64), Write::Always),
+        property("userPrincipalName", Kind::Text(113), Write::Always).indexed("user_principal_name"),
+        property("id", Kind::Guid, Write::Never).indexed("id"),
+        property("accountEnabled", Kind::Boolean, Write::Always).on_select(),
+        property("ageGroup", Kind::Text(64), Write::Always).on_select(),
+        property("city", Kind::Text(128), Write::Always).on_select(),
+        property("companyName", Kind::Text(64), Write::Always).on_select(),
+        property("country", Kind::Text(128), Write::Always).on_select(),
+        property("createdDateTime", Kind::DateTime, Write::Never).on_select(),
+        property("department", Kind::Text(64), Write::Always).on_select(),
+        property("employeeHireDate", Kind::DateTime, Write::Always).on_select(),
+        property("employeeId", Kind::Text(16), Write::Always).on_select(),
+        property("employeeType", Kind::Text(64), Write::Always).on_select(),
+        property("faxNumber", Kind::Text(64), Write::Always).on_select(),
+        property("mailNickname", Kind::Text(64), Write::Always).on_select(),
+        property("onPremisesImmutableId", Kind::Text(256), Write::Always).on_select(),
+        property("otherMails", Kind::Texts(250), Write::Always).on_select(),
+        property("passwordPolicies", Kind::Text(256), Write::Always).on_select(),
+        property("passwordProfile", Kind::Object, Write::Always).on_select(),
+        property("postalCode", Kind::Text(40), Write::Always).on_select(),
+        property("proxyAddresses", Kind::Texts(256), Write::Never).on_select(),
+        property("state", Kind::Text(128), Write::Always).on_select(),
+        property("streetAddress", Kind::Text(1024), Write::Always).on_select(),
+        property("usageLocation", Kind::Text(2), Write::Always).on_select(),
+        property("userType", Kind::Text(64), Write::Always).on_select(),
+    ],
+};
+
+/// `microsoft.graph.application`
+pub(crate) static APPLICATION: EntityType = EntityType {
+    name: "application",
+    resource: "Application",
+    set: "applications",
+    table: Table::Applications,
+    properties: &[
+        property("id", Kind::Guid, Write::Never).indexed("id"),
+        property("deletedDateTime", Kind::DateTime, Write::Never),
+        property("appId", Kind::Guid, Write::Never).indexed("app_id"),
+        property("applicationTemplateId", Kind::Guid, Write::Never),
+        property("createdByAppId", Kind::Guid, Write::Never),
+        property("createdDateTime", Kind::DateTime, Write::Never),
+        property("description", Kind::Text(1024), Write::Always),
+        property("disabledByMicrosoftStatus", Kind::Text(64), Write::Never),
+        property("displayName", Kind::Text(256), Write::Always).indexed("display_name"),
+        property("groupMembershipClaims", Kind::Text(64), Write::Always),
+        property("identifierUris", Kind::Texts(255), Write::Always),
+        property("isFallbackPublicClient", Kind::Boolean, Write::Always),
+        property("notes", Kind::Text(1024), Write::Always),
+        property("publisherDomain", Kind::Text(256), Write::Never),
+        property("serviceManagementReference", Kind::Text(256), Write::Always),
+        property("signInAudience", Kind::Text(64), Write::Always),
+        property("tags", Kind::Texts(256), Write::Always),
+        property("uniqueName", Kind::Text(128), Write::Create),
+        property("api", Kind::Object, Write::Always),
+        property("appRoles", Kind::Objects, Write::Always),
+        property("info", Kind::Object, Write::Always),
+        property("keyCredentials", Kind::Objects, Write::Always),
+        property("optionalClaims", Kind::Object, Write::Always),
+        property("passwordCredentials", Kind::Objects, Write::Never),
+        property("publicClient", Kind::Object, Write::Always),
+        property("requiredResourceAccess", Kind::Objects, Write::Always),
+        property("spa", Kind::Object, Write::Always),
+        property("verifiedPublisher", Kind::Object, Write::Never),
+        property("web", Kind::Object, Write::Always),
+    ],
+};
+
+/// `microsoft.graph.servicePrincipal`
+pub(crate) static SERVICE_PRINCIPAL: EntityType = EntityType {
+    name: "servicePrincipal",
+    resource: "ServicePrincipal",
+    set: "servicePrincipals",
+    table: Table::ServicePrincipals,
+    properties: &[
+        property("id", Kind::Guid, Write::Never).indexed("id"),
+        property("deletedDateTime", Kind::DateTime, Write::Never),
+        property("accountEnabled", Kind::Boolean, Write::Always),
+        property("alternativeNames", Kind::Texts(256), Write::Always),
+        property("appDisplayName", Kind::Text(256), Write::Never),
+        property("appId", Kind::Guid, Write::Create).indexed("app_id"),
+        property("appOwnerOrganizationId", Kind::Guid, Write::Never),
+        property("appRoleAssignmentRequired", Kind::Boolean, Write::Always),
+        property("createdByAppId", Kind::Guid, Write::Never),
+        property("createdDateTime", Kind::DateTime, Write::Never),
+        property("description", Kind::Text(1024), Write::Always),
+        property("disabledByMicrosoftStatus", Kind::Text(64), Write::Never),
+        property("displayName", Kind::Text(256), Write::Never).indexed("display_name"),
+        property("homepage", Kind::Text(1024), Write::Always),
+        property("loginUrl", Kind::Text(1024), Write::Always),
+        property("notes", Kind::Text(1024), Write::Always),
+        property("preferredSingleSignOnMode", Kind::Text(64), Write::Always),
+        property("replyUrls", Kind::Texts(1024), Write::Always),
+        property("servicePrincipalNames", Kind::Texts(1024), Write::Never),
+        property("servicePrincipalType", Kind::Text(64), Write::Never),
+        property("signInAudience", Kind::Text(64), Write::Never),
+        property("tags", Kind::Texts(256), Write::Always),
+        property("appRoles", Kind::Objects, Write::Never),
+        property("keyCredentials", Kind::Objects, Write::Never),
+        property("oauth2PermissionScopes", Kind::Objects, Write::Never),
+        property("passwordCredentials", Kind::Objects, Write::Never),
+    ],
+};
+
+/// `microsoft.graph.appRoleAssignment`
+pub(crate) static APP_ROLE_ASSIGNMENT: EntityType = EntityType {
+    name: "appRoleAssignment",
+    resource: "AppRoleAssignment",
+    set: "appRoleAssignments",
+    table: Table::AppRoleAssignments,
+    properties: &[
+        property("id", Kind::Text(43), Write::Never).indexed("id"),
+        property("deletedDateTime", Kind::DateTime, Write::Never),
+        property("appRoleId", Kind::Guid, Write::Create).indexed("app_role_id"),
+        property("createdDateTime", Kind::DateTime, Write::Never),
+        property("principalDisplayName", Kind::Text(256), Write::Never),
+        property("principalId", Kind::Guid, Write::Create).indexed("principal_id"),
+        property("principalType", Kind::Text(64), Write::Never),
+        property("resourceDisplayName", Kind::Text(256), Write::Never),
+        property("resourceId", Kind::Guid, Write::Create).indexed("resource_id"),
+    ],
+};

@@ -1,0 +1,147 @@
+//! `/servicePrincipals`
+
+use axum::http::StatusCode;
+use rusqlite::Connection;
+use serde_json::{Map, Value, json};
+
+use super::body::{invalid, merge, properties, require};
+use super::collection::{Collection, named};
+use super::exchange::{Answer, Call};
+use super::fault::Fault;
+use super::schema::SERVICE_PRINCIPAL;
+use crate::store::{Application, Object, StoreError, Table, objects, principals, timestamp};
+
+pub(super) fn list(call: &Call<'_>) -> Result<Answer, Fault> {
+    Collection::of(&SERVICE_PRINCIPAL).list(call)
+}
+
+pub(super) fn count(call: &Call<'_>) -> Result<Answer, Fault> {
+    Collection::of(&SERVICE_PRINCIPAL).count(call)
+}
+
+pub(super) fn get(call: &Call<'_>) -> Result<Answer, Fault> {
+    let principal = call.directory.store.read(|connection| find(connection, call))?;
+    Collection::of(&SERVICE_PRINCIPAL).single(call, principal)
+}
+
+/// Makes what stands for an application in this tenant: one of its own, or one of another tenant that serves many.
+pub(super) fn create(call: &Call<'_>) -> Result<Answer, Fault> {
+    let wish = properties(call, &SERVICE_PRINCIPAL)?;
+    require(&wish, &SERVICE_PRINCIPAL, "appId")?;
+    let app_id = wish["appId"].as_str().unwrap_or_default().to_ascii_lowercase();
+    let application = call.directory.store.application_by_app_id(&app_id)?.filter(|application| {
+        application.tenant_id == call.tenant.id || application.sign_in_audience() != "AzureADMyOrg"
+    });
+    let Some(application) = application else {
+        return Err(Fault::new(
+            StatusCode::BAD_REQUEST,
+            "NoBackingApplicationObject",
+            format!(
+                "The appId '{app_id}' of the service principal does not reference a valid application object."
+            ),
+        ));
+    };
+    let is_own = application.object.text("createdByAppId") == call.caller.client_id().as_str();
+    if call.own_objects_only && !is_own {
+        return Err(Fault::denied());
+    }
+    let mut document = defaults(&application);
+    merge(&mut document, wish);
+    copy(&application.object, &mut document);
+    document.insert("id".into(), call.directory.entropy.uuid().into());
+    document.insert("appId".into(), application.app_id().into());
+    document.insert("createdByAppId".into(), call.caller.client_id().as_str().into());
+    document.insert("createdDateTime".into(), timestamp(call.now).into());
+    call.directory.store.write(|transaction| {
+        let tenant = &call.tenant.id;
+        if principals::find(transaction, tenant, "app_id", &app_id)?.is_some() {
+            return Err(Fault::new(
+                StatusCode::CONFLICT,
+                "Request_MultipleObjectsWithSameKeyValue",
+                format!(
+                    "The service principal cannot be created, updated, or restored because the service principal name \
+                     {app_id} is already in use."
+                ),
+            ));
+        }
+        principals::insert(transaction, tenant, &document, application.access_token_version())
+            .map_err(conflict)
+    })?;
+    Collection::of(&SERVICE_PRINCIPAL).created(call, document)
+}
+
+pub(super) fn update(call: &Call<'_>) -> Result<Answer, Fault> {
+    let changes = properties(call, &SERVICE_PRINCIPAL)?;
+    for property in ["accountEnabled", "appRoleAssignmentRequired"] {
+        if changes.get(property).is_some_and(Value::is_null) {
+            return Err(invalid(&SERVICE_PRINCIPAL, property));
+        }
+    }
+    call.directory.store.write(|transaction| {
+        let mut principal = find_writable(transaction, call)?;
+        merge(&mut principal.document, changes);
+        objects::replace(transaction, Table::ServicePrincipals, &call.tenant.id, &principal.document)?;
+        Ok::<_, Fault>(())
+    })?;
+    Ok(Answer::no_content())
+}
+
+pub(super) fn delete(call: &Call<'_>) -> Result<Answer, Fault> {
+    call.directory.store.write(|transaction| {
+        let principal = find_writable(transaction, call)?;
+        objects::delete(transaction, Table::ServicePrincipals, &call.tenant.id, principal.id())?;
+        Ok::<_, Fault>(())
+    })?;
+    Ok(Answer::no_content())
+}
+
+/// The service principal that the path names.
+pub(super) fn find(connection: &Connection, call: &Call<'_>) -> Result<Object, Fault> {
+    named(connection, call, 0, Table::ServicePrincipals, &[("appId", "app_id")])
+}
+
+/// Brings the service principal of the home tenant in step with its application.
+pub(super) fn follow(connection: &Connection, call: &Call<'_>, application: &Object) -> Result<(), Fault> {
+    let tenant = &call.tenant.id;
+    let app_id = application.text("appId");
+    let Some(mut principal) = principals::find(connection, tenant, "app_id", app_id)? else { return Ok(()) };
+    copy(application, &mut principal.object.document);
+    let version = principals::access_token_version(&application.document);
+    principals::replace(connection, tenant, &principal.object.document, version).map_err(conflict)
+}
+
+fn find_writable(connection: &Connection, call: &Call<'_>) -> Result<Object, Fault> {
+    let principal = find(connection, call)?;
+    if call.own_objects_only && principal.text("createdByAppId") != call.caller.client_id().as_str() {
+        return Err(Fault::denied());
+    }
+    Ok(principal)
+}
+
+fn defaults(application: &Application) -> Map<String, Value> {
+    let properties = [
+        ("accountEnabled", json!(true)),
+        ("appOwnerOrganizationId", json!(application.tenant_id)),
+        ("appRoleAssignmentRequired", json!(false)),
+        ("servicePrincipalType", json!("Application")),
+        ("tags", json!([])),
+    ];
+    properties.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
+/// What a service principal takes from its application.
+fn copy(application: &Object, principal: &mut Map<String, Value>) {
+    let name = application.text("displayName");
+    let mut names = vec![json!(application.text("appId"))];
+    let uris = application.document.get("identifierUris").and_then(Value::as_array);
+    names.extend(uris.into_iter().flatten().cloned());
+    principal.insert("appDisplayName".into(), name.into());
+    principal.insert("displayName".into(), name.into());
+    principal.insert("servicePrincipalNames".into(), names.into());
+    principal.insert("signInAudience".into(), application.text("signInAudience").into());
+    principal.insert("appRoles".into(), application.document.get("appRoles").cloned().unwrap_or_default());
+}
+
+fn conflict(error: StoreError) -> Fault {
+    if error.is_conflict() { Fault::value_taken("identifierUris") } else { error.into() }
+}
