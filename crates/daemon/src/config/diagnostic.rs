@@ -209,7 +209,8 @@ mod tests {
 
     #[test]
     fn a_concealed_part_keeps_its_length_and_its_lines() {
-        assert_eq!(conceal("a = \"ü\nb\" c", &[4..10]), "a = ***\n** c".replace("***", "***"));
+        let secret = 4..11;
+        assert_eq!(conceal("a = \"ü\nb\" c", std::slice::from_ref(&secret)), "a = ***\n***c");
     }
 
     #[test]

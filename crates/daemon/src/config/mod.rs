@@ -21,6 +21,7 @@ use crate::environment::Environment;
 pub use self::diagnostic::{ConfigError, Diagnostic};
 pub use self::model::{Api, Application, Authority, Config, Credential, Job, SecretMethod, Work};
 pub use self::reference::SecretReference;
+pub(crate) use self::suggestion::nearest;
 
 impl Config {
     /// Reads the file named by `explicit`; without one, `./unattended.toml` or else

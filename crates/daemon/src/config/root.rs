@@ -17,7 +17,7 @@ pub(super) fn config(
     environment: &dyn Environment,
     mistakes: &mut Mistakes,
 ) -> Option<Config> {
-    let directory = path.parent().unwrap_or(Path::new(""));
+    let directory = path.parent().unwrap_or_else(|| Path::new(""));
     let root = Section::open("the file", 0..0, table, &["application", "apis", "jobs"], mistakes);
     let application_table = root.table("application", mistakes);
     if application_table.is_none() && !root.has("application") {

@@ -25,7 +25,7 @@ const SYNONYMS: &[(&str, &str)] = &[
 
 /// The nearest of `known`: the same letters in another spelling (`clientId`), another tool's word for it
 /// (`TenantId`), or the one with the fewest typing mistakes if they are few.
-pub(super) fn nearest<'k>(given: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
+pub(crate) fn nearest<'k>(given: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
     let letters = |name: &str| -> String {
         name.chars().filter(|character| character.is_alphanumeric()).flat_map(char::to_lowercase).collect()
     };
@@ -34,9 +34,9 @@ pub(super) fn nearest<'k>(given: &str, known: impl IntoIterator<Item = &'k str>)
     let limit = (wanted.chars().count() / 3).max(1);
     known
         .into_iter()
-        .filter_map(|name| match synonym {
-            Some(key) if key == name => Some((0, name)),
-            _ => Some((strsim::damerau_levenshtein(&wanted, &letters(name)), name)),
+        .map(|name| match synonym {
+            Some(key) if key == name => (0, name),
+            _ => (strsim::damerau_levenshtein(&wanted, &letters(name)), name),
         })
         .filter(|(distance, _)| *distance <= limit)
         .min_by_key(|(distance, _)| *distance)

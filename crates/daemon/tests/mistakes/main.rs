@@ -9,7 +9,8 @@ mod jobs;
 use std::path::Path;
 
 use proptest::prelude::*;
-use unattended_daemon::{Authority, Config, MapEnvironment};
+use unattended_daemon::config::Authority;
+use unattended_daemon::{Config, MapEnvironment};
 
 /// A configuration without a mistake; each case changes one thing in it.
 const GOOD: &str = r#"[application]

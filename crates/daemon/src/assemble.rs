@@ -1,0 +1,152 @@
+//! One function for each part that a configuration describes; the daemon uses all of them, the doctor one by one.
+
+use std::sync::Arc;
+
+use tracing::warn;
+use unattended_core::HttpClient;
+use unattended_identity::{self as identity, ConfidentialClient, ScopedToken};
+use unattended_jobs as jobs;
+use unattended_transport::Transport;
+use unattended_webapi as webapi;
+
+use crate::config::{Api, Application, Authority, Config, Job, Work};
+use crate::credential::{self, CredentialError, Loaded};
+use crate::error::{BuildError, ExitClass};
+use crate::ports::Ports;
+
+/// The network as the configuration and the environment say.
+pub(crate) fn network(application: &Application, ports: &Ports) -> Result<Arc<dyn HttpClient>, BuildError> {
+    if let Some(http) = &ports.http {
+        return Ok(Arc::clone(http));
+    }
+    let unusable = |error: unattended_transport::TransportError, message: String| {
+        let remedy = error.remedy();
+        BuildError::new(ExitClass::Configuration, message).mended_by(remedy).caused_by(error)
+    };
+    let mut builder = Transport::builder().proxies_from(|name| ports.environment.variable(name));
+    if let Some(file) = &application.ca_file {
+        let pem = std::fs::read(file).map_err(|error| {
+            BuildError::new(
+                ExitClass::Configuration,
+                format!("the ca-file {} cannot be read", file.display()),
+            )
+            .mended_by("correct `ca-file`, or let the daemon's user read the file")
+            .caused_by(error)
+        })?;
+        builder = builder
+            .extra_ca_pem(&pem)
+            .map_err(|error| unusable(error, format!("the ca-file {} cannot be used", file.display())))?;
+    }
+    let transport =
+        builder.build().map_err(|error| unusable(error, "the network cannot be set up".to_owned()))?;
+    Ok(Arc::new(transport))
+}
+
+/// Who issues the tokens.
+pub(crate) fn authority(application: &Application) -> Result<identity::Authority, BuildError> {
+    let authority = match &application.authority {
+        Authority::Microsoft { host, tenant } => identity::Authority::microsoft(host, tenant),
+        Authority::Issuer(issuer) => identity::Authority::issuer(issuer),
+    };
+    authority.map_err(|error| {
+        BuildError::new(ExitClass::Configuration, "the authority cannot be used")
+            .mended_by("correct `authority` or `issuer` in [application]")
+            .caused_by(error)
+    })
+}
+
+/// The application with every credential that can be read. One that cannot is no reason to stop while another can:
+/// two are configured for exactly that.
+pub(crate) fn application(
+    application: &Application,
+    http: &Arc<dyn HttpClient>,
+    ports: &Ports,
+) -> Result<ConfidentialClient, BuildError> {
+    let mut builder = ConfidentialClient::builder(authority(application)?, application.client_id.clone())
+        .http(Arc::clone(http))
+        .clock(Arc::clone(&ports.clock))
+        .entropy(Arc::clone(&ports.entropy));
+    let mut refused: Vec<CredentialError> = Vec::new();
+    for configured in &application.credentials {
+        match credential::load(application, configured, &*ports.environment) {
+            Ok(Loaded::Certificate(certificate)) => builder = builder.credential(certificate),
+            Ok(Loaded::Secret(secret)) => builder = builder.credential(secret),
+            Err(error) => {
+                warn!(credential = %configured.reference(), %error, remedy = error.remedy(), "a credential is left out");
+                refused.push(error);
+            }
+        }
+    }
+    if refused.len() == application.credentials.len()
+        && let Some(first) = refused.into_iter().next()
+    {
+        let remedy = first.remedy().to_owned();
+        return Err(BuildError::new(ExitClass::Configuration, "the application has no usable credential")
+            .mended_by(remedy)
+            .caused_by(first));
+    }
+    builder.build().map_err(|error| {
+        BuildError::new(ExitClass::from(&error), "the application cannot be set up").caused_by(error)
+    })
+}
+
+/// The tokens for one API.
+pub(crate) fn scoped_token(
+    name: &str,
+    api: &Api,
+    client: &ConfidentialClient,
+) -> Result<ScopedToken, BuildError> {
+    let scoped = client.for_scope(api.scope.clone()).map_err(|error| BuildError::of_token(name, error))?;
+    Ok(match &api.resource {
+        Some(resource) => scoped.with_resource(resource),
+        None => scoped,
+    })
+}
+
+/// The client of one API.
+pub(crate) fn api_client(
+    name: &str,
+    api: &Api,
+    application: &Application,
+    tokens: ScopedToken,
+    http: &Arc<dyn HttpClient>,
+    ports: &Ports,
+) -> Result<webapi::Client, BuildError> {
+    let mut builder = webapi::Client::builder(api.base_url.as_str())
+        .token_source(Arc::new(tokens))
+        .http(Arc::clone(http))
+        .clock(Arc::clone(&ports.clock))
+        .entropy(Arc::clone(&ports.entropy));
+    if application.allow_insecure_loopback {
+        builder = builder.allow_insecure_loopback();
+    }
+    builder.build().map_err(|error| {
+        BuildError::new(ExitClass::Configuration, format!("the API `{name}` cannot be used"))
+            .mended_by(format!("correct `base-url` in [apis.{name}]"))
+            .caused_by(error)
+    })
+}
+
+/// A job, with the client of its API.
+pub(crate) fn job(name: &str, job: &Job, config: &Config, client: &webapi::Client) -> jobs::Job {
+    let client = client.with_retry(webapi::RetryPolicy::job());
+    let work = match &job.work {
+        Work::Provision { resource, source, match_on, rejects, .. } => {
+            jobs::Work::Provision(jobs::Provision {
+                client,
+                resource: resource.clone(),
+                source: source.clone(),
+                match_on: match_on.clone(),
+                rejects: rejects.clone(),
+            })
+        }
+        Work::Export { read, to, .. } => {
+            jobs::Work::Export(jobs::Export { client, read: read.clone(), to: to.clone() })
+        }
+    };
+    let tenant = match &config.application.authority {
+        Authority::Microsoft { tenant, .. } => tenant.as_str(),
+        Authority::Issuer(issuer) => issuer,
+    };
+    jobs::Job { name: name.to_owned(), tenant: tenant.to_owned(), schedule: job.schedule.clone(), work }
+}

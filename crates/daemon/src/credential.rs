@@ -1,0 +1,272 @@
+//! Reads the secrets that the configuration refers to.
+
+use std::error::Error;
+use std::fmt;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use unattended_core::Secret;
+use unattended_identity::{ClientCertificate, ClientSecret};
+
+use crate::config::{Application, Credential, SecretMethod, SecretReference};
+use crate::environment::Environment;
+
+/// A key with a long chain has a few KiB; a file beyond this is another file.
+const LONGEST: u64 = 1 << 20;
+
+/// A credential that is ready to be used.
+#[derive(Debug)]
+pub(crate) enum Loaded {
+    Certificate(ClientCertificate),
+    Secret(ClientSecret),
+}
+
+/// Reads one credential of the application.
+///
+/// # Errors
+/// It is not where the reference says, others may read it, or it is not what it should be.
+pub(crate) fn load(
+    application: &Application,
+    credential: &Credential,
+    environment: &dyn Environment,
+) -> Result<Loaded, CredentialError> {
+    let reference = credential.reference();
+    let secret = read(reference, environment)?;
+    let unusable = |error: unattended_identity::Error, remedy: &str| {
+        let remedy = error.remedy().unwrap_or(remedy).to_owned();
+        CredentialError {
+            message: format!("{reference} holds no usable credential"),
+            remedy,
+            source: Some(Box::new(error)),
+        }
+    };
+    match credential {
+        Credential::Certificate(_) => {
+            ClientCertificate::from_pem(&secret).map(Loaded::Certificate).map_err(|error| {
+                unusable(error, "put the private key and its certificate, both in PEM, into this one file")
+            })
+        }
+        Credential::Secret(_) => {
+            let secret = ClientSecret::new(secret).map_err(|error| {
+                unusable(error, "write the secret's value (not its id), and nothing else, there")
+            })?;
+            Ok(Loaded::Secret(match application.token_endpoint_auth_method {
+                Some(SecretMethod::ClientSecretBasic) => {
+                    secret.with_method(unattended_identity::SecretMethod::Basic)
+                }
+                Some(SecretMethod::ClientSecretPost) => {
+                    secret.with_method(unattended_identity::SecretMethod::Post)
+                }
+                None => secret,
+            }))
+        }
+    }
+}
+
+/// The value behind a reference, without the line break that editors put at the end.
+pub(crate) fn read(
+    reference: &SecretReference,
+    environment: &dyn Environment,
+) -> Result<Secret, CredentialError> {
+    let mut bytes = match reference {
+        SecretReference::File(path) => read_file(path, Protection::Demanded)?,
+        SecretReference::Systemd(name) => {
+            read_file(&systemd_path(name, environment)?, Protection::BySystemd)?
+        }
+        SecretReference::Environment(name) => environment
+            .variable(name)
+            .ok_or_else(|| {
+                CredentialError::new(
+                    format!("the environment variable {name} is not set"),
+                    format!("set {name} for the daemon, or better, use a file: `file:PATH`"),
+                )
+            })?
+            .into_bytes(),
+    };
+    if bytes.ends_with(b"\n") {
+        bytes.truncate(bytes.len() - 1);
+        if bytes.ends_with(b"\r") {
+            bytes.truncate(bytes.len() - 1);
+        }
+    }
+    if bytes.is_empty() {
+        let remedy = "write the certificate with its key, or the secret's value, there";
+        return Err(CredentialError::new(format!("{reference} is empty"), remedy));
+    }
+    Ok(Secret::new(bytes))
+}
+
+/// The file of a credential, if it is one.
+pub(crate) fn file_of(reference: &SecretReference) -> Option<&Path> {
+    if let SecretReference::File(path) = reference { Some(path) } else { None }
+}
+
+/// Who sees to it that nobody else reads a file.
+enum Protection {
+    /// systemd does: what it passes is in memory, and its access list shows as a group mode.
+    BySystemd,
+    Demanded,
+}
+
+fn systemd_path(name: &str, environment: &dyn Environment) -> Result<PathBuf, CredentialError> {
+    match environment.variable("CREDENTIALS_DIRECTORY") {
+        Some(directory) => Ok(Path::new(&directory).join(name)),
+        None => Err(CredentialError::new(
+            format!("systemd passed no credentials, so there is no `{name}`"),
+            format!(
+                "add `LoadCredential={name}:/etc/unattended/{name}` to the unit and start it with systemctl"
+            ),
+        )),
+    }
+}
+
+fn read_file(path: &Path, protection: Protection) -> Result<Vec<u8>, CredentialError> {
+    let shown = path.display();
+    let unreadable = |error: io::Error| {
+        let remedy = match error.kind() {
+            io::ErrorKind::NotFound => format!("put it there, or correct the path: {shown} does not exist"),
+            io::ErrorKind::PermissionDenied => {
+                format!("make the daemon's user its owner: `chown USER {shown}`")
+            }
+            _ => format!("check that {shown} is a file"),
+        };
+        CredentialError { message: format!("{shown} cannot be read"), remedy, source: Some(Box::new(error)) }
+    };
+    let file = File::open(path).map_err(unreadable)?;
+    // The mode of the open file and not of the path, which could be exchanged in between.
+    let metadata = file.metadata().map_err(unreadable)?;
+    if let (Protection::Demanded, Some(mode)) = (protection, loose_mode(&metadata)) {
+        return Err(CredentialError::new(
+            format!("{shown} has mode {mode:04o}: others than its owner can read it"),
+            format!("chmod 600 {shown}"),
+        ));
+    }
+    let mut bytes = Vec::new();
+    file.take(LONGEST + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    if bytes.len() as u64 > LONGEST {
+        return Err(CredentialError::new(
+            format!("{shown} is longer than 1 MiB"),
+            "name the file of the credential",
+        ));
+    }
+    Ok(bytes)
+}
+
+#[cfg(unix)]
+fn loose_mode(metadata: &std::fs::Metadata) -> Option<u32> {
+    use std::os::unix::fs::PermissionsExt as _;
+    let mode = metadata.permissions().mode() & 0o7777;
+    (mode & 0o077 != 0).then_some(mode)
+}
+
+#[cfg(not(unix))]
+fn loose_mode(_: &std::fs::Metadata) -> Option<u32> {
+    None
+}
+
+/// Why a credential cannot be used, without any part of it.
+#[derive(Debug)]
+pub struct CredentialError {
+    message: String,
+    remedy: String,
+    source: Option<Box<dyn Error + Send + Sync>>,
+}
+
+impl CredentialError {
+    fn new(message: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self { message: message.into(), remedy: remedy.into(), source: None }
+    }
+
+    /// What somebody does about it.
+    #[must_use]
+    pub fn remedy(&self) -> &str {
+        &self.remedy
+    }
+}
+
+impl fmt::Display for CredentialError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl Error for CredentialError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.source.as_deref().map(|source| source as &(dyn Error + 'static))
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+    use crate::environment::MapEnvironment;
+
+    fn file(directory: &tempfile::TempDir, content: &str, mode: u32) -> PathBuf {
+        let path = directory.path().join("client-secret");
+        std::fs::write(&path, content).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+        path
+    }
+
+    fn read_secret(
+        reference: SecretReference,
+        environment: &MapEnvironment,
+    ) -> Result<String, CredentialError> {
+        read(&reference, environment).map(|secret| secret.expose_text().unwrap().to_owned())
+    }
+
+    #[test]
+    fn the_line_break_that_an_editor_adds_is_not_part_of_the_secret() {
+        let directory = tempfile::tempdir().unwrap();
+        for (content, secret) in [("s3cret\n", "s3cret"), ("s3cret\r\n", "s3cret"), (" s \n\n", " s \n")] {
+            let path = file(&directory, content, 0o600);
+            assert_eq!(read_secret(SecretReference::File(path), &MapEnvironment::default()).unwrap(), secret);
+        }
+    }
+
+    // OP-3
+    #[test]
+    fn a_file_that_others_can_read_is_refused_with_its_mode_and_the_mend() {
+        let directory = tempfile::tempdir().unwrap();
+        for mode in [0o640, 0o604, 0o644, 0o620, 0o601] {
+            let path = file(&directory, "s3cret", mode);
+            let error =
+                read_secret(SecretReference::File(path.clone()), &MapEnvironment::default()).unwrap_err();
+            assert_eq!(
+                error.to_string(),
+                format!("{} has mode {mode:04o}: others than its owner can read it", path.display())
+            );
+            assert_eq!(error.remedy(), format!("chmod 600 {}", path.display()));
+        }
+    }
+
+    // OP-3
+    #[test]
+    fn a_systemd_credential_is_read_by_name_whatever_mode_its_access_list_shows() {
+        let directory = tempfile::tempdir().unwrap();
+        file(&directory, "s3cret", 0o440);
+        let environment =
+            MapEnvironment::new([("CREDENTIALS_DIRECTORY", directory.path().to_str().unwrap())]);
+        let reference = SecretReference::Systemd("client-secret".to_owned());
+        assert_eq!(read_secret(reference.clone(), &environment).unwrap(), "s3cret");
+        let error = read_secret(reference, &MapEnvironment::default()).unwrap_err();
+        assert!(error.remedy().contains("LoadCredential=client-secret:"), "{}", error.remedy());
+    }
+
+    #[test]
+    fn what_is_not_there_or_empty_is_said_without_a_guess() {
+        let directory = tempfile::tempdir().unwrap();
+        let environment = MapEnvironment::new([("APP_SECRET", "s3cret")]);
+        let variable = |name: &str| SecretReference::Environment(name.to_owned());
+        assert_eq!(read_secret(variable("APP_SECRET"), &environment).unwrap(), "s3cret");
+        let error = read_secret(variable("OTHER"), &environment).unwrap_err();
+        assert_eq!(error.to_string(), "the environment variable OTHER is not set");
+        let missing = SecretReference::File(directory.path().join("none"));
+        assert!(read_secret(missing, &environment).unwrap_err().remedy().contains("does not exist"));
+        let empty = SecretReference::File(file(&directory, "\n", 0o600));
+        assert!(read_secret(empty, &environment).unwrap_err().to_string().ends_with("is empty"));
+    }
+}

@@ -1,0 +1,67 @@
+//! Whether each credential can be used, and for how long.
+
+use std::time::{Duration, SystemTime};
+
+use super::finding::Finding;
+use crate::config::Application;
+use crate::credential::{self, Loaded};
+use crate::ports::Ports;
+
+const CHECK: &str = "credential";
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+const SOON: u64 = 30;
+
+/// The findings, and whether any credential can be used at all.
+pub(super) fn examine(application: &Application, ports: &Ports) -> (Vec<Finding>, bool) {
+    let mut any = false;
+    let findings = application.credentials.iter().map(|configured| {
+        let finding = match credential::load(application, configured, &*ports.environment) {
+            Err(error) => {
+                Finding::failed(CHECK, error.to_string(), super::chain(&error), error.remedy().to_owned())
+            }
+            Ok(Loaded::Secret(_)) => Finding::ok(CHECK, "a secret; only its registration knows when it ends"),
+            Ok(Loaded::Certificate(certificate)) => validity(
+                certificate.subject(),
+                certificate.not_before(),
+                certificate.not_after(),
+                ports.clock.now(),
+            ),
+        };
+        any |= !finding.is_failure();
+        finding.about(configured.reference().to_string())
+    });
+    (findings.collect(), any)
+}
+
+fn validity(subject: &str, not_before: SystemTime, not_after: SystemTime, now: SystemTime) -> Finding {
+    const RENEW: &str = "make and register a new one: `unattended register NAME --certificate new`";
+    if now < not_before {
+        return Finding::failed(
+            CHECK,
+            format!("the certificate {subject} is valid only from {}", day(not_before)),
+            "the authority refuses it until then (AADSTS1000502), and a wrong clock looks the same",
+            "set the clock, or use the certificate that is valid now",
+        );
+    }
+    let Ok(left) = not_after.duration_since(now) else {
+        return Finding::failed(
+            CHECK,
+            format!("the certificate {subject} ended on {}", day(not_after)),
+            "the authority refuses it since (AADSTS1000502)",
+            RENEW,
+        );
+    };
+    let days = left.as_secs() / DAY.as_secs();
+    let detail = format!("certificate {subject}, {days} days left, until {}", day(not_after));
+    if days < SOON {
+        return Finding::warning(CHECK, detail, "from that day on no token is issued and no job runs", RENEW);
+    }
+    Finding::ok(CHECK, detail)
+}
+
+fn day(time: SystemTime) -> String {
+    jiff::Timestamp::try_from(time).map_or_else(
+        |_| "a date beyond the calendar".to_owned(),
+        |time| time.strftime("%Y-%m-%d").to_string(),
+    )
+}

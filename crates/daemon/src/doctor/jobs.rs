@@ -1,0 +1,61 @@
+//! Whether each job finds its input, may write its output, and when it runs.
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::path::Path;
+use std::time::SystemTime;
+
+use super::finding::Finding;
+use crate::config::{Config, Job, Work};
+use crate::ports::Ports;
+
+const CHECK: &str = "job";
+
+pub(super) fn examine(config: &Config, ports: &Ports) -> Vec<Finding> {
+    let now = ports.clock.now();
+    let suffix = ports.entropy.uuid();
+    config.jobs.iter().map(|(name, job)| examine_one(name, job, now, &suffix).about(name)).collect()
+}
+
+fn examine_one(name: &str, job: &Job, now: SystemTime, suffix: &str) -> Finding {
+    if let Work::Provision { source, .. } = &job.work
+        && let Err(error) = File::open(source)
+    {
+        let shown = source.display();
+        return Finding::failed(
+            CHECK,
+            format!("its source {shown} cannot be read"),
+            error.to_string(),
+            format!("put the file there, or correct `source` in [jobs.{name}]"),
+        );
+    }
+    let directory = match job.work.output().parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    if let Err(error) = try_to_write(directory, suffix) {
+        let shown = directory.display();
+        let fix = match error.kind() {
+            io::ErrorKind::NotFound => format!("mkdir -p {shown}"),
+            _ => format!("let the daemon's user write there: `chown USER {shown}`"),
+        };
+        return Finding::failed(CHECK, format!("it cannot write into {shown}"), error.to_string(), fix);
+    }
+    Finding::ok(CHECK, when(job, now))
+}
+
+fn when(job: &Job, now: SystemTime) -> String {
+    let Some(schedule) = &job.schedule else { return "runs by name only".to_owned() };
+    let words = schedule.describe();
+    match schedule.next_after(now).and_then(|next| jiff::Timestamp::try_from(next).ok()) {
+        Some(next) => format!("runs {words}; next at {}", next.strftime("%Y-%m-%d %H:%M UTC")),
+        None => format!("runs {words}"),
+    }
+}
+
+/// Permissions, quotas, read-only mounts and access lists all have their say only when something is really written.
+fn try_to_write(directory: &Path, suffix: &str) -> io::Result<()> {
+    let path = directory.join(format!(".unattended-{suffix}"));
+    drop(OpenOptions::new().write(true).create_new(true).open(&path)?);
+    std::fs::remove_file(path)
+}

@@ -1,0 +1,80 @@
+//! Whether each API's token can be had.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use unattended_core::{HttpClient, aadsts};
+use unattended_identity::{AccessToken, Freshness};
+
+use super::finding::Finding;
+use super::roles;
+use crate::assemble;
+use crate::config::Config;
+use crate::ports::Ports;
+
+const CHECK: &str = "token";
+
+/// A token of each API, and its roles.
+pub(super) async fn examine(config: &Config, http: &Arc<dyn HttpClient>, ports: &Ports) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let client = match assemble::application(&config.application, http, ports) {
+        Ok(client) => client,
+        Err(error) => {
+            let why = super::chain(&error);
+            let fix = error.remedy().unwrap_or("correct [application]").to_owned();
+            findings.push(Finding::failed(CHECK, error.to_string(), why, fix));
+            return findings;
+        }
+    };
+    for (name, api) in &config.apis {
+        let token = match assemble::scoped_token(name, api, &client) {
+            Ok(scoped) => scoped.acquire(Freshness::Cached).await,
+            Err(error) => {
+                let fix = error.remedy().unwrap_or("correct `scope`").to_owned();
+                findings
+                    .push(Finding::failed(CHECK, error.to_string(), super::chain(&error), fix).about(name));
+                continue;
+            }
+        };
+        match token {
+            Ok(token) => {
+                findings.push(acquired(&token, ports.clock.now()).about(name));
+                findings.push(roles::examine(name, &api.roles, token.unverified_claims().as_ref()));
+            }
+            Err(error) => {
+                findings.push(refused(&error).about(name));
+                findings.push(Finding::skipped("roles", "there is no token").about(name));
+            }
+        }
+    }
+    findings
+}
+
+fn acquired(token: &AccessToken, now: SystemTime) -> Finding {
+    let minutes = token.expires_at().duration_since(now).unwrap_or_default().as_secs() / 60;
+    let claims = token.unverified_claims();
+    let audience =
+        claims.as_ref().and_then(|claims| claims.get("aud")).and_then(|audience| audience.as_str());
+    let detail = match audience {
+        Some(audience) => format!("issued for {audience}, lives {minutes} min"),
+        None => format!("issued, lives {minutes} min"),
+    };
+    Finding::ok(CHECK, detail)
+}
+
+fn refused(error: &unattended_identity::Error) -> Finding {
+    let entry = error.codes().iter().find_map(|code| aadsts::find(*code));
+    let mut why = match entry {
+        Some(entry) => format!("AADSTS{}: {}", entry.code, entry.cause),
+        None => super::chain(error),
+    };
+    if let Some(id) = error.correlation_id() {
+        why.push_str(&format!(" (correlation id {id})"));
+    }
+    let fix = match error.remedy() {
+        Some(remedy) => remedy,
+        None if error.is_transient() => "try again later: it passes by itself",
+        None => "compare `client-id`, `tenant` and the credential with the registration",
+    };
+    Finding::failed(CHECK, error.to_string(), why, fix)
+}
