@@ -51,5 +51,5 @@ fn a_forced_refresh_asks_the_authority() {
 fn the_only_api_need_not_be_named() {
     let sandbox = Sandbox::in_memory();
     let place = Workplace::registered(&sandbox);
-    place.run(&["token"]).expect(0).says(&["https://graph.microsoft.com"]);
+    place.run(&["token"]).expect(0).says(&["User.ReadWrite.All"]);
 }

@@ -41,6 +41,8 @@ impl Sandbox {
             .arg(&ready_file)
             .args(options(directory.path()))
             .current_dir(directory.path())
+            // A killed process leaves its temporary files; here they go with the rest.
+            .env("TMPDIR", directory.path())
             .stdin(Stdio::null())
             .stdout(output.try_clone().unwrap())
             .stderr(output)
