@@ -12,6 +12,7 @@ use bytes::Bytes;
 use futures_core::Stream;
 use http::{Method, Uri};
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 use unattended_core::BoxFuture;
 
@@ -53,6 +54,19 @@ pub struct Page {
     pub delta_link: Option<String>,
     /// The size of the whole collection, on the first page if `$count=true` was asked for.
     pub count: Option<u64>,
+}
+
+impl Page {
+    /// The items as values of a type.
+    ///
+    /// # Errors
+    /// An item is not of this shape.
+    pub fn parse<T: DeserializeOwned>(&self) -> Result<Vec<T>, Error> {
+        let parsed = self.items.iter().map(|item| serde_json::from_str(item.get())).collect::<Result<_, _>>();
+        parsed.map_err(|error| {
+            Error::new(Kind::Protocol("an item of the page is not as expected".to_owned())).because(error)
+        })
+    }
 }
 
 /// How reading a collection ended.
