@@ -8,7 +8,7 @@ use unattended_webapi::Client;
 
 use crate::change::{Change, ChangeKind, Step};
 use crate::credential::{self, RegisteredCredential};
-use crate::directory::{Application, Directory, ServicePrincipal};
+use crate::directory::{Application, Assignment, Directory, ServicePrincipal};
 use crate::error::Error;
 use crate::permission::{self, Grant};
 use crate::request::RegistrationRequest;
@@ -210,21 +210,10 @@ impl Registrar {
             .assignments_of(id, principal.is_new)
             .await
             .map_err(|error| Error::directory("the granted permissions could not be read", error))?;
-        let missing: Vec<Grant> = grants
-            .iter()
-            .filter(|grant| {
-                !present.iter().any(|assignment| {
-                    assignment.resource_id.eq_ignore_ascii_case(&grant.resource_principal_id)
-                        && assignment.app_role_id.eq_ignore_ascii_case(&grant.role_id)
-                })
-            })
-            .cloned()
-            .collect();
+        let missing: Vec<Grant> =
+            grants.iter().filter(|grant| !is_assigned(&present, grant)).cloned().collect();
         for grant in &missing {
-            self.directory
-                .assign(id, &grant.resource_principal_id, &grant.role_id, principal.is_new)
-                .await
-                .map_err(|error| Error::directory(format!("{} could not be granted", grant.permission), error))?;
+            self.assign(principal, grant).await?;
         }
         Ok(match (missing.is_empty(), present.is_empty()) {
             (true, _) if grants.is_empty() => {
@@ -245,6 +234,31 @@ impl Registrar {
             }
         })
     }
+
+    async fn assign(&self, principal: &Found<ServicePrincipal>, grant: &Grant) -> Result<(), Error> {
+        let id = &principal.object.id;
+        let Err(error) =
+            self.directory.assign(id, &grant.resource_principal_id, &grant.role_id, principal.is_new).await
+        else {
+            return Ok(());
+        };
+        // A repeated assignment whose first answer was lost is refused; what counts is that it is there.
+        let refused = error.is_conflict() || error.status().is_some_and(|status| status.as_u16() == 400);
+        if refused {
+            let present = self.directory.assignments_of(id, false).await;
+            if present.is_ok_and(|present| is_assigned(&present, grant)) {
+                return Ok(());
+            }
+        }
+        Err(Error::directory(format!("{} could not be granted", grant.permission), error))
+    }
+}
+
+fn is_assigned(present: &[Assignment], grant: &Grant) -> bool {
+    present.iter().any(|assignment| {
+        assignment.resource_id.eq_ignore_ascii_case(&grant.resource_principal_id)
+            && assignment.app_role_id.eq_ignore_ascii_case(&grant.role_id)
+    })
 }
 
 /// `requiredResourceAccess` with every grant in it; entries that are there stay as they are.

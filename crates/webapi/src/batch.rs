@@ -3,13 +3,14 @@
 mod wire;
 
 use std::collections::{HashSet, VecDeque};
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderMap, Method, StatusCode, header};
 use serde::Serialize;
 use serde_json::Value;
-use unattended_core::retry_after;
+use unattended_core::{redact_url, retry_after};
 
 use crate::client::{Client, Inner};
 use crate::error::{Attempt, Error, Kind};
@@ -21,7 +22,6 @@ use crate::retry::{Decision, Outcome, decide};
 const MOST: usize = 20;
 
 /// One request of a batch.
-#[derive(Debug)]
 #[must_use = "nothing is sent before `Client::batch`"]
 pub struct BatchRequest {
     id: String,
@@ -77,7 +77,7 @@ pub struct BatchOutcome {
 }
 
 /// A successful answer inside a batch.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct BatchResponse {
     /// A 2xx status; `404` only with [`already_gone`](Self::already_gone).
@@ -88,6 +88,27 @@ pub struct BatchResponse {
     pub body: Value,
     /// Whether this is a `DELETE` whose repetition found nothing left to delete.
     pub already_gone: bool,
+}
+
+// Bodies can hold passwords and people's data: they are in no debug output.
+
+impl fmt::Debug for BatchRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BatchRequest")
+            .field("id", &self.id)
+            .field("method", &self.method)
+            .field("url", &redact_url(&self.url))
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for BatchResponse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BatchResponse")
+            .field("status", &self.status)
+            .field("already_gone", &self.already_gone)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Sends everything; errors only for what can never be sent.

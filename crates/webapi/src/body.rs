@@ -1,5 +1,7 @@
 //! Reading a response to its end, within limits of size and time.
 
+use std::fmt;
+
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt as _;
 use unattended_core::{HttpError, HttpErrorKind, ResponseBody};
@@ -7,11 +9,17 @@ use unattended_core::{HttpError, HttpErrorKind, ResponseBody};
 use crate::deadline::{Deadline, Timeouts};
 
 /// A response with its whole body.
-#[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: http::StatusCode,
     pub(crate) headers: http::HeaderMap,
     pub(crate) body: Bytes,
+}
+
+/// A body can hold a new secret or a person's data: its length is enough.
+impl fmt::Debug for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Answer").field("status", &self.status).field("body_bytes", &self.body.len()).finish()
+    }
 }
 
 /// Reads `body`, refused once it exceeds `limit` bytes, pauses for longer than `timeouts.idle`, or passes `deadline`.

@@ -43,7 +43,6 @@ pub struct Pages {
 }
 
 /// One page.
-#[derive(Debug)]
 #[non_exhaustive]
 pub struct Page {
     /// Each item exactly as the API wrote it: key order, number text and unknown fields included. May be none.
@@ -54,6 +53,16 @@ pub struct Page {
     pub delta_link: Option<String>,
     /// The size of the whole collection, on the first page if `$count=true` was asked for.
     pub count: Option<u64>,
+}
+
+/// Links and items hold people's data: their number is enough.
+impl fmt::Debug for Page {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Page")
+            .field("items", &self.items.len())
+            .field("is_last", &self.next_link.is_none())
+            .finish_non_exhaustive()
+    }
 }
 
 impl Page {

@@ -1,9 +1,12 @@
 //! A request before it is sent.
 
+use std::fmt;
+
 use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Method, Uri};
 use serde::Serialize;
+use unattended_core::redact_url;
 
 use crate::client::Client;
 use crate::error::{Error, Kind};
@@ -36,7 +39,7 @@ impl RequestClass {
 }
 
 /// A finished request: everything but its token and its `client-request-id`.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Request {
     pub(crate) method: Method,
     pub(crate) uri: Uri,
@@ -46,7 +49,6 @@ pub(crate) struct Request {
 }
 
 /// A request in the making; nothing is sent before [`send`](Self::send).
-#[derive(Debug)]
 #[must_use = "nothing is sent before `send`"]
 pub struct RequestBuilder {
     client: Client,
@@ -106,6 +108,17 @@ impl RequestBuilder {
             body: self.body?,
         };
         self.client.execute(&request).await
+    }
+}
+
+/// The body can hold a password, the query a person's data: neither is shown.
+impl fmt::Debug for RequestBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let url = self.uri.as_ref().map_or_else(ToString::to_string, |uri| redact_url(&uri.to_string()));
+        f.debug_struct("RequestBuilder")
+            .field("method", &self.method)
+            .field("url", &url)
+            .finish_non_exhaustive()
     }
 }
 

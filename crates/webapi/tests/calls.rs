@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use unattended_core::{
     BoxFuture, HttpClient, HttpError, HttpErrorKind, ManualClock, ResponseBody, TokenSourceError,
 };
-use unattended_webapi::{Client, RetryPolicy, Timeouts};
+use unattended_webapi::{BatchRequest, Client, RetryPolicy, Timeouts};
 
 use crate::support::{Api, BASE, Reply, Tokens, bench, bench_with, broken, reply, status, throttled};
 
@@ -333,11 +333,22 @@ async fn a_body_is_read_up_to_its_limit() {
 
 // TR-1
 #[tokio::test]
-async fn a_token_is_in_no_error_and_no_debug_output() {
-    let api = Api::by(|_| reply(500, &[], "the token eyJhbGci.eyJzdWIi.c2ln failed"));
-    let bench = bench(&api);
-    let error = bench.client.get("/x?secret=hunter2").send().await.unwrap_err();
-    let text = format!("{error} {error:?} {:?} {:?}", bench.client, bench.client.get("/x"));
+async fn no_token_no_body_and_no_query_value_is_in_an_error_or_in_debug_output() {
+    let api = Api::answering([
+        reply(200, &[], r#"{"secretText":"hunter2"}"#),
+        reply(200, &[], r#"{"value":["hunter2"]}"#),
+        reply(200, &[], r#"{"responses":[{"id":"1","status":200,"body":"hunter2"}]}"#),
+        reply(400, &[], "the token eyJhbGci.eyJzdWIi.c2ln failed"),
+    ]);
+    let client = bench(&api).client;
+    let request = client.post("/x?secret=hunter2").json(&json!({"password": "hunter2"}));
+    let in_batch = BatchRequest::new("1", http::Method::POST, "/x?a=hunter2").json("hunter2");
+    let mut text = format!("{client:?} {request:?} {in_batch:?}");
+    let response = request.send().await.unwrap();
+    let page = client.pages("/x?a=hunter2").next().await.unwrap();
+    let outcomes = client.batch(vec![in_batch]).await.unwrap();
+    let error = client.get("/x?secret=hunter2").send().await.unwrap_err();
+    text += &format!("{response:?} {page:?} {outcomes:?} {error} {error:?}");
     for never in ["token-0", "eyJ", "hunter2"] {
         assert!(!text.contains(never), "{never} in {text}");
     }

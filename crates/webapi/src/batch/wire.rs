@@ -50,7 +50,6 @@ pub(super) fn write<'a>(requests: impl Iterator<Item = &'a Value>) -> Bytes {
 pub(super) struct Answers(HashMap<String, Vec<Answer>>);
 
 /// One answer.
-#[derive(Debug)]
 pub(super) struct Answer {
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,
