@@ -39,7 +39,14 @@ pub(crate) async fn run(
     report: &mut Report,
 ) -> Result<Ending, JobError> {
     let partial = files::beside(&job.to, ".partial");
-    let mut export = Exporter { job, context, file: open(&partial)?, partial, at: Checkpoint::default() };
+    let mut export = Exporter {
+        job,
+        context,
+        file: open(&partial)?,
+        partial,
+        at: Checkpoint::default(),
+        is_published: false,
+    };
     let mut pages = export.begin(report).await?;
     let ending = loop {
         let Some(source) = &mut pages else { break Ending::Complete };
@@ -80,6 +87,7 @@ struct Exporter<'a> {
     file: File,
     partial: PathBuf,
     at: Checkpoint,
+    is_published: bool,
 }
 
 impl Exporter<'_> {
@@ -87,21 +95,20 @@ impl Exporter<'_> {
     async fn begin(&mut self, report: &mut Report) -> Result<Option<Pages>, JobError> {
         let saved = self.context.store.checkpoint(self.context.key).await?;
         let Some(saved) = saved.and_then(|text| serde_json::from_str::<Checkpoint>(&text).ok()) else {
-            return self.from_start().await.map(Some);
+            return self.begin_anew().await.map(Some);
         };
         if saved.read != self.job.read || saved.api != self.job.client.base_url() {
             return self.restart(report, "it reads something else now".to_owned()).await.map(Some);
         }
         let written = self.file.metadata().map_err(|error| self.failed(error))?.len();
+        let is_published = || std::fs::metadata(&self.job.to).is_ok_and(|file| file.len() == saved.offset);
+        if saved.next_link.is_none() && written == 0 && saved.offset > 0 && is_published() {
+            // It has its name already; only the end of the run was not noted.
+            (self.at, self.is_published) = (saved, true);
+            return Ok(None);
+        }
         if written < saved.offset {
-            // It was already given its name, and only the end of the run was not noted.
-            let is_published = std::fs::metadata(&self.job.to).is_ok_and(|file| file.len() == saved.offset);
-            if saved.next_link.is_none() && written == 0 && is_published {
-                std::fs::rename(&self.job.to, &self.partial).map_err(|error| self.failed(error))?;
-                self.file = open(&self.partial)?;
-            } else {
-                return self.restart(report, "what it had written is gone".to_owned()).await.map(Some);
-            }
+            return self.restart(report, "what it had written is gone".to_owned()).await.map(Some);
         }
         self.at = saved;
         self.truncate()?;
@@ -111,10 +118,10 @@ impl Exporter<'_> {
     async fn restart(&mut self, report: &mut Report, reason: String) -> Result<Pages, JobError> {
         self.context.watch.event(&Event::Restart { reason: reason.clone() });
         report.restarted = Some(reason);
-        self.from_start().await
+        self.begin_anew().await
     }
 
-    async fn from_start(&mut self) -> Result<Pages, JobError> {
+    async fn begin_anew(&mut self) -> Result<Pages, JobError> {
         // First the checkpoint: the other way round it would stand ahead of the file.
         self.context.store.save_checkpoint(&self.context.run.lease, None).await?;
         self.at = Checkpoint {
@@ -156,7 +163,12 @@ impl Exporter<'_> {
     }
 
     fn publish(&self) -> Result<(), JobError> {
-        files::publish(&self.file, &self.partial, &self.job.to).map_err(|error| self.failed(error))
+        let published = if self.is_published {
+            std::fs::remove_file(&self.partial)
+        } else {
+            files::publish(&self.file, &self.partial, &self.job.to)
+        };
+        published.map_err(|error| self.failed(error))
     }
 
     fn failed(&self, error: std::io::Error) -> JobError {
@@ -171,7 +183,6 @@ fn open(partial: &std::path::Path) -> Result<File, JobError> {
 /// Whether the place in the collection is lost and reading from the start is the way on.
 fn is_expired(error: &webapi::Error) -> bool {
     error.status() == Some(StatusCode::GONE)
-        || error.is_foreign_origin()
         || (error.status() == Some(StatusCode::BAD_REQUEST)
             && error.code().is_some_and(|code| code.eq_ignore_ascii_case("Directory_ExpiredPageToken")))
 }

@@ -163,9 +163,7 @@ fn check_part(part: &str, name: &str, low: u16, high: u16, names: &[&str]) -> Re
         "day of month" if upper == "L" || upper == "LW" => return Ok(()),
         "day of month" => upper.strip_suffix('W').unwrap_or(&upper),
         "day of week" => match upper.split_once('#') {
-            Some((day, nth)) if matches!(nth, "1" | "2" | "3" | "4" | "5" | "L") => {
-                return value(day).map(|_| ());
-            }
+            Some((day, "1" | "2" | "3" | "4" | "5" | "L")) => return value(day).map(|_| ()),
             Some((_, nth)) => return Err(format!("`{}` is not a week of the month", nth.escape_debug())),
             None => upper.strip_suffix('L').filter(|day| !day.is_empty()).unwrap_or(&upper),
         },

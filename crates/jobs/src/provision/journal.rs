@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use crate::error::JobError;
 use crate::row::fold;
 use crate::run::RunContext;
-use crate::store::Operation;
+use crate::store::{Answer, Operation};
 
 /// The writes of earlier attempts, by key.
 #[derive(Debug, Default)]
@@ -32,7 +32,7 @@ impl Ledger {
         for entry in context.store.journal(&context.run.lease.run_id).await? {
             let sequence = entry.intent.sequence;
             ledger.last_sequence = sequence;
-            if entry.answer.as_ref().is_none_or(|answer| (200..300).contains(&answer.status)) {
+            if entry.answer.as_ref().is_none_or(Answer::is_success) {
                 let past =
                     Past { operation: entry.intent.operation, sequence, is_answered: entry.answer.is_some() };
                 ledger.past.insert(fold(&entry.intent.key), past);

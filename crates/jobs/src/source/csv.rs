@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
-use csv::{ByteRecord, Reader, ReaderBuilder};
+use csv::{ByteRecord, Reader, ReaderBuilder, Terminator};
 use serde_json::{Map, Value};
 
 use super::{Fault, Record, SourceError, is_attribute_name, is_read_only};
@@ -23,7 +23,13 @@ pub(super) struct CsvRecords {
 
 impl CsvRecords {
     pub(super) fn new(path: &Path, reader: BufReader<File>) -> Result<Self, SourceError> {
-        let mut reader = ReaderBuilder::new().has_headers(false).flexible(true).from_reader(reader);
+        // The carriage return of CRLF stays in the last cell and is trimmed with it: the reader counts lines by what
+        // ends a row, and would be one behind.
+        let mut reader = ReaderBuilder::new()
+            .has_headers(false)
+            .flexible(true)
+            .terminator(Terminator::Any(b'\n'))
+            .from_reader(reader);
         let mut header = ByteRecord::new();
         reader.read_byte_record(&mut header).map_err(|error| SourceError::io(path, error.into()))?;
         let columns =

@@ -20,6 +20,7 @@ pub async fn every_case<F: AsyncFn() -> Arc<dyn Store>>(make: F) {
     a_stale_owner_is_refused_everywhere(&*make().await).await;
     a_run_without_progress_is_parked(&*make().await).await;
     progress_makes_earlier_attempts_count_no_more(&*make().await).await;
+    what_changes_nothing_is_no_progress(&*make().await).await;
     a_run_given_back_costs_nothing_and_waits_as_asked(&*make().await).await;
     an_end_and_the_cleared_checkpoint_are_one(&*make().await).await;
     two_runs_begun_at_the_same_moment_are_two(&*make().await).await;
@@ -182,6 +183,19 @@ async fn progress_makes_earlier_attempts_count_no_more(store: &dyn Store) {
         store.save_checkpoint(&run.lease, Some(second.to_string())).await.unwrap();
     }
     assert_eq!(store.checkpoint(&people()).await.unwrap().as_deref(), Some("9"));
+}
+
+// EN-3
+async fn what_changes_nothing_is_no_progress(store: &dyn Store) {
+    store.schedule(&people(), "poison", at(0)).await.unwrap();
+    for sequence in 1..=3 {
+        let run = claimed(store.claim("poison", held("a", sequence)).await.unwrap());
+        store.save_checkpoint(&run.lease, None).await.unwrap();
+        store.journal_sent(&run.lease, vec![intent(sequence)]).await.unwrap();
+        let answer = Answer { sequence, status: 503, request_id: None, answered_at: at(sequence) };
+        store.journal_answered(&run.lease, vec![answer]).await.unwrap();
+    }
+    assert_eq!(store.claim("poison", held("a", 4)).await.unwrap(), Claimed::Parked);
 }
 
 // EN-12

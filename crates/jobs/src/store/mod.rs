@@ -11,7 +11,6 @@
 pub mod conformance;
 mod error;
 mod hold;
-mod schema;
 mod sqlite;
 
 use std::fmt;
@@ -75,7 +74,8 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// Where the job's work stands, as JSON.
     fn checkpoint(&self, job: &JobKey) -> BoxFuture<'_, Result<Option<String>, StoreError>>;
 
-    /// Replaces the checkpoint (`None`: clears it). Progress makes earlier attempts count no more.
+    /// Replaces the checkpoint, which is progress and makes earlier attempts count no more; `None` clears it, which is
+    /// not.
     fn save_checkpoint(
         &self,
         lease: &Lease,
@@ -85,7 +85,7 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// Records writes that are about to be sent, all or none.
     fn journal_sent(&self, lease: &Lease, writes: Vec<Intent>) -> BoxFuture<'_, Result<(), StoreError>>;
 
-    /// Records what became of them. Progress makes earlier attempts count no more.
+    /// Records what became of them. One that took effect is progress and makes earlier attempts count no more.
     fn journal_answered(&self, lease: &Lease, answers: Vec<Answer>) -> BoxFuture<'_, Result<(), StoreError>>;
 
     /// The writes of a run in the order in which they were sent.
@@ -208,6 +208,14 @@ pub struct Answer {
     pub request_id: Option<String>,
     /// Wall time.
     pub answered_at: SystemTime,
+}
+
+impl Answer {
+    /// Whether the write took effect.
+    #[must_use]
+    pub fn is_success(&self) -> bool {
+        (200..300).contains(&self.status)
+    }
 }
 
 /// A journalled write.

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use rusqlite::{Connection, TransactionBehavior};
 
-use super::StoreError;
+use crate::store::StoreError;
 
 /// `UNAT`: tells our files from those of other programs.
 const APPLICATION_ID: i64 = 0x554E_4154;

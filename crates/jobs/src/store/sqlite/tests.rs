@@ -1,0 +1,120 @@
+//! The SQLite store keeps the word of every store, and some of its own.
+
+use std::sync::Arc;
+use std::time::UNIX_EPOCH;
+
+use super::*;
+use crate::store::conformance;
+
+fn open(path: &Path) -> SqliteStore {
+    SqliteStore::open(path).unwrap()
+}
+
+#[tokio::test]
+async fn the_sqlite_store_is_a_store() {
+    let directory = tempfile::tempdir().unwrap();
+    let number = std::cell::Cell::new(0);
+    conformance::every_case(async || {
+        number.set(number.get() + 1);
+        Arc::new(open(&directory.path().join(number.get().to_string()).join("state.db"))) as Arc<dyn Store>
+    })
+    .await;
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn nobody_else_may_read_the_state() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(&directory.path().join("deep/state/state.db"));
+    let _hold = store.hold(&JobKey { tenant: "t".to_owned(), job: "j".to_owned() }).await.unwrap();
+    let mut files = vec![directory.path().join("deep")];
+    let mut seen = 0;
+    while let Some(path) = files.pop() {
+        let mode = std::fs::metadata(&path).unwrap().permissions().mode();
+        assert_eq!(mode & 0o077, 0, "{} has mode {mode:o}", path.display());
+        seen += 1;
+        if path.is_dir() {
+            files.extend(std::fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()));
+        }
+    }
+    assert!(seen > 4, "the database, its logs and the lock are there");
+}
+
+#[test]
+fn a_damaged_file_is_an_error_that_names_the_file_and_the_way_back() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("state.db");
+    for damage in [&b"this is not a database, however long it may go on"[..], &[0x53; 8192]] {
+        std::fs::write(&path, damage).unwrap();
+        let error = SqliteStore::open(&path).unwrap_err();
+        assert!(error.is_corrupt(), "{error}");
+        assert!(error.to_string().contains("state.db is damaged"), "{error}");
+        assert!(error.remedy().unwrap().contains("restore"), "{error}");
+    }
+}
+
+// EN-14
+#[tokio::test]
+async fn a_page_that_was_overwritten_is_noticed() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("state.db");
+    drop(open(&path));
+    let mut bytes = std::fs::read(&path).unwrap();
+    for byte in &mut bytes[4096..8192] {
+        *byte ^= 0xA5;
+    }
+    std::fs::write(&path, bytes).unwrap();
+    assert!(SqliteStore::open(&path).unwrap_err().is_corrupt());
+}
+
+#[test]
+fn a_newer_file_and_a_foreign_one_are_left_alone() {
+    let directory = tempfile::tempdir().unwrap();
+    let newer = directory.path().join("newer.db");
+    drop(open(&newer));
+    Connection::open(&newer).unwrap().pragma_update(None, "user_version", 99).unwrap();
+    let error = SqliteStore::open(&newer).unwrap_err();
+    assert!(error.to_string().contains("schema 99"), "{error}");
+
+    let foreign = directory.path().join("foreign.db");
+    Connection::open(&foreign).unwrap().execute_batch("CREATE TABLE theirs (x)").unwrap();
+    let error = SqliteStore::open(&foreign).unwrap_err();
+    assert!(error.to_string().contains("another program"), "{error}");
+}
+
+#[tokio::test]
+async fn what_was_written_is_there_after_opening_again() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("state.db");
+    let key = JobKey { tenant: "t".to_owned(), job: "j".to_owned() };
+    open(&path).schedule(&key, "run", UNIX_EPOCH).await.unwrap();
+    assert_eq!(open(&path).pending(&key).await.unwrap().unwrap().run_id, "run");
+}
+
+// EN-5
+#[tokio::test]
+async fn finding_and_claiming_use_an_index_however_many_runs_wait() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(&directory.path().join("state.db"));
+    let plan = store
+        .writer
+        .transact("explain", |transaction| {
+            let mut plan = Vec::new();
+            for query in [
+                "EXPLAIN QUERY PLAN SELECT id FROM runs WHERE tenant = 't' AND job = 'j'
+                 AND state IN ('due', 'running', 'interrupted') ORDER BY state = 'due', due LIMIT 1",
+                "EXPLAIN QUERY PLAN UPDATE runs SET fence = fence + 1 WHERE id = 'x' AND NOT EXISTS (
+                 SELECT 1 FROM runs AS other WHERE other.tenant = runs.tenant AND other.job = runs.job
+                 AND other.state = 'running' AND other.lease_until > 1)",
+            ] {
+                let mut statement = transaction.prepare(query)?;
+                let lines = statement.query_map([], |row| row.get::<_, String>(3))?;
+                plan.extend(lines.collect::<Result<Vec<_>, _>>()?);
+            }
+            Ok(plan)
+        })
+        .await
+        .unwrap();
+    assert!(!plan.iter().any(|line| line.starts_with("SCAN")), "{plan:?}");
+}
