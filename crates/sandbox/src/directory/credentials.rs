@@ -123,10 +123,12 @@ fn read_key(
     let wrong_time = |()| invalid_key("A date is not acceptable.");
     let starts_at = time(wish, "startDateTime")
         .map_err(wrong_time)?
-        .or(kept.map(|kept| kept.starts_at))
+        .or_else(|| kept.map(|kept| kept.starts_at))
         .unwrap_or(not_before);
-    let ends_at =
-        time(wish, "endDateTime").map_err(wrong_time)?.or(kept.map(|kept| kept.ends_at)).unwrap_or(not_after);
+    let ends_at = time(wish, "endDateTime")
+        .map_err(wrong_time)?
+        .or_else(|| kept.map(|kept| kept.ends_at))
+        .unwrap_or(not_after);
     if ends_at > not_after || ends_at <= starts_at {
         return Err(Fault::new(
             axum::http::StatusCode::BAD_REQUEST,

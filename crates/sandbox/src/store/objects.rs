@@ -60,7 +60,7 @@ impl Condition {
     }
 }
 
-/// An order by one column; ties, and everything without an order, go by age.
+/// An order by one column that no object is without; ties, and everything without an order, go by age.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct Order {
     pub(crate) column: &'static str,
@@ -158,35 +158,27 @@ pub(crate) fn page(
         table.name(),
         query.condition.sql
     );
-    let by = query.order.map(|order| (order.column, if order.descending { "<" } else { ">" }));
-    match (query.after, by) {
+    // Ties go by age in the direction of the order: so the column's index alone answers, forwards or backwards.
+    let (beyond, direction) = match query.order {
+        Some(Order { descending: true, .. }) => ("<", "DESC"),
+        _ => (">", "ASC"),
+    };
+    match (query.after, query.order) {
         (None, _) => {}
         (Some(position), None) => {
             sql.push_str(" AND seq > ?");
             parameters.push(SqlValue::Integer(position.seq));
         }
-        (Some(position), Some((column, beyond))) => {
-            // Row values keep the order total: the same value again goes by age.
+        (Some(position), Some(Order { column, .. })) => {
+            sql.push_str(&format!(" AND ({column}, seq) {beyond} (?, ?)"));
             let value = position.value.clone().unwrap_or_default();
-            sql.push_str(&format!(
-                " AND (coalesce({column}, '') {beyond} ? COLLATE NOCASE
-                   OR (coalesce({column}, '') = ? COLLATE NOCASE AND seq > ?))"
-            ));
-            parameters.extend([
-                SqlValue::Text(value.clone()),
-                SqlValue::Text(value),
-                SqlValue::Integer(position.seq),
-            ]);
+            parameters.extend([SqlValue::Text(value), SqlValue::Integer(position.seq)]);
         }
     }
     match query.order {
         None => sql.push_str(" ORDER BY seq"),
-        Some(order) => {
-            let direction = if order.descending { "DESC" } else { "ASC" };
-            sql.push_str(&format!(
-                " ORDER BY coalesce({}, '') COLLATE NOCASE {direction}, seq",
-                order.column
-            ));
+        Some(Order { column, .. }) => {
+            sql.push_str(&format!(" ORDER BY {column} {direction}, seq {direction}"));
         }
     }
     sql.push_str(" LIMIT ?");
@@ -215,4 +207,55 @@ fn read_row(row: &Row<'_>) -> rusqlite::Result<(i64, String)> {
 
 fn parse((seq, text): (i64, String)) -> Result<Object, StoreError> {
     Ok(Object { seq, document: serde_json::from_str(&text)? })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Store;
+    use super::*;
+
+    /// What SQLite does for a condition: the plan's lines.
+    fn plan(condition: &str, value: &str, order: &str) -> String {
+        let store = Store::in_memory().unwrap();
+        store
+            .read(|connection| {
+                let sql = format!(
+                    "EXPLAIN QUERY PLAN SELECT seq, document FROM users WHERE tenant_id = ? AND ({condition}) {order}"
+                );
+                let mut statement = connection.prepare(&sql)?;
+                let rows = statement.query_map(["t", value], |row| row.get::<_, String>(3))?;
+                Ok::<_, StoreError>(rows.collect::<Result<Vec<_>, _>>()?.join("; "))
+            })
+            .unwrap()
+    }
+
+    #[test]
+    fn a_user_among_a_million_is_found_by_an_index() {
+        for (condition, index) in [
+            ("user_principal_name = ?", "users_by_user_principal_name"),
+            ("display_name = ?", "users_by_display_name"),
+            ("mail = ?", "users_by_mail"),
+            (r"display_name LIKE ? ESCAPE '\'", "users_by_display_name"),
+            (r"user_principal_name LIKE ? ESCAPE '\'", "users_by_user_principal_name"),
+        ] {
+            let plan = plan(condition, "a%", "");
+            assert!(
+                plan.starts_with("SEARCH users USING INDEX") && plan.contains(index),
+                "{condition}: {plan}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_page_is_read_from_where_the_last_one_ended_and_not_sorted() {
+        let plan = plan("seq > ?", "7", "ORDER BY seq");
+        assert_eq!(plan, "SEARCH users USING INDEX users_by_tenant (tenant_id=? AND rowid>?)");
+        for (beyond, direction) in [(">", "ASC"), ("<", "DESC")] {
+            let condition = format!("(display_name, seq) {beyond} (?, 7)");
+            let order = format!("ORDER BY display_name {direction}, seq {direction}");
+            let plan = self::plan(&condition, "a", &order);
+            assert!(plan.contains("users_by_display_name (tenant_id=? AND display_name"), "{plan}");
+            assert!(!plan.contains("TEMP B-TREE"), "{plan}");
+        }
+    }
 }

@@ -7,8 +7,8 @@ use super::lexer::{Literal, Token, tokens};
 /// What a filter says. Every name is a property of the type, every constant fits its property.
 #[derive(Clone, Debug)]
 pub(in crate::directory) enum Expression {
-    All(Vec<Expression>),
-    Any(Vec<Expression>),
+    All(Vec<Self>),
+    Any(Vec<Self>),
     Compare {
         property: &'static Property,
         operator: Operator,
@@ -24,7 +24,7 @@ pub(in crate::directory) enum Expression {
         property: &'static Property,
         values: Vec<Constant>,
     },
-    Not(Box<Expression>),
+    Not(Box<Self>),
 }
 
 /// How two values compare.

@@ -1,0 +1,134 @@
+use super::*;
+
+// directory 9.1
+#[tokio::test]
+async fn without_a_good_token_the_answer_is_401_in_the_services_shape() {
+    let world = World::new();
+    let expired = world.token(&ALL);
+    world.clock.advance(Duration::from_secs(3600 + 301));
+    let wrong_audience = world.token_with(&json!({ "aud": "https://example.com" }));
+    for (header, message) in [
+        (None, "Access token is empty."),
+        (Some("Basic YTpi".to_owned()), "Access token is empty."),
+        (Some("Bearer nonsense".to_owned()), "CompactToken parsing failed with error code: 80049217"),
+        (Some(format!("Bearer {expired}")), "Access token has expired or is not yet valid."),
+        (Some(format!("Bearer {wrong_audience}")), "Access token validation failure. Invalid audience."),
+    ] {
+        let mut request = Request::get("/v1.0/users");
+        if let Some(header) = header {
+            request = request.header("authorization", header);
+        }
+        let refused = world.send(request.body(Body::empty()).unwrap()).await.is(401);
+        assert_eq!((refused.code(), refused.message()), ("InvalidAuthenticationToken", message));
+        assert_eq!(
+            refused.headers["www-authenticate"],
+            "Bearer realm=\"\", authorization_uri=\"https://localhost:4430/common/oauth2/authorize\", \
+             client_id=\"00000003-0000-0000-c000-000000000000\""
+        );
+    }
+}
+
+#[tokio::test]
+async fn an_application_whose_service_principal_is_gone_or_disabled_is_nobody() {
+    let world = World::new();
+    let path = format!("/v1.0/servicePrincipals/{}", world.administrator);
+    let token = world.token(&ALL);
+    world.patch(&path, &json!({ "accountEnabled": false })).await.is(204);
+    let refused = world.ask(&token, Method::GET, "/v1.0/users", None).await.is(401);
+    assert_eq!(refused.code(), "Authorization_IdentityNotFound");
+    let stranger = world.token_with(&json!({ "oid": TENANT, "sub": TENANT, "roles": ALL }));
+    let refused = world.ask(&stranger, Method::GET, "/v1.0/users", None).await.is(401);
+    assert_eq!(refused.message(), "The identity of the calling application could not be established.");
+}
+
+// directory 9.3
+#[tokio::test]
+async fn each_call_takes_one_of_its_permissions() {
+    let world = World::new();
+    let made = world.post("/v1.0/applications", &json!({ "displayName": "a" })).await.is(201);
+    let application = format!("/v1.0/applications/{}", made.body["id"].as_str().unwrap());
+    let assignments = format!("/v1.0/servicePrincipals/{}/appRoleAssignments", world.administrator);
+    for (method, path, enough, too_little) in [
+        (Method::GET, "/v1.0/users", &["User.Read.All"][..], &["Application.Read.All"][..]),
+        (Method::GET, "/v1.0/users", &["User.ReadBasic.All"], &["user.read.all"]),
+        (Method::POST, "/v1.0/users", &["User.ReadWrite.All"], &["User.Read.All"]),
+        (Method::PATCH, "/v1.0/users/x", &["Directory.ReadWrite.All"], &["User.Read.All"]),
+        (Method::DELETE, "/v1.0/users/x", &["User.DeleteRestore.All"], &["Directory.ReadWrite.All"]),
+        (Method::GET, "/v1.0/applications", &["Application.Read.All"], &["User.ReadWrite.All"]),
+        (Method::POST, "/v1.0/applications", &["Application.ReadWrite.OwnedBy"], &["Application.Read.All"]),
+        (Method::PATCH, &application, &["Application.ReadWrite.All"], &["Directory.ReadWrite.All"]),
+        (Method::GET, "/v1.0/organization", &["Organization.Read.All"], &["Application.Read.All"]),
+        (Method::GET, &assignments, &["Directory.Read.All"], &["User.Read.All"]),
+        (
+            Method::POST,
+            &assignments,
+            &["AppRoleAssignment.ReadWrite.All", "Application.Read.All"],
+            &["AppRoleAssignment.ReadWrite.All"],
+        ),
+        (
+            Method::POST,
+            &assignments,
+            &["AppRoleAssignment.ReadWrite.All", "Directory.Read.All"],
+            &["Directory.Read.All"],
+        ),
+        (Method::GET, "/v1.0/users", &["Directory.Read.All"], &[]),
+    ] {
+        let body = (method != Method::GET && method != Method::DELETE).then(|| json!({}));
+        let denied = world.ask(&world.token(too_little), method.clone(), path, body.as_ref()).await.is(403);
+        assert_eq!(denied.code(), "Authorization_RequestDenied", "{method} {path}");
+        assert_eq!(denied.message(), "Insufficient privileges to complete the operation.");
+        let admitted = world.ask(&world.token(enough), method.clone(), path, body.as_ref()).await;
+        assert!(!matches!(admitted.status.as_u16(), 401 | 403), "{method} {path}: {}", admitted.body);
+    }
+}
+
+#[tokio::test]
+async fn basic_readers_see_basic_properties_only() {
+    let world = World::with_users(1);
+    let token = world.token(&["User.ReadBasic.All"]);
+    let list = world.ask(&token, Method::GET, "/v1.0/users", None).await.is(200);
+    let names: Vec<&String> = list.body["value"][0].as_object().unwrap().keys().collect();
+    assert_eq!(names.len(), 6, "{names:?}");
+    assert!(list.body["value"][0].get("jobTitle").is_none());
+    for query in ["$select=jobTitle", "$filter=jobTitle%20eq%20'x'"] {
+        world.ask(&token, Method::GET, &format!("/v1.0/users?{query}"), None).await.is(403);
+    }
+}
+
+#[tokio::test]
+async fn a_narrow_permission_writes_its_property_and_no_other() {
+    let world = World::new();
+    world.new_user("ada").await.is(201);
+    let token = world.token(&["User.EnableDisableAccount.All"]);
+    let path = "/v1.0/users/ada@contoso.onmicrosoft.com";
+    world.ask(&token, Method::PATCH, path, Some(&json!({ "accountEnabled": false }))).await.is(204);
+    let both = json!({ "accountEnabled": true, "jobTitle": "x" });
+    world.ask(&token, Method::PATCH, path, Some(&both)).await.is(403);
+    let read = world.get(&format!("{path}?$select=accountEnabled")).await;
+    assert_eq!(read.body["accountEnabled"], false);
+}
+
+#[tokio::test]
+async fn an_application_may_write_what_it_owns_and_nothing_else() {
+    let world = World::new();
+    let theirs = world.post("/v1.0/applications", &json!({ "displayName": "client" })).await.is(201);
+    let app_id = theirs.body["appId"].as_str().unwrap();
+    let principal =
+        world.post("/v1.0/servicePrincipals", &json!({ "appId": app_id })).await.is(201).body["id"].clone();
+    let token = world.token_with(&json!({
+        "roles": ["Application.ReadWrite.OwnedBy"], "azp": app_id, "oid": principal, "sub": principal,
+    }));
+    let own = world
+        .ask(&token, Method::POST, "/v1.0/applications", Some(&json!({ "displayName": "own" })))
+        .await
+        .is(201);
+    let own_path = format!("/v1.0/applications/{}", own.body["id"].as_str().unwrap());
+    let their_path = format!("/v1.0/applications/{}", theirs.body["id"].as_str().unwrap());
+    let change = json!({ "notes": "x" });
+    world.ask(&token, Method::PATCH, &own_path, Some(&change)).await.is(204);
+    world.ask(&token, Method::PATCH, &their_path, Some(&change)).await.is(403);
+    world.ask(&token, Method::POST, &format!("{their_path}/addPassword"), None).await.is(403);
+    let path = format!("/v1.0/servicePrincipals/{}", world.administrator);
+    world.ask(&token, Method::DELETE, &path, None).await.is(403);
+    world.ask(&token, Method::DELETE, &own_path, None).await.is(204);
+}
