@@ -244,8 +244,8 @@ impl Item {
         self.counted += u32::from(client.policy.counts(outcome));
         let decision =
             decide(self.class, outcome, self.counted.max(1), elapsed, &client.policy, client.entropy.unit());
-        let created_before =
-            self.may_have_acted && self.method == Method::POST && answer.status == StatusCode::CONFLICT;
+        let error = Error::refused_with(answer.status, body.clone());
+        let created_before = self.may_have_acted && self.method == Method::POST && error.is_conflict();
         self.may_have_acted |= outcome.may_have_acted();
         let wait = if let Decision::Retry { wait } = decision { wait } else { Duration::ZERO };
         self.attempts.push(Attempt {

@@ -9,7 +9,7 @@ use http::{Method, StatusCode};
 use unattended_core::{HttpError, HttpErrorKind, TokenSourceError, redact_url};
 
 use crate::body::Answer;
-use crate::odata_error::{ErrorBody, request_id};
+use crate::odata_error::{ErrorBody, ErrorDetail, request_id};
 use crate::request::Request;
 
 /// A call, a page or a batch item that did not succeed.
@@ -183,6 +183,12 @@ impl Error {
         self.0.body.message.as_deref()
     }
 
+    /// The single things that are wrong, if the API lists them: a conflict names the property here.
+    #[must_use]
+    pub fn details(&self) -> &[ErrorDetail] {
+        &self.0.body.details
+    }
+
     /// The id under which the API's operator finds the request.
     #[must_use]
     pub fn request_id(&self) -> Option<&str> {
@@ -274,11 +280,16 @@ impl Error {
     /// Whether something of the same name exists already, or changed meanwhile.
     #[must_use]
     pub fn is_conflict(&self) -> bool {
-        const EXISTS: [&str; 3] =
-            ["Request_MultipleObjectsWithSameKeyValue", "ObjectConflict", "nameAlreadyExists"];
+        const EXISTS: [&str; 4] = [
+            "ConflictingObjects",
+            "ObjectConflict",
+            "Request_MultipleObjectsWithSameKeyValue",
+            "nameAlreadyExists",
+        ];
+        let details = self.details().iter().filter_map(|detail| detail.code.as_deref());
         matches!(self.0.status, Some(StatusCode::CONFLICT | StatusCode::PRECONDITION_FAILED))
             || (self.0.status == Some(StatusCode::BAD_REQUEST)
-                && self.code().is_some_and(|code| EXISTS.contains(&code)))
+                && self.code().into_iter().chain(details).any(|code| EXISTS.contains(&code)))
     }
 
     /// Whether an address was refused because it is not the API's; no connection was made to it.

@@ -36,6 +36,7 @@ pub use crate::batch::{BatchOutcome, BatchRequest, BatchResponse};
 pub use crate::client::{Client, ClientBuilder};
 pub use crate::deadline::Timeouts;
 pub use crate::error::{Attempt, Error};
+pub use crate::odata_error::ErrorDetail;
 pub use crate::pages::{Page, Pages, PagesEnd};
 pub use crate::request::{RequestBuilder, RequestClass};
 pub use crate::response::Response;

@@ -10,7 +10,18 @@ pub(crate) struct ErrorBody {
     /// The deepest code: the outer ones are generic.
     pub(crate) code: Option<String>,
     pub(crate) message: Option<String>,
+    pub(crate) details: Vec<ErrorDetail>,
     pub(crate) request_id: Option<String>,
+}
+
+/// One of several things that are wrong with a request.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct ErrorDetail {
+    /// The API's code for it, for example `ObjectConflict`.
+    pub code: Option<String>,
+    /// What it is about, usually the name of a property.
+    pub target: Option<String>,
 }
 
 impl ErrorBody {
@@ -30,14 +41,16 @@ impl ErrorBody {
             Some(Value::String(code)) => Self {
                 code: presentable(code),
                 message: body.get("error_description").and_then(Value::as_str).and_then(presentable),
-                request_id: None,
+                ..Self::default()
             },
             _ => Self::default(),
         }
     }
 
     fn of_object(error: &Map<String, Value>) -> Self {
-        let mut found = Self::default();
+        const MOST: usize = 20;
+        let details = error.get("details").and_then(Value::as_array).into_iter().flatten().take(MOST);
+        let mut found = Self { details: details.map(ErrorDetail::of).collect(), ..Self::default() };
         let mut level = Some(error);
         // Nesting has been seen up to four levels deep; a body cannot make this loop run longer than it is itself.
         while let Some(error) = level {
@@ -57,6 +70,13 @@ impl ErrorBody {
     pub(crate) fn or_request_id_of(mut self, headers: &HeaderMap) -> Self {
         self.request_id = self.request_id.or_else(|| request_id(headers));
         self
+    }
+}
+
+impl ErrorDetail {
+    fn of(detail: &Value) -> Self {
+        let text = |name: &str| detail.get(name).and_then(Value::as_str).and_then(presentable);
+        Self { code: text("code"), target: text("target") }
     }
 }
 
@@ -90,6 +110,7 @@ mod tests {
             ErrorBody {
                 code: Some("cannotSnapshot".to_owned()),
                 message: Some("Outer.".to_owned()),
+                details: Vec::new(),
                 request_id: Some("r-1".to_owned())
             }
         );
@@ -102,6 +123,17 @@ mod tests {
             br#"{"error":{"code":"Request_BadRequest","message":"","innerError":{"code":"","date":"x"}}}"#;
         assert_eq!(ErrorBody::read(body).code.as_deref(), Some("Request_BadRequest"));
         assert_eq!(ErrorBody::read(body).message, None);
+    }
+
+    // ER-1
+    #[test]
+    fn details_say_which_property_is_meant() {
+        let body = br#"{"error":{"code":"Request_BadRequest","message":"Another object ...",
+            "details":[{"code":"ObjectConflict","message":"...","target":"userPrincipalName"}, 7]}}"#;
+        let details = ErrorBody::read(body).details;
+        assert_eq!(details[0].code.as_deref(), Some("ObjectConflict"));
+        assert_eq!(details[0].target.as_deref(), Some("userPrincipalName"));
+        assert_eq!(details[1], ErrorDetail::default());
     }
 
     #[test]

@@ -112,9 +112,8 @@ impl<'a> Operation<'a> {
         let elapsed = clock.elapsed().saturating_sub(self.started);
         let decision =
             decide(self.request.class, outcome, self.counted.max(1), elapsed, policy, entropy.unit());
-        let created_before = self.may_have_acted
-            && self.request.method == Method::POST
-            && error.status() == Some(StatusCode::CONFLICT);
+        let created_before =
+            self.may_have_acted && self.request.method == Method::POST && error.is_conflict();
         self.may_have_acted |= outcome.may_have_acted();
         let wait = if let Decision::Retry { wait } = decision { wait } else { Duration::ZERO };
         self.attempts.push(Attempt {
