@@ -20,6 +20,7 @@ pub(crate) fn check(attributes: &mut Map<String, Value>) -> Result<(), String> {
             }
             ("userPrincipalName", Value::String(text)) => check_principal_name(text)?,
             ("mail", Value::String(text)) => check_mail(text)?,
+            ("mailNickname", Value::String(text)) => check_nickname(text)?,
             ("displayName", Value::String(text)) => {
                 let length = text.chars().count();
                 if length > LONGEST_DISPLAY_NAME {
@@ -129,6 +130,19 @@ fn check_mail(text: &str) -> Result<(), String> {
     check_domain(domain).map_or(Ok(()), refuse)
 }
 
+fn check_nickname(text: &str) -> Result<(), String> {
+    let is_refused =
+        |character: &char| !character.is_ascii_graphic() || "@()\\[]\";:<>,".contains(*character);
+    match text.chars().find(is_refused) {
+        Some(' ') => Err("mailNickname has a space".to_owned()),
+        Some(character) => Err(format!("mailNickname has `{}`", character.escape_debug())),
+        None if text.len() > LONGEST_NAME.1 => {
+            Err(format!("mailNickname has {} characters; {} are allowed", text.len(), LONGEST_NAME.1))
+        }
+        None => Ok(()),
+    }
+}
+
 fn check_domain(domain: &str) -> Option<&'static str> {
     let is_label = |label: &str| {
         !label.is_empty()
@@ -185,6 +199,9 @@ mod tests {
             json!({"mail": "not an address"}),
             json!({"mail": "a b@contoso.com"}),
             json!({"displayName": "x".repeat(257)}),
+            json!({"mailNickname": "ana maria"}),
+            json!({"mailNickname": "josé"}),
+            json!({"mailNickname": "a".repeat(65)}),
             json!({"displayName": null}),
             json!({"displayName": 7}),
             json!({"accountEnabled": "perhaps"}),

@@ -229,6 +229,19 @@ async fn rows_that_cannot_be_provisioned_are_rejected_one_by_one() {
 }
 
 #[tokio::test]
+async fn the_examples_are_what_their_description_says() {
+    let examples = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples");
+    let directory = tempfile::tempdir().unwrap();
+    for (file, created, rejected) in [("people.csv", 1_000, 0), ("people-with-mistakes.csv", 4, 8)] {
+        std::fs::copy(examples.join(file), directory.path().join("people.csv")).unwrap();
+        let server = Directory::new(999);
+        server.refuse("aoife.obrien@fabrikam.example", 400, "Request_BadRequest");
+        let report = run(directory.path(), &server.provision(directory.path())).await.unwrap();
+        assert_eq!((report.created, report.rejected), (created, rejected), "{file}");
+    }
+}
+
+#[tokio::test]
 async fn initial_passwords_differ_and_are_written_nowhere() {
     let directory = tempfile::tempdir().unwrap();
     write_people(directory.path(), PEOPLE);

@@ -74,7 +74,7 @@ impl<'a> Applier<'a> {
             Err(reject) => self.reject(&reject)?,
             Ok(desired) => {
                 // An object that this run has made may not be in the list yet.
-                if self.is_missing(&desired) && self.ledger.past(&desired.key).is_some() {
+                if self.ledger.past(&desired.key).is_some() && self.is_missing(&desired) {
                     self.look_up(&desired.key).await?;
                 }
                 match step(self.kind, desired.clone(), &self.actual) {

@@ -92,6 +92,45 @@ async fn what_was_written_is_there_after_opening_again() {
     assert_eq!(open(&path).pending(&key).await.unwrap().unwrap().run_id, "run");
 }
 
+#[test]
+fn processes_that_start_at_once_share_a_new_file() {
+    let directory = tempfile::tempdir().unwrap();
+    for round in 0..10 {
+        let path = directory.path().join(format!("{round}/state.db"));
+        std::thread::scope(|scope| {
+            for _ in 0..6 {
+                scope.spawn(|| drop(open(&path)));
+            }
+        });
+    }
+}
+
+// EN-14
+#[tokio::test]
+async fn a_log_that_ends_anywhere_costs_its_last_commits_and_nothing_else() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("state.db");
+    let store = open(&path);
+    let key = JobKey { tenant: "t".to_owned(), job: "j".to_owned() };
+    for number in 0..20 {
+        store.schedule(&key, &number.to_string(), UNIX_EPOCH + Duration::from_secs(number)).await.unwrap();
+    }
+    let log = std::fs::read(directory.path().join("state.db-wal")).unwrap();
+    let mut seen = std::collections::BTreeSet::new();
+    for length in (0..log.len()).step_by(3_989).chain([log.len()]) {
+        let copy = tempfile::tempdir().unwrap();
+        let copied = copy.path().join("state.db");
+        std::fs::copy(&path, &copied).unwrap();
+        std::fs::write(copy.path().join("state.db-wal"), &log[..length]).unwrap();
+        let kept = open(&copied).history(&key, 100).await.unwrap();
+        let mut ids: Vec<u64> = kept.iter().map(|run| run.run_id.parse().unwrap()).collect();
+        ids.reverse();
+        assert_eq!(ids, (0..ids.len() as u64).collect::<Vec<_>>(), "a log of {length} bytes");
+        seen.insert(ids.len());
+    }
+    assert!(seen.len() > 10 && seen.contains(&20), "{seen:?}");
+}
+
 // EN-5
 #[tokio::test]
 async fn finding_and_claiming_use_an_index_however_many_runs_wait() {
