@@ -1,0 +1,262 @@
+//! The command line.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Run work that no user watches: a daemon application that calls protected web APIs as itself.
+#[derive(Debug, Parser)]
+#[command(name = "unattended", version, propagate_version = true, max_term_width = 100, after_help = EXIT_CODES)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    pub(crate) output: Output,
+
+    /// The configuration [default: ./unattended.toml, then /etc/unattended/unattended.toml]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+
+    #[command(subcommand)]
+    pub(crate) verb: Verb,
+}
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0   done
+  1   a job or a call failed, in part or in whole
+  2   the command line is wrong
+  69  a service cannot be reached
+  75  a passing fault: the same command may work later
+  77  refused: credential, consent or permission
+  78  the configuration is wrong";
+
+/// What is printed, and how.
+#[derive(Args, Clone, Copy, Debug)]
+pub(crate) struct Output {
+    /// Print JSON (one document, or one per line) on standard output and nothing else there
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+
+    /// Print results and errors only
+    #[arg(long, short, global = true, conflicts_with = "verbose")]
+    pub(crate) quiet: bool,
+
+    /// Say on standard error what happens underneath
+    #[arg(long, short, global = true)]
+    pub(crate) verbose: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    /// Go through all five steps in a sandbox: register, configure, acquire, call, operate
+    Quickstart(Quickstart),
+    /// A tenant on this machine: identity platform and directory API
+    #[command(subcommand)]
+    Sandbox(Sandbox),
+    /// Register an application with its permissions and a credential, and write its configuration
+    Register(Register),
+    /// Acquire a token and show what is in it
+    Token(Token),
+    /// Call a web API
+    Call(Call),
+    /// Run jobs: now and once, or on their schedules until a signal
+    Run(Run),
+    /// Find out why something does not work, and what mends it
+    Doctor,
+    /// Print a completion script for a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Print the reference page of the command line
+    #[command(hide = true)]
+    Reference,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Quickstart {
+    /// Where everything is put
+    #[arg(long, value_name = "DIR", default_value = "./unattended-quickstart")]
+    pub(crate) dir: PathBuf,
+
+    /// How many people to provision [default: 1000, or as many as there are from an earlier time]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub(crate) people: Option<u32>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Sandbox {
+    /// Serve the tenant until a signal
+    Start(SandboxStart),
+    /// Empty a data directory: the next start makes a new tenant
+    Reset {
+        /// The data directory
+        #[arg(long, value_name = "DIR")]
+        data: PathBuf,
+    },
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct SandboxStart {
+    /// Where the tenant is kept [default: ./.unattended/sandbox]
+    #[arg(long, value_name = "DIR", conflicts_with = "in_memory")]
+    pub(crate) data: Option<PathBuf>,
+
+    /// Keep nothing
+    #[arg(long)]
+    pub(crate) in_memory: bool,
+
+    /// The address to listen on; with port 0 a free one, the same as last time if it is still free
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0")]
+    pub(crate) listen: SocketAddr,
+
+    /// Write where everything is, as JSON, once connections are accepted
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ready_file: Option<PathBuf>,
+
+    /// Begin a new tenant with this many people
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) users: u32,
+
+    /// Which people: the same for the same number
+    #[arg(long, value_name = "N", default_value_t = 42)]
+    pub(crate) seed: u64,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Register {
+    /// The display name of the application
+    pub(crate) name: String,
+
+    /// An application permission, such as graph:User.ReadWrite.All; repeat for more
+    #[arg(long = "role", value_name = "API:ROLE", required = true)]
+    pub(crate) roles: Vec<ApiRole>,
+
+    /// `new` makes a key and a certificate; else a PEM file that has both
+    #[arg(long, value_name = "new|FILE", conflicts_with = "secret")]
+    pub(crate) certificate: Option<String>,
+
+    /// `new` makes a client secret (prefer a certificate)
+    #[arg(long, value_name = "new")]
+    pub(crate) secret: Option<NewOnly>,
+
+    /// Grant the permissions, as an administrator of the tenant
+    #[arg(long)]
+    pub(crate) grant_admin_consent: bool,
+
+    /// Register in a sandbox: the file that `sandbox start --ready-file` wrote
+    #[arg(long, value_name = "READY_FILE", conflicts_with = "administrator")]
+    pub(crate) sandbox: Option<PathBuf>,
+
+    /// Register with the rights of another application: its configuration, with an API named graph
+    #[arg(long, value_name = "FILE")]
+    pub(crate) administrator: Option<PathBuf>,
+}
+
+/// The one value of `--secret`: an existing secret is a reference in the configuration, never an argument.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum NewOnly {
+    New,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Token {
+    /// The API, by its name in the configuration; needed if there is more than one
+    pub(crate) api: Option<String>,
+
+    /// Ask the server even if a live token is kept
+    #[arg(long)]
+    pub(crate) force_refresh: bool,
+
+    /// Print the token itself and nothing else
+    #[arg(long, conflicts_with = "json")]
+    pub(crate) raw: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Call {
+    /// The API, by its name in the configuration
+    pub(crate) api: String,
+
+    /// The HTTP method
+    #[arg(value_parser = parse_method)]
+    pub(crate) method: http::Method,
+
+    /// The path below the base URL, with its query
+    pub(crate) path: String,
+
+    /// A JSON body, as text or from a file (`-` is standard input)
+    #[arg(long, value_name = "TEXT|@FILE")]
+    pub(crate) body: Option<String>,
+
+    /// Follow the pages and print one item per line (NDJSON)
+    #[arg(long, conflicts_with = "body")]
+    pub(crate) all: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Run {
+    /// Jobs to run now; none means all
+    #[arg(value_name = "JOB")]
+    pub(crate) jobs: Vec<String>,
+
+    /// Run now and exit, whatever the schedules say
+    #[arg(long)]
+    pub(crate) once: bool,
+
+    /// Print what would be written, and write nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+}
+
+/// `API:ROLE`: the role is what follows the last colon, since an API may be a URI.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct ApiRole {
+    pub(crate) api: String,
+    pub(crate) role: String,
+}
+
+impl std::str::FromStr for ApiRole {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text.rsplit_once(':') {
+            Some((api, role)) if !api.is_empty() && !role.is_empty() && !role.starts_with('/') => {
+                Ok(Self { api: api.to_owned(), role: role.to_owned() })
+            }
+            _ => Err("not of the form API:ROLE, such as graph:User.ReadWrite.All".to_owned()),
+        }
+    }
+}
+
+fn parse_method(text: &str) -> Result<http::Method, String> {
+    match text.to_ascii_uppercase().as_str() {
+        "GET" => Ok(http::Method::GET),
+        "POST" => Ok(http::Method::POST),
+        "PUT" => Ok(http::Method::PUT),
+        "PATCH" => Ok(http::Method::PATCH),
+        "DELETE" => Ok(http::Method::DELETE),
+        _ => Err("not one of GET, POST, PUT, PATCH, DELETE".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn the_api_of_a_role_may_be_a_uri() {
+        let role: ApiRole = "api://orders:Orders.Read.All".parse().unwrap();
+        assert_eq!((role.api.as_str(), role.role.as_str()), ("api://orders", "Orders.Read.All"));
+        for wrong in ["User.Read.All", ":User.Read.All", "graph:", "https://graph.microsoft.com"] {
+            assert!(wrong.parse::<ApiRole>().is_err(), "{wrong}");
+        }
+    }
+}

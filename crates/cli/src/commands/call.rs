@@ -1,0 +1,99 @@
+//! `unattended call`: one request, or all pages of a collection.
+
+use std::io::Read;
+
+use serde_json::json;
+use unattended_daemon::Daemon;
+use unattended_webapi::Client;
+
+use crate::arguments::Call;
+use crate::failure::{CommandError, Exit, explain};
+use crate::printer::Printer;
+use crate::progress::Bar;
+
+pub(crate) async fn run(arguments: &Call, daemon: &Daemon, printer: &Printer) -> Result<Exit, CommandError> {
+    let client = daemon
+        .client(&arguments.api)
+        .map_err(|error| explain(format!("the API `{}` cannot be called", arguments.api), &error))?;
+    if arguments.all {
+        all_pages(arguments, client, printer).await
+    } else {
+        once(arguments, client, printer).await
+    }
+}
+
+async fn once(arguments: &Call, client: &Client, printer: &Printer) -> Result<Exit, CommandError> {
+    let mut request = client.request(arguments.method.clone(), &arguments.path);
+    if let Some(body) = &arguments.body {
+        request = request.body(read_body(body)?, "application/json");
+    }
+    let response = request.send().await.map_err(|error| failed(arguments, &error))?;
+    let text = std::str::from_utf8(response.body())
+        .map_err(|cause| CommandError::new(Exit::Failed, "the answer is not text").caused_by(&cause))?;
+    match text {
+        // Nothing else may be on standard output, but a program wants one document.
+        "" => printer.json(&json!({ "status": response.status().as_u16() }))?,
+        text => printer.line(text.trim_end())?,
+    }
+    printer.note(format_args!("{} {}", response.status(), arguments.path));
+    Ok(Exit::Done)
+}
+
+async fn all_pages(arguments: &Call, client: &Client, printer: &Printer) -> Result<Exit, CommandError> {
+    if arguments.method != http::Method::GET {
+        return Err(CommandError::new(
+            Exit::Usage,
+            "`--all` follows the pages of a collection, so the method is GET",
+        ));
+    }
+    let bar = Bar::new(printer);
+    let mut pages = client.pages(&arguments.path);
+    let (mut items, mut count) = (0_u64, 0_u64);
+    while let Some(page) = pages.next().await.map_err(|error| {
+        bar.finish();
+        failed(arguments, &error).detail("items_before", items)
+    })? {
+        count += 1;
+        for item in &page.items {
+            printer.line(&one_line(item.get()))?;
+        }
+        items += page.items.len() as u64;
+        bar.set("items", items, page.count);
+    }
+    bar.finish();
+    printer.note(format_args!("{items} items in {count} pages"));
+    Ok(Exit::Done)
+}
+
+fn failed(arguments: &Call, error: &unattended_webapi::Error) -> CommandError {
+    explain(format!("{} {} failed", arguments.method, unattended_core::redact_url(&arguments.path)), error)
+}
+
+/// NDJSON has no line breaks inside an item; inside JSON text a raw one can only be white space.
+fn one_line(json: &str) -> std::borrow::Cow<'_, str> {
+    if json.contains(['\n', '\r']) { json.replace(['\n', '\r'], "").into() } else { json.into() }
+}
+
+/// `@FILE`, `@-` for standard input, or the text itself; refused before anything is sent unless it is JSON.
+fn read_body(body: &str) -> Result<String, CommandError> {
+    let unreadable = |name: &str, cause: std::io::Error| {
+        CommandError::new(Exit::Usage, format!("the body {name} cannot be read")).caused_by(&cause)
+    };
+    let (name, text) = match body.strip_prefix('@') {
+        Some("-") => {
+            let mut text = String::new();
+            std::io::stdin()
+                .read_to_string(&mut text)
+                .map_err(|cause| unreadable("on standard input", cause))?;
+            ("standard input", text)
+        }
+        Some(path) => (path, std::fs::read_to_string(path).map_err(|cause| unreadable(path, cause))?),
+        None => ("--body", body.to_owned()),
+    };
+    match serde_json::from_str::<serde::de::IgnoredAny>(&text) {
+        Ok(_) => Ok(text),
+        Err(cause) => {
+            Err(CommandError::new(Exit::Usage, format!("the body ({name}) is not JSON")).caused_by(&cause))
+        }
+    }
+}

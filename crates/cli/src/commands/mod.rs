@@ -1,0 +1,43 @@
+//! One file per verb.
+
+mod call;
+mod doctor;
+mod quickstart;
+mod reference;
+mod register;
+mod run;
+mod sandbox;
+mod token;
+
+use clap::CommandFactory;
+use unattended_daemon::{Config, Daemon, Ports, ProcessEnvironment};
+
+use crate::arguments::{Arguments, Verb};
+use crate::failure::{CommandError, Exit, explain, of_config};
+use crate::printer::Printer;
+
+pub(crate) async fn run(arguments: Arguments, printer: &Printer) -> Result<Exit, CommandError> {
+    let Arguments { config, verb, .. } = arguments;
+    let config = config.as_deref();
+    match verb {
+        Verb::Quickstart(quickstart) => quickstart::run(&quickstart, printer).await,
+        Verb::Sandbox(sandbox) => sandbox::run(sandbox, printer).await,
+        Verb::Register(register) => register::run(&register, config, printer).await,
+        Verb::Token(token) => token::run(&token, &daemon(config)?, printer).await,
+        Verb::Call(call) => call::run(&call, &daemon(config)?, printer).await,
+        Verb::Run(run) => run::run(&run, daemon(config)?, printer).await,
+        Verb::Doctor => doctor::run(config, printer).await,
+        Verb::Completions { shell } => {
+            clap_complete::generate(shell, &mut Arguments::command(), "unattended", &mut std::io::stdout());
+            Ok(Exit::Done)
+        }
+        Verb::Reference => reference::run(printer),
+    }
+}
+
+/// Everything that the configuration names, built.
+fn daemon(config: Option<&std::path::Path>) -> Result<Daemon, CommandError> {
+    let config = Config::load(config, &ProcessEnvironment).map_err(|error| of_config(&error))?;
+    Daemon::build(config, Ports::of_the_machine())
+        .map_err(|error| explain("the configuration cannot be used", &error))
+}
