@@ -10,9 +10,9 @@ use super::{applications, assignments, credentials, organization, service_princi
 /// One call.
 #[derive(Debug)]
 pub(super) struct Route {
-    method: Method,
+    pub(super) method: Method,
     /// `{}` is a key; everything else compares ignoring case.
-    template: &'static str,
+    pub(super) template: &'static str,
     pub(super) access: Access,
     /// Resource units before `$select` and `$top` are considered.
     pub(super) cost: u32,
@@ -72,7 +72,7 @@ const fn route(
 }
 
 /// The more specific template stands first.
-static ROUTES: [Route; 33] = [
+pub(super) static ROUTES: [Route; 33] = [
     route(Method::GET, "users", access::READ_USERS, 2, users::list),
     route(Method::POST, "users", access::CREATE_USERS, 1, users::create),
     route(Method::GET, "users/$count", access::READ_USERS, 1, users::count),

@@ -96,9 +96,13 @@ impl From<serde_json::Error> for StoreError {
 }
 
 fn kind_of(error: &rusqlite::Error) -> Kind {
-    match error.sqlite_error_code() {
-        Some(rusqlite::ErrorCode::ConstraintViolation) => Kind::Conflict,
-        Some(rusqlite::ErrorCode::DatabaseCorrupt | rusqlite::ErrorCode::NotADatabase) => Kind::Corrupt,
-        _ => Kind::Other,
+    use rusqlite::ffi::{SQLITE_CONSTRAINT_PRIMARYKEY, SQLITE_CONSTRAINT_UNIQUE};
+    match error.sqlite_error() {
+        Some(error) => match (error.code, error.extended_code) {
+            (_, SQLITE_CONSTRAINT_PRIMARYKEY | SQLITE_CONSTRAINT_UNIQUE) => Kind::Conflict,
+            (rusqlite::ErrorCode::DatabaseCorrupt | rusqlite::ErrorCode::NotADatabase, _) => Kind::Corrupt,
+            _ => Kind::Other,
+        },
+        None => Kind::Other,
     }
 }

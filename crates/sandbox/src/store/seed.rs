@@ -118,11 +118,7 @@ fn add_graph(connection: &Connection, seed: &Seed<'_>) -> Result<String, StoreEr
     Ok(id)
 }
 
-fn add_administrator(
-    connection: &Connection,
-    seed: &Seed<'_>,
-    graph: &str,
-) -> Result<Secret, StoreError> {
+fn add_administrator(connection: &Connection, seed: &Seed<'_>, graph: &str) -> Result<Secret, StoreError> {
     let (application, app_id, principal) = (seed.entropy.uuid(), seed.entropy.uuid(), seed.entropy.uuid());
     let name = "Sandbox administrator";
     let document = object(json!({

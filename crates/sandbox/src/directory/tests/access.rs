@@ -41,6 +41,22 @@ async fn an_application_whose_service_principal_is_gone_or_disabled_is_nobody() 
     assert_eq!(refused.message(), "The identity of the calling application could not be established.");
 }
 
+#[tokio::test]
+async fn every_route_asks_for_permissions_and_survives_keys_that_lead_nowhere() {
+    let world = World::new();
+    let nothing = world.token(&[]);
+    for route in &super::super::routes::ROUTES {
+        let path = format!("/v1.0/{}", route.template.replace("{}", "(nowhere='x')").replace("/(", "("));
+        let path = path.replace("/appRoleAssignments(nowhere='x')", "/appRoleAssignments/x");
+        let body = Some(json!({})).filter(|_| route.method == Method::POST || route.method == Method::PATCH);
+        world.ask(&nothing, route.method.clone(), &path, body.as_ref()).await.is(403);
+        for path in [path, format!("/v1.0/{}", route.template.replace("{}", "nowhere"))] {
+            let reply = world.all(route.method.clone(), &path, body.as_ref()).await;
+            assert!(reply.status.as_u16() < 500, "{} {path}: {}", route.method, reply.body);
+        }
+    }
+}
+
 // directory 9.3
 #[tokio::test]
 async fn each_call_takes_one_of_its_permissions() {

@@ -187,13 +187,39 @@ async fn a_body_that_is_no_json_object_is_refused() {
 }
 
 #[tokio::test]
-async fn every_person_of_the_generator_can_be_provisioned() {
-    let world = World::new();
-    for person in crate::people::People::new(9, "contoso.onmicrosoft.com").take(150) {
-        let mut new = user("x");
-        for (column, value) in crate::people::Person::COLUMNS.iter().zip(person.fields()) {
-            new[*column] = if value.is_empty() { Value::Null } else { value.into() };
+async fn every_person_of_the_example_can_be_provisioned_and_the_mistakes_cannot() {
+    for (file, rows, good) in [("people.csv", 1_000, 1_000), ("people-with-mistakes.csv", 12, 4)] {
+        let world = World::new();
+        let path = format!("{}/../../examples/{file}", env!("CARGO_MANIFEST_DIR"));
+        let text = std::fs::read_to_string(path).unwrap();
+        let mut lines = text.lines();
+        let columns = fields(lines.next().unwrap());
+        let mut statuses = Vec::new();
+        for line in lines {
+            let mut new = user("x");
+            for (column, value) in columns.iter().zip(fields(line)) {
+                new[column] = if value.is_empty() { Value::Null } else { value.into() };
+            }
+            statuses.push(world.post("/v1.0/users", &new).await.status.as_u16());
         }
-        world.post("/v1.0/users", &new).await.is(201);
+        assert_eq!(statuses.len(), rows, "{file}");
+        assert_eq!(statuses.iter().filter(|status| **status == 201).count(), good, "{file}: {statuses:?}");
+        assert!(statuses.iter().all(|status| matches!(status, 201 | 400)), "{file}: {statuses:?}");
     }
+}
+
+/// The fields of one line of CSV.
+fn fields(line: &str) -> Vec<String> {
+    let mut fields = vec![String::new()];
+    let mut is_quoted = false;
+    let mut letters = line.chars().peekable();
+    while let Some(letter) = letters.next() {
+        match letter {
+            '"' if is_quoted && letters.next_if_eq(&'"').is_some() => fields.last_mut().unwrap().push('"'),
+            '"' => is_quoted = !is_quoted,
+            ',' if !is_quoted => fields.push(String::new()),
+            letter => fields.last_mut().unwrap().push(letter),
+        }
+    }
+    fields
 }
