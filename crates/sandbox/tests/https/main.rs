@@ -1,0 +1,57 @@
+//! A sandbox as its clients see it: over HTTPS, with nothing but what its ready file says.
+
+mod identity_platform;
+mod life;
+mod tls;
+
+use std::fs;
+use std::sync::Arc;
+use std::time::{Duration, UNIX_EPOCH};
+
+use reqwest::Certificate;
+use serde_json::Value;
+use unattended_core::{Clock, ManualClock, SystemClock};
+use unattended_sandbox::{Ready, RunningSandbox, Sandbox, SandboxBuilder};
+
+/// A clock that stands at the real time, at which clients take certificates for valid.
+fn clock() -> ManualClock {
+    ManualClock::at(SystemClock.now().duration_since(UNIX_EPOCH).unwrap().as_secs())
+}
+
+fn builder() -> SandboxBuilder {
+    Sandbox::builder().in_memory().clock(Arc::new(clock()))
+}
+
+async fn start() -> RunningSandbox {
+    builder().start().await.unwrap()
+}
+
+/// A client that trusts this sandbox and nobody else.
+fn client(ready: &Ready) -> reqwest::Client {
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let authority = Certificate::from_pem(&fs::read(&ready.ca_file).unwrap()).unwrap();
+    reqwest::Client::builder()
+        .tls_certs_only([authority])
+        .no_proxy()
+        .timeout(Duration::from_secs(20))
+        .build()
+        .unwrap()
+}
+
+/// A token of the administrator's application.
+async fn administrator_token(ready: &Ready) -> Value {
+    let secret = fs::read_to_string(&ready.administrator.secret_file).unwrap();
+    let response = client(ready)
+        .post(format!("{}/{}/oauth2/v2.0/token", ready.authority, ready.tenant_id))
+        .form(&[
+            ("grant_type", "client_credentials"),
+            ("client_id", ready.administrator.client_id.as_str()),
+            ("client_secret", secret.as_str()),
+            ("scope", "https://graph.microsoft.com/.default"),
+        ])
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(response.status(), 200, "{:?}", response.text().await);
+    response.json().await.unwrap()
+}
