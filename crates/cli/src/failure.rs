@@ -158,7 +158,10 @@ pub(crate) fn explain(message: impl Into<String>, error: &(dyn Error + 'static))
         }
     }
     failure.0.exit = class.map_or(Exit::Failed, Exit::from);
-    failure
+    match failure.0.exit {
+        Exit::Unavailable => failure.hint("`unattended doctor` shows how far the network reaches"),
+        _ => failure,
+    }
 }
 
 /// A configuration with mistakes: the whole report, which shows each of them in its place.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tracing::warn;
+use tracing::{debug, warn};
 use unattended_core::{
     Authorization, BoxFuture, ClientId, Clock, Entropy, HttpClient, Scope, SystemClock, SystemEntropy,
     TokenDemand, TokenSource, TokenSourceError,
@@ -241,9 +241,13 @@ impl ScopedToken {
             let exchange = &client.0.exchange;
             let outcome = exchange.acquire(&entry.key, scope.as_str(), claims.as_deref()).await.map(Arc::new);
             let retry_in = outcome.as_ref().err().and_then(|error| retry_in(error, exchange.clock.now()));
-            if let Err(error) = &outcome {
-                let served_until_expiry = entry.kept.load().is_some();
-                warn!(scope = scope.as_str(), codes = ?error.codes(), served_until_expiry, %error, "no new token");
+            match &outcome {
+                // Nobody waits for a renewal, so nobody else would tell.
+                Err(error) if entry.kept.load().is_some() => {
+                    warn!(scope = scope.as_str(), codes = ?error.codes(), %error, "token not renewed");
+                }
+                Err(error) => debug!(scope = scope.as_str(), codes = ?error.codes(), %error, "no token"),
+                Ok(_) => {}
             }
             let keep = |kept: &Arc<_>| entry.kept.store(Some(Arc::clone(kept)));
             entry.flights.land(pilot, outcome, exchange.clock.elapsed(), retry_in, keep);

@@ -63,7 +63,11 @@ pub(crate) fn write_ready_file(path: &Path, ready: &Ready) -> Result<(), Command
 }
 
 pub(crate) fn of_sandbox(error: &SandboxError) -> CommandError {
-    CommandError::new(Exit::Failed, "the sandbox cannot start").caused_by(error)
+    let failure = CommandError::new(Exit::Failed, "the sandbox cannot be used").caused_by(error);
+    match error.remedy() {
+        Some(remedy) => failure.hint(remedy),
+        None => failure,
+    }
 }
 
 fn summary(ready: &Ready) -> String {
