@@ -20,6 +20,8 @@ mod keys;
 mod origin;
 mod response;
 mod scope;
+#[cfg(test)]
+mod tests;
 mod token;
 mod token_request;
 

@@ -67,9 +67,7 @@ async fn idle_connections_do_not_hold_the_shutdown() {
 #[tokio::test]
 async fn the_chain_has_what_strict_clients_look_for() {
     use x509_cert::der::DecodePem;
-    use x509_cert::ext::pkix::{
-        BasicConstraints, KeyUsage, NameConstraints, SubjectKeyIdentifier,
-    };
+    use x509_cert::ext::pkix::{BasicConstraints, KeyUsage, NameConstraints, SubjectKeyIdentifier};
     let sandbox = start().await;
     let pem = std::fs::read(&sandbox.ready().ca_file).unwrap();
     let authority = x509_cert::Certificate::from_pem(&pem).unwrap();
