@@ -18,7 +18,10 @@ pub(crate) fn start(output: &Output) {
     {
         filter.push_str(&format!(",unattended_{part}={level}"));
     }
-    let subscriber =
-        tracing_subscriber::fmt().with_env_filter(EnvFilter::new(filter)).with_writer(std::io::stderr);
+    let colours = anstream::AutoStream::choice(&std::io::stderr()) != anstream::ColorChoice::Never;
+    let subscriber = tracing_subscriber::fmt()
+        .with_env_filter(EnvFilter::new(filter))
+        .with_writer(std::io::stderr)
+        .with_ansi(colours);
     _ = if output.json { subscriber.json().try_init() } else { subscriber.compact().try_init() };
 }
