@@ -166,6 +166,8 @@ mod percent {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn key(property: Option<&str>, value: &str) -> Key {
@@ -182,6 +184,23 @@ mod tests {
         assert_eq!(segments("users/a%2Fb").unwrap()[1], key(None, "a/b"));
         for nonsense in ["/users/%zz", "/users/%4", "/users(x)", "/users/%ff"] {
             assert_eq!(segments(nonsense), None, "{nonsense}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_path_makes_it_panic(path in "\\PC{0,60}", parts in "[/%()'=a2F]{0,40}") {
+            let _ = (segments(&path), segments(&parts));
+        }
+
+        #[test]
+        fn any_key_can_be_named(key in "\\PC{1,30}") {
+            let mut encoded = String::new();
+            for byte in key.replace('\'', "''").bytes() {
+                encoded.push_str(&format!("%{byte:02X}"));
+            }
+            let named = segments(&format!("/users(id='{encoded}')")).unwrap();
+            prop_assert_eq!(&named[1].value, &key);
         }
     }
 }

@@ -85,7 +85,9 @@ impl Directory {
                 let version: String = version.chars().take(60).collect();
                 return Err(Fault::bad_query(format!("Invalid version: {version}")));
             }
-            if !path.trim_matches('/').eq_ignore_ascii_case("$batch") {
+            let is_batch =
+                ["$batch", "%24batch"].iter().any(|name| path.trim_matches('/').eq_ignore_ascii_case(name));
+            if !is_batch {
                 return Ok(self.answer(&request, &caller, &tenant));
             }
             if request.method != Method::POST {

@@ -92,7 +92,7 @@ async fn a_malformed_batch_does_nothing_at_all() {
     world.get("/v1.0/users/ada@contoso.onmicrosoft.com").await.is(404);
     world.get("/v1.0/$batch").await.is(405);
     let twenty: Vec<Value> = (0..20).map(|id| get(&id.to_string())).collect();
-    world.post("/beta/$batch", &json!({ "requests": twenty })).await.is(200);
+    world.post("/beta/%24batch", &json!({ "requests": twenty })).await.is(200);
 }
 
 #[tokio::test]
