@@ -128,20 +128,18 @@ impl Answer {
 pub(super) fn segments(path: &str) -> Option<Vec<Key>> {
     let mut segments = Vec::new();
     for segment in path.split('/').filter(|segment| !segment.is_empty()) {
-        let segment = decoded(segment)?;
-        match segment.strip_suffix(')').and_then(|segment| segment.split_once('(')) {
-            None => segments.push(Key { property: None, value: segment }),
-            Some((set, key)) => {
-                let (property, value) = match key.split_once('=') {
-                    Some((property, value)) if !property.starts_with('\'') => {
-                        (Some(property.to_owned()), value)
-                    }
-                    _ => (None, key),
-                };
-                let value = value.strip_prefix('\'')?.strip_suffix('\'')?.replace("''", "'");
-                segments.extend([Key { property: None, value: set.to_owned() }, Key { property, value }]);
-            }
-        }
+        // Before decoding: an encoded parenthesis is part of a name.
+        let Some((set, key)) = segment.strip_suffix(')').and_then(|segment| segment.split_once('(')) else {
+            segments.push(Key { property: None, value: decoded(segment)? });
+            continue;
+        };
+        let key = decoded(key)?;
+        let (property, value) = match key.split_once('=') {
+            Some((property, value)) if !property.starts_with('\'') => (Some(property.to_owned()), value),
+            _ => (None, key.as_str()),
+        };
+        let value = value.strip_prefix('\'')?.strip_suffix('\'')?.replace("''", "'");
+        segments.extend([Key { property: None, value: decoded(set)? }, Key { property, value }]);
     }
     Some(segments)
 }
@@ -182,6 +180,7 @@ mod tests {
         );
         assert_eq!(segments("/users('o''neil%40a.b')").unwrap()[1], key(None, "o'neil@a.b"));
         assert_eq!(segments("users/a%2Fb").unwrap()[1], key(None, "a/b"));
+        assert_eq!(segments("users/a%28b%29").unwrap()[1], key(None, "a(b)"));
         for nonsense in ["/users/%zz", "/users/%4", "/users(x)", "/users/%ff"] {
             assert_eq!(segments(nonsense), None, "{nonsense}");
         }
