@@ -48,9 +48,10 @@ pub async fn run_scheduled(
 
     let schedules =
         Box::pin(engine.run_schedules(jobs, observer, shutdown.drain.clone(), shutdown.stop.clone()));
-    match select(schedules, Box::pin(shutdown.drain.cancelled())).await {
-        Either::Left(((), _)) => {}
-        Either::Right(((), schedules)) => {
+    // The request is looked at first: idle schedules end in the same moment.
+    match select(Box::pin(shutdown.drain.cancelled()), schedules).await {
+        Either::Right(((), _)) => {}
+        Either::Left(((), schedules)) => {
             info!("draining");
             tell(&[State::Stopping, State::Status("draining: runs stop at their next checkpoint")]);
             schedules.await;

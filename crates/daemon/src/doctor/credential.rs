@@ -17,7 +17,9 @@ pub(super) fn examine(application: &Application, ports: &Ports) -> (Vec<Finding>
     let findings = application.credentials.iter().map(|configured| {
         let finding = match credential::load(application, configured, &*ports.environment) {
             Err(error) => {
-                Finding::failed(CHECK, error.to_string(), super::chain(&error), error.remedy().to_owned())
+                let why = super::causes(&error);
+                let why = why.unwrap_or_else(|| "the application cannot prove with it who it is".to_owned());
+                Finding::failed(CHECK, error.to_string(), why, error.remedy())
             }
             Ok(Loaded::Secret(_)) => Finding::ok(CHECK, "a secret; only its registration knows when it ends"),
             Ok(Loaded::Certificate(certificate)) => validity(

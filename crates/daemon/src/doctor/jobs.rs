@@ -46,7 +46,11 @@ fn examine_one(name: &str, job: &Job, now: SystemTime, suffix: &str) -> Finding 
 
 fn when(job: &Job, now: SystemTime) -> String {
     let Some(schedule) = &job.schedule else { return "runs by name only".to_owned() };
-    let words = schedule.describe();
+    let words = schedule.describe().trim_end_matches('.').to_owned();
+    let words = match words.strip_prefix("At ") {
+        Some(time) => format!("at {time}"),
+        None => words,
+    };
     match schedule.next_after(now).and_then(|next| jiff::Timestamp::try_from(next).ok()) {
         Some(next) => format!("runs {words}; next at {}", next.strftime("%Y-%m-%d %H:%M UTC")),
         None => format!("runs {words}"),

@@ -78,6 +78,14 @@ pub async fn examine(config: &Config, ports: &Ports) -> Vec<Finding> {
 
 /// An error and its causes in one line.
 fn chain(error: &dyn std::error::Error) -> String {
+    match causes(error) {
+        Some(causes) => format!("{error}: {causes}"),
+        None => error.to_string(),
+    }
+}
+
+/// The causes of an error in one line, where the error itself is told beside them.
+fn causes(error: &dyn std::error::Error) -> Option<String> {
     let causes = std::iter::successors(error.source(), |cause| (*cause).source());
-    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+    causes.map(ToString::to_string).reduce(|text, cause| format!("{text}: {cause}"))
 }

@@ -15,7 +15,7 @@ use crate::ports::Ports;
 const CHECK: &str = "network";
 
 pub(super) fn not_set_up(error: &BuildError) -> Finding {
-    let why = super::chain(error);
+    let why = super::causes(error).unwrap_or_else(|| "nothing can be sent without it".to_owned());
     Finding::failed(CHECK, error.to_string(), why, error.remedy().unwrap_or("correct [application]"))
 }
 

@@ -20,7 +20,7 @@ pub(super) async fn examine(config: &Config, http: &Arc<dyn HttpClient>, ports: 
     let client = match assemble::application(&config.application, http, ports) {
         Ok(client) => client,
         Err(error) => {
-            let why = super::chain(&error);
+            let why = super::causes(&error).unwrap_or_else(|| "no token can be asked for".to_owned());
             let fix = error.remedy().unwrap_or("correct [application]").to_owned();
             findings.push(Finding::failed(CHECK, error.to_string(), why, fix));
             return findings;
@@ -31,8 +31,8 @@ pub(super) async fn examine(config: &Config, http: &Arc<dyn HttpClient>, ports: 
             Ok(scoped) => scoped.acquire(Freshness::Cached).await,
             Err(error) => {
                 let fix = error.remedy().unwrap_or("correct `scope`").to_owned();
-                findings
-                    .push(Finding::failed(CHECK, error.to_string(), super::chain(&error), fix).about(name));
+                let why = super::causes(&error).unwrap_or_else(|| "no token can be asked for".to_owned());
+                findings.push(Finding::failed(CHECK, error.to_string(), why, fix).about(name));
                 continue;
             }
         };
@@ -66,7 +66,7 @@ fn refused(error: &unattended_identity::Error) -> Finding {
     let entry = error.codes().iter().find_map(|code| aadsts::find(*code));
     let mut why = match entry {
         Some(entry) => format!("AADSTS{}: {}", entry.code, entry.cause),
-        None => super::chain(error),
+        None => super::causes(error).unwrap_or_else(|| "the server said no more".to_owned()),
     };
     if let Some(id) = error.correlation_id() {
         why.push_str(&format!(" (correlation id {id})"));
