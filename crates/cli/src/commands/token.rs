@@ -23,7 +23,9 @@ pub(crate) async fn run(arguments: &Token, daemon: &Daemon, printer: &Printer) -
         printer.line(token.expose())?;
         return Ok(Exit::Done);
     }
-    let shown = describe(api, &token, SystemClock.now());
+    let mut shown = describe(api, &token, SystemClock.now());
+    // The audience is a GUID where the API takes version 2.0 tokens; its URI tells a person more.
+    shown.insert("resource".to_owned(), scoped.scope().default_resource().into());
     printer.json(&shown)?;
     printer.result(table(&shown))?;
     Ok(Exit::Done)
@@ -82,6 +84,12 @@ fn table(shown: &Map<String, Value>) -> String {
                         roles.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(", ")
                     }
                     ("roles", _) => "none: no application permission has been granted".to_owned(),
+                    ("audience", Some(Value::String(audience))) => match shown.get("resource") {
+                        Some(Value::String(resource)) if resource != audience => {
+                            format!("{audience} ({resource})")
+                        }
+                        _ => audience.clone(),
+                    },
                     ("expires_at", Some(Value::String(at))) => format!("{at} (in {} min)", minutes(shown)),
                     (_, Some(Value::String(text))) => text.clone(),
                     _ => "not told (the token is opaque)".to_owned(),
