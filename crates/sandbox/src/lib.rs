@@ -4,6 +4,20 @@
 //! clients can tell from the cloud is meant to be the same: token requests are authenticated, scopes and permissions
 //! are enforced, errors carry the platform's codes in the platform's shape. Nothing that answers is canned.
 //!
+//! ```no_run
+//! # async fn tenant_for_a_test() -> Result<(), Box<dyn std::error::Error>> {
+//! use unattended_sandbox::Sandbox;
+//!
+//! let sandbox = Sandbox::builder().in_memory().users(100).seed(7).start().await?;
+//! let ready = sandbox.ready();
+//! let token_endpoint = format!("{}/{}/oauth2/v2.0/token", ready.authority, ready.tenant_id);
+//! let trusted = std::fs::read(&ready.ca_file)?;
+//! # let _ = (token_endpoint, trusted);
+//! sandbox.shutdown().await;
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! | module | is |
 //! |---|---|
 //! | `authority` | the identity platform: discovery, keys, token endpoint |
@@ -17,10 +31,12 @@ mod data_directory;
 mod directory;
 mod error;
 pub mod people;
+mod ready;
 mod sandbox;
 mod server;
 mod store;
 mod tls;
 
 pub use error::SandboxError;
-pub use sandbox::{Administrator, Ready, RunningSandbox, Sandbox, SandboxBuilder};
+pub use ready::{Administrator, Ready};
+pub use sandbox::{RunningSandbox, Sandbox, SandboxBuilder};

@@ -8,7 +8,6 @@ use std::sync::Arc;
 
 use axum::Router;
 use rustls::ServerConfig;
-use serde::Serialize;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -19,6 +18,7 @@ use crate::SandboxError;
 use crate::authority::{self, Authority, Origin, SigningKeys, unix_seconds};
 use crate::data_directory::DataDirectory;
 use crate::directory::{self, Directory};
+use crate::ready::{Administrator, Ready};
 use crate::server::Server;
 use crate::store::{GRAPH_APP_ID, Seed, Store, StoreError, Tenant};
 use crate::tls;
@@ -333,34 +333,4 @@ impl fmt::Debug for RunningSandbox {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RunningSandbox").field("ready", &self.ready).finish_non_exhaustive()
     }
-}
-
-/// What a client of a sandbox has to know. Serializes to the object of the ready file.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
-#[non_exhaustive]
-pub struct Ready {
-    /// `https://localhost:PORT`.
-    pub authority: String,
-    /// GUID.
-    pub tenant_id: String,
-    /// The tenant's first domain.
-    pub tenant_domain: String,
-    /// The base URL of the directory API.
-    pub graph: String,
-    /// What the scope of the directory API begins with.
-    pub graph_resource: String,
-    /// The certificate to trust, PEM.
-    pub ca_file: PathBuf,
-    /// The application that registers others and grants them permissions.
-    pub administrator: Administrator,
-}
-
-/// An application that may register applications and grant permissions.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
-#[non_exhaustive]
-pub struct Administrator {
-    /// The application (client) ID.
-    pub client_id: String,
-    /// Holds the client secret; mode 0600.
-    pub secret_file: PathBuf,
 }

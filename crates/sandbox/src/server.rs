@@ -22,8 +22,12 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 use unattended_core::Clock;
 
-/// How long a client may take to agree on TLS, or to send the head of a request.
+/// How long a client may take to agree on TLS.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long a client may take to send the head of a request, the pause since its last one included: longer than client
+/// libraries keep idle connections, so that the server is not the one to close them under a request.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(150);
 
 /// How long requests under way may take to end once the server stops.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
@@ -117,11 +121,7 @@ impl Server {
 
 fn builder() -> auto::Builder<TokioExecutor> {
     let mut builder = auto::Builder::new(TokioExecutor::new());
-    builder
-        .http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HANDSHAKE_TIMEOUT)
-        .max_buf_size(MAX_HEADER_BYTES);
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_buf_size(MAX_HEADER_BYTES);
     builder.http2().timer(TokioTimer::new()).max_header_list_size(MAX_HEADER_BYTES as u32);
     builder
 }
