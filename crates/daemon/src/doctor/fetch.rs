@@ -50,7 +50,16 @@ pub(super) async fn get(url: &str, http: &Arc<dyn HttpClient>, ports: &Ports) ->
         Either::Left((Ok((parts, body, at)), _)) => {
             Ok(Answer { url: url.to_owned(), status: parts.status, headers: parts.headers, body, at })
         }
-        Either::Left((Err(error), _)) => Err(failed(super::chain(&error))),
+        Either::Left((Err(error), _)) => Err(failed(root_cause(&error))),
         Either::Right(_) => Err(failed(format!("no answer within {} s", PATIENCE.as_secs()))),
     }
+}
+
+/// What the operating system or TLS said; the layers above it only say that they failed, too.
+fn root_cause(error: &dyn std::error::Error) -> String {
+    let mut deepest = error;
+    while let Some(cause) = deepest.source() {
+        deepest = cause;
+    }
+    deepest.to_string()
 }

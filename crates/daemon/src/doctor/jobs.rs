@@ -48,6 +48,7 @@ fn when(job: &Job, now: SystemTime) -> String {
     let Some(schedule) = &job.schedule else { return "runs by name only".to_owned() };
     let words = schedule.describe().trim_end_matches('.').to_owned();
     let words = match words.strip_prefix("At ") {
+        Some(time) if time.starts_with("every") => time.to_owned(),
         Some(time) => format!("at {time}"),
         None => words,
     };

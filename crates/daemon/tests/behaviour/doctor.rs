@@ -60,10 +60,10 @@ async fn what_depends_on_a_failure_is_skipped_with_the_reason() {
     let findings = examined(&world).await;
     insta::assert_snapshot!(complaints(&world, &findings), @r"
     Failed network login.microsoftonline.com: not reached
-        why: no connection could be made: dns error: failed to lookup address information
+        why: dns error: failed to lookup address information
         fix: check the name, and that this machine resolves it: `getent hosts login.microsoftonline.com`
     Failed network graph.microsoft.com: not reached
-        why: no connection could be made: dns error: failed to lookup address information
+        why: dns error: failed to lookup address information
         fix: check the name, and that this machine resolves it: `getent hosts graph.microsoft.com`
     Skipped clock -: the authority cannot be reached
     Skipped authority -: the authority cannot be reached
@@ -81,10 +81,10 @@ async fn a_certificate_authority_that_nobody_vouches_for_is_told_from_a_closed_w
     let findings = examined(&world).await;
     insta::assert_snapshot!(complaints(&world, &findings), @r#"
     Failed network login.microsoftonline.com: not reached
-        why: no connection could be made: invalid peer certificate: UnknownIssuer
+        why: invalid peer certificate: UnknownIssuer
         fix: if a proxy re-signs TLS, or login.microsoftonline.com has a CA of its own, write `ca-file = "ca.pem"` in [application]
     Failed network graph.microsoft.com: not reached
-        why: no connection could be made: tcp connect error: timed out
+        why: tcp connect error: timed out
         fix: open the way to graph.microsoft.com, or set HTTPS_PROXY for the daemon
     Skipped clock -: the authority cannot be reached
     Skipped authority -: the authority cannot be reached
@@ -101,7 +101,7 @@ async fn the_proxy_in_the_way_is_named_without_its_password() {
     let findings = examined(&world).await;
     insta::assert_snapshot!(complaints(&world, &findings), @r"
     Failed network graph.microsoft.com: not reached
-        why: no connection could be made: unsuccessful tunnel
+        why: unsuccessful tunnel
         fix: check that http://[redacted]@px01:8080 lets this machine through to graph.microsoft.com
     ");
 }
@@ -331,4 +331,15 @@ fn mistakes_in_the_configuration_are_findings_too() {
     Skipped roles -: the configuration has mistakes
     Skipped job -: the configuration has mistakes
     ");
+}
+
+#[tokio::test]
+async fn a_server_that_is_authority_and_api_at_once_is_reached_once() {
+    let world = World::new();
+    world.change_configuration(
+        "https://graph.microsoft.com/v1.0",
+        "https://login.microsoftonline.com/graph/v1.0",
+    );
+    let findings = examined(&world).await;
+    assert_eq!(findings.iter().filter(|finding| finding.check == "network").count(), 1);
 }
