@@ -14,7 +14,7 @@ fn a_command_that_does_not_exist_is_a_usage_error() {
 #[test]
 fn a_missing_configuration_says_how_to_get_one() {
     let place = Workplace::new();
-    place.run(&["token", "graph"]).expect(78).says(&["unattended.toml", "hint:", "register"]);
+    place.run(&["token", "graph"]).expect(78).says(&["unattended.toml", "unattended register"]);
 }
 
 #[test]

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::support::{Sandbox, Workplace, end, sorted_lines};
 
-const PEOPLE: usize = 2_000;
+const PEOPLE: u32 = 2_000;
 const KILLS: usize = 20;
 
 #[test]
@@ -38,7 +38,11 @@ fn provisioning_that_is_killed_twenty_times_makes_every_person_once() {
             .ndjson();
         let names: BTreeSet<&str> =
             users.iter().map(|user| user["userPrincipalName"].as_str().unwrap()).collect();
-        assert_eq!((users.len(), names.len()), (PEOPLE, PEOPLE), "{moments}, after {kills} kills");
+        assert_eq!(
+            (users.len(), names.len()),
+            (PEOPLE as usize, PEOPLE as usize),
+            "{moments}, after {kills} kills"
+        );
         place.run(&["run", "users-export"]).expect(0);
         assert!(sorted_lines(&place.path("users.ndjson")) == expected, "{moments}, after {kills} kills");
 
@@ -56,7 +60,7 @@ fn an_export_that_is_killed_twenty_times_equals_an_undisturbed_one() {
     place.run(&["run", "users-export"]).expect(0);
     let took = started.elapsed();
     let expected = sorted_lines(&place.path("users.ndjson"));
-    assert_eq!(expected.len(), PEOPLE);
+    assert_eq!(expected.len(), PEOPLE as usize);
 
     let mut moments = Moments::new();
     let mut kills = 0;

@@ -12,6 +12,7 @@ mod leaks;
 mod provision;
 mod quickstart;
 mod register;
+mod schedules;
 mod support;
 mod third_party;
 mod token;

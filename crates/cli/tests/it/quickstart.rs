@@ -3,16 +3,17 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 
 use serde_json::Value;
 
-use crate::support::{Workplace, mode, sorted_lines};
+use crate::support::{Workplace, end, mode, sorted_lines, wait_for_file};
 
 #[test]
 fn a_newcomer_gets_from_nothing_to_an_export_and_a_second_time_nothing_changes() {
     let place = Workplace::new();
     let first = place.run(&["quickstart"]).expect(0);
-    first.says(&["unattended register", "unattended token", "unattended run", "1,000"]);
+    first.says(&["unattended register", "unattended doctor", "unattended token", "unattended run", "1000"]);
 
     let directory = place.path("unattended-quickstart");
     let people = principal_names_of_csv(&directory.join("people.csv"));
@@ -28,6 +29,28 @@ fn a_newcomer_gets_from_nothing_to_an_export_and_a_second_time_nothing_changes()
 
     place.run(&["quickstart"]).expect(0).says(&["nothing"]);
     assert_eq!(sorted_lines(&directory.join("users.ndjson")), exported);
+}
+
+#[test]
+fn the_commands_that_do_it_by_hand_do_it() {
+    let place = Workplace::new();
+    let run = place.run(&["quickstart", "--dir", "."]).expect(0);
+    let by_hand: Vec<Vec<&str>> = run
+        .stdout
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("by hand: unattended "))
+        .map(|command| command.split_whitespace().collect())
+        .collect();
+    assert_eq!(by_hand.len(), 6, "{run}");
+
+    let [start, finite @ .., scheduled] = by_hand.as_slice() else { panic!("{run}") };
+    let mut sandbox = place.command(start).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    wait_for_file(&place.path("sandbox.json"), &mut sandbox, &place.path("no log"));
+    for command in finite {
+        place.run(command).expect(0);
+    }
+    assert_eq!(*scheduled, ["run"]);
+    end(&mut sandbox);
 }
 
 #[test]

@@ -63,7 +63,8 @@ fn without_an_administrators_consent_the_api_refuses_and_says_whom_to_ask() {
     let sandbox = Sandbox::in_memory();
     let place = Workplace::new();
     place.register(&sandbox, &["--certificate", "new"]).expect(0);
-    place.run(&["call", "graph", "GET", "/users"]).expect(77).says(&["hint:", "consent"]);
+    place.run(&["call", "graph", "GET", "/users"]).expect(77).says(&["hint:", "unattended doctor"]);
+    place.run(&["doctor"]).expect(77).says(&["User.ReadWrite.All", "consent"]);
 
     place.register(&sandbox, &["--certificate", "new", "--grant-admin-consent"]).expect(0);
     place.run(&["call", "graph", "GET", "/users"]).expect(0);

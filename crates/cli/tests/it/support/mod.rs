@@ -32,6 +32,16 @@ pub(crate) fn wait_for_file(path: &Path, process: &mut Child, log: &Path) -> Str
     }
 }
 
+/// Waits until something has happened, and fails the test if it does not.
+#[track_caller]
+pub(crate) fn wait_until(mut happened: impl FnMut() -> bool) {
+    let started = Instant::now();
+    while !happened() {
+        assert!(started.elapsed() < PATIENCE, "it did not happen within {PATIENCE:?}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
 /// Ends a process that a test started, and leaves no zombie.
 pub(crate) fn end(process: &mut Child) {
     // It may have ended by itself, which is as good.

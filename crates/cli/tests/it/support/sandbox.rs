@@ -85,7 +85,12 @@ impl Sandbox {
 }
 
 impl Drop for Sandbox {
+    #[expect(clippy::print_stderr, reason = "a test that fails shows what the other side has to say")]
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            let log = std::fs::read_to_string(self.directory.path().join("sandbox.log")).unwrap_or_default();
+            eprintln!("--- the sandbox (ended: {:?})\n{log}", self.process.try_wait());
+        }
         self.stop();
     }
 }

@@ -48,7 +48,7 @@ impl Workplace {
     }
 
     /// Adds the jobs `people` and `users-export`, and this many people for the first.
-    pub(crate) fn with_jobs(self, sandbox: &Sandbox, people: usize) -> Self {
+    pub(crate) fn with_jobs(self, sandbox: &Sandbox, people: u32) -> Self {
         self.append_config(JOBS);
         let file = fs::File::create(self.path("people.csv")).unwrap();
         unattended_sandbox::people::write_csv(7, people, sandbox.ready("tenant_domain"), file).unwrap();

@@ -49,19 +49,21 @@ fn a_token_is_acquired_with_a_secret_in_the_body() {
 }
 
 #[test]
-fn a_resource_that_the_authority_does_not_know_is_a_refusal_in_its_own_words() {
+fn a_resource_that_the_authority_does_not_know_is_a_configuration_error_with_its_code() {
     let (authority, place) = start();
     configure(&place, &authority, "certificate-client", r#"certificate = "file:client.pem""#, "");
     place.edit_config(RESOURCE, "https://other.example.test");
-    place.run(&["token", "things"]).expect(77).says(&["invalid_target"]);
+    let failure = place.run(&["--json", "token", "things"]).expect(78).json();
+    assert_eq!(failure["error"]["oauth_error"], "invalid_target", "{failure}");
 }
 
 #[test]
-fn a_wrong_secret_is_a_refusal() {
+fn a_wrong_secret_is_a_refusal_with_its_code() {
     let (authority, place) = start();
     configure(&place, &authority, "basic-client", r#"secret = "file:secret""#, "");
     fs::write(place.path("secret"), "another").unwrap();
-    place.run(&["token", "things"]).expect(77).says(&["invalid_client"]);
+    let failure = place.run(&["--json", "token", "things"]).expect(77).json();
+    assert_eq!(failure["error"]["oauth_error"], "invalid_client", "{failure}");
 }
 
 /// A running oidc-provider; it ends with its value.
