@@ -5,7 +5,7 @@ use std::process::Command;
 
 /// The tiers, lowest first; within a tier a crate may stand on those before it.
 const TIERS: [(&str, &[&str]); 4] = [
-    ("base", &["unattended-core", "unattended-transport"]),
+    ("base", &["unattended-core", "unattended-files", "unattended-transport"]),
     ("library", &["unattended-identity", "unattended-webapi", "unattended-protect"]),
     ("service", &["unattended-registration", "unattended-jobs", "unattended-sandbox"]),
     ("program", &["unattended-daemon", "unattended"]),

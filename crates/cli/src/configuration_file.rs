@@ -142,7 +142,7 @@ impl ConfigurationFile {
 
     /// A path as it is written into the file: from the file's directory if it is below it, so that both can move.
     fn relative(&self, path: &Path) -> String {
-        let base = files::absolute(files::directory_of(&self.path));
+        let base = files::absolute(unattended_files::directory_of(&self.path));
         let path = files::absolute(path);
         path.strip_prefix(&base).unwrap_or(&path).to_string_lossy().into_owned()
     }

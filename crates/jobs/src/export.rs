@@ -12,11 +12,11 @@ use serde::{Deserialize, Serialize};
 use unattended_webapi::{self as webapi, Page, Pages};
 
 use crate::error::JobError;
-use crate::files;
 use crate::job::Export;
 use crate::observer::{Event, Phase};
 use crate::report::{Outcome, Report};
 use crate::run::{Ending, RunContext};
+use unattended_files as files;
 
 /// Where an export stands.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]

@@ -15,7 +15,6 @@
 mod engine;
 mod error;
 mod export;
-mod files;
 mod job;
 mod millis;
 mod observer;

@@ -6,8 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-
-use crate::files;
+use unattended_files as files;
 
 /// A row that was left out.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]

@@ -1,10 +1,11 @@
 //! Where a sandbox lives: one directory, one sandbox at a time.
 
-use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
-use std::io::{self, Write};
+use std::fs::{self, DirBuilder, File, TryLockError};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use unattended_core::Entropy;
+use unattended_files as files;
 
 use crate::SandboxError;
 
@@ -39,9 +40,7 @@ impl DataDirectory {
     /// # Errors
     /// It cannot be made or written, or another sandbox holds it.
     pub(crate) fn hold(path: &Path) -> Result<Self, SandboxError> {
-        private_directory()
-            .recursive(true)
-            .create(path)
+        files::create_private_directory(path)
             .map_err(|error| SandboxError::file("create the directory", path, error))?;
         let path =
             path.canonicalize().map_err(|error| SandboxError::file("find the directory", path, error))?;
@@ -79,18 +78,8 @@ impl DataDirectory {
 
     /// Writes a file with mode 0600: all of it, or the old one stays.
     pub(crate) fn write(&self, name: &str, content: &[u8]) -> Result<(), SandboxError> {
-        let (path, draft) = (self.file(name), self.file(&format!("{name}.new")));
-        let write = || {
-            match fs::remove_file(&draft) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-                _ => {}
-            }
-            let mut file = private_file().create_new(true).open(&draft)?;
-            file.write_all(content)?;
-            file.sync_all()?;
-            fs::rename(&draft, &path)
-        };
-        write().map_err(|error| SandboxError::file("write", &path, error))
+        let path = self.file(name);
+        files::write_private(&path, content).map_err(|error| SandboxError::file("write", &path, error))
     }
 
     /// Removes everything that a sandbox made here, and nothing else.
@@ -120,7 +109,7 @@ impl Drop for DataDirectory {
 fn lock(directory: &Path) -> Result<File, SandboxError> {
     let path = directory.join(LOCK);
     let failed = |error| SandboxError::file("write", &path, error);
-    let file = private_file().create(true).truncate(false).open(&path).map_err(failed)?;
+    let file = files::open_private(&path).map_err(failed)?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(SandboxError::held(directory)),
@@ -134,14 +123,6 @@ fn private_directory() -> DirBuilder {
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
     builder
-}
-
-fn private_file() -> OpenOptions {
-    let mut options = OpenOptions::new();
-    options.write(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options
 }
 
 #[cfg(test)]

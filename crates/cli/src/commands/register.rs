@@ -104,7 +104,7 @@ pub(crate) async fn enrol(
     file: &mut ConfigurationFile,
 ) -> Result<Enrolled, CommandError> {
     let Enrolment { name, roles, credential, grant_admin_consent } = enrolment;
-    let beside = files::directory_of(file.path()).to_owned();
+    let beside = unattended_files::directory_of(file.path()).to_owned();
     let (new_credential, credential_file) = prepare(*credential, name, &beside)?;
     let mut request = RegistrationRequest {
         display_name: (*name).to_owned(),

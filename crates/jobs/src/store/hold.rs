@@ -7,7 +7,7 @@ use std::io::{Read as _, Seek as _, Write as _};
 use std::path::Path;
 
 use super::{JobKey, StoreError};
-use crate::files;
+use unattended_files as files;
 
 /// Held for as long as a job runs; given up by dropping it, and by the operating system when the process dies.
 pub struct Hold(#[expect(dead_code, reason = "its drop is its use")] Box<dyn Any + Send + Sync>);

@@ -1,12 +1,12 @@
 //! One writer, a few readers.
 
-use std::fs::{DirBuilder, OpenOptions};
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
+use unattended_files as files;
 
 use super::{StoreError, schema};
 
@@ -95,18 +95,8 @@ fn configure(connection: &Connection) -> rusqlite::Result<()> {
 
 /// SQLite gives its WAL files the mode of the database, so that this one decides all three.
 fn make_private_file(path: &Path) -> std::io::Result<()> {
-    let mut directories = DirBuilder::new();
-    let mut file = OpenOptions::new();
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-        directories.mode(0o700);
-        file.mode(0o600);
-    }
-    if let Some(directory) = path.parent().filter(|directory| !directory.as_os_str().is_empty()) {
-        directories.recursive(true).create(directory)?;
-    }
-    file.write(true).create(true).truncate(false).open(path).map(drop)
+    files::create_private_directory(files::directory_of(path))?;
+    files::open_private(path).map(drop)
 }
 
 /// A panic while the lock was held left no half transaction behind: it was rolled back when it was dropped.

@@ -12,6 +12,7 @@ use std::time::{Duration, SystemTime};
 use futures_util::FutureExt as _;
 use rusqlite::{Connection, OptionalExtension as _, Row, named_params};
 use unattended_core::BoxFuture;
+use unattended_files as files;
 
 use self::statements::{
     check_fence, claim_run, clear_checkpoint, fenced, insert_at_or_after, journal_entry, note_progress,
@@ -22,7 +23,7 @@ use super::{
     Answer, Claim, Claimed, End, Hold, Intent, JobKey, JournalEntry, Lease, Operation, Pending, RunRecord,
     Store, StoreError,
 };
-use crate::{files, millis};
+use crate::millis;
 
 /// How long finished runs and their journals are kept.
 const RETENTION: Duration = Duration::from_secs(90 * 24 * 60 * 60);
