@@ -5,8 +5,6 @@ use std::fs;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
-
 use crate::support::{Sandbox, Workplace, end, sorted_lines};
 
 const PEOPLE: u32 = 2_000;
@@ -23,14 +21,15 @@ fn provisioning_that_is_killed_twenty_times_makes_every_person_once() {
     drop(undisturbed_sandbox);
 
     let mut moments = Moments::new();
-    let mut kills = 0;
+    let (mut kills, mut resumed) = (0, 0);
     while kills < KILLS {
         // A tenant that is complete has nothing left to disturb.
         let (sandbox, place) = tenant();
         while kills < KILLS && killed(&place, "people", moments.within(took / 6)) {
             kills += 1;
         }
-        place.run(&["run", "people"]).expect(0);
+        let report = place.run(&["--json", "run", "people"]).expect(0).json();
+        resumed += usize::from(report["resumed"] == true);
 
         let users = place
             .run(&["call", "graph", "GET", "/users?$select=userPrincipalName", "--all"])
@@ -50,6 +49,7 @@ fn provisioning_that_is_killed_twenty_times_makes_every_person_once() {
         assert_eq!((&again["created"], &again["updated"]), (&0.into(), &0.into()), "{moments}: {again}");
         drop(sandbox);
     }
+    assert!(resumed > 0, "{moments}: no kill met a run at work");
 }
 
 #[test]
@@ -63,16 +63,18 @@ fn an_export_that_is_killed_twenty_times_equals_an_undisturbed_one() {
     assert_eq!(expected.len(), PEOPLE as usize);
 
     let mut moments = Moments::new();
-    let mut kills = 0;
+    let (mut kills, mut resumed) = (0, 0);
     while kills < KILLS {
         fs::remove_file(place.path("users.ndjson")).unwrap();
         while kills < KILLS && killed(&place, "users-export", moments.within(took)) {
             kills += 1;
         }
-        let report: Value = place.run(&["--json", "run", "users-export"]).expect(0).json();
+        let report = place.run(&["--json", "run", "users-export"]).expect(0).json();
+        resumed += usize::from(report["resumed"] == true);
         assert_eq!(report["outcome"], "done", "{moments}: {report}");
         assert!(sorted_lines(&place.path("users.ndjson")) == expected, "{moments}, after {kills} kills");
     }
+    assert!(resumed > 0, "{moments}: no kill met a run at work");
 }
 
 /// A tenant in files with a daemon registered in it, and the people it shall have.
