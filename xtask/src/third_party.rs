@@ -57,10 +57,16 @@ pub(crate) fn report(project: &Project, missing: &[Missing]) -> Outcome {
         return Outcome::Failed(format!("CI is set, so nothing may be left out\n{}", reasons.join("\n")));
     }
     let line = |missing: &Missing| {
-        let why = missing.why.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("unknown").trim();
-        format!("{} packages not available ({why}): {} not run", missing.name, missing.tests)
+        format!("no {} packages ({}), so not run: {}", missing.name, gist(&missing.why), missing.tests)
     };
     Outcome::Passed(missing.iter().map(line).collect::<Vec<_>>().join("; "))
+}
+
+/// The line of an output that tells most.
+fn gist(output: &str) -> &str {
+    let mut lines = output.lines().map(str::trim).filter(|line| !line.is_empty());
+    let last = lines.clone().next_back();
+    lines.find(|line| line.to_lowercase().contains("error")).or(last).unwrap_or("no reason given")
 }
 
 fn python(project: &Project) -> Result<(), String> {
