@@ -28,7 +28,7 @@ const STRANGERS: [(&str, &[&str]); 4] = [
 ];
 
 /// Crates under `unattended-identity`, itself and build dependencies included, on Linux x86-64.
-const IDENTITY_CEILING: usize = 64;
+const IDENTITY_CEILING: usize = 57;
 
 #[test]
 fn every_crate_has_a_tier() {

@@ -12,6 +12,7 @@ mod leaks;
 mod provision;
 mod quickstart;
 mod register;
+mod sandbox;
 mod schedules;
 mod support;
 mod third_party;

@@ -13,6 +13,7 @@ use super::{end, wait_for_file};
 pub(crate) struct Sandbox {
     process: Child,
     directory: TempDir,
+    options: Vec<String>,
     ready: Value,
 }
 
@@ -33,24 +34,17 @@ impl Sandbox {
 
     fn start(options: impl FnOnce(&Path) -> Vec<String>) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let ready_file = directory.path().join("ready.json");
-        let log = directory.path().join("sandbox.log");
-        let output = File::create(&log).unwrap();
-        let mut process = Command::new(env!("CARGO_BIN_EXE_unattended"))
-            .args(["sandbox", "start", "--ready-file"])
-            .arg(&ready_file)
-            .args(options(directory.path()))
-            .current_dir(directory.path())
-            // A killed process leaves its temporary files; here they go with the rest.
-            .env("TMPDIR", directory.path())
-            .stdin(Stdio::null())
-            .stdout(output.try_clone().unwrap())
-            .stderr(output)
-            .spawn()
-            .unwrap();
-        let ready = wait_for_file(&ready_file, &mut process, &log);
-        let ready = serde_json::from_str(&ready).unwrap();
-        Self { process, directory, ready }
+        let options = options(directory.path());
+        let (process, ready) = serve(directory.path(), &options);
+        Self { process, directory, options, ready }
+    }
+
+    /// Kills the process and starts another one on the same data.
+    pub(crate) fn restart(&mut self) {
+        self.stop();
+        // One that was killed had no time to take it away.
+        let _ = std::fs::remove_file(self.ready_file());
+        (self.process, self.ready) = serve(self.directory.path(), &self.options);
     }
 
     /// Ends the process and keeps its files.
@@ -82,6 +76,32 @@ impl Sandbox {
     pub(crate) fn directory(&self) -> &Path {
         self.directory.path()
     }
+
+    /// The folder of the data of a tenant in files.
+    pub(crate) fn data(&self) -> PathBuf {
+        self.directory.path().join("data")
+    }
+}
+
+/// Starts a sandbox, and waits until it accepts connections.
+fn serve(directory: &Path, options: &[String]) -> (Child, Value) {
+    let ready_file = directory.join("ready.json");
+    let log = directory.join("sandbox.log");
+    let output = File::create(&log).unwrap();
+    let mut process = Command::new(env!("CARGO_BIN_EXE_unattended"))
+        .args(["sandbox", "start", "--ready-file"])
+        .arg(&ready_file)
+        .args(options)
+        .current_dir(directory)
+        // A killed process leaves its temporary files; here they go with the rest.
+        .env("TMPDIR", directory)
+        .stdin(Stdio::null())
+        .stdout(output.try_clone().unwrap())
+        .stderr(output)
+        .spawn()
+        .unwrap();
+    let ready = wait_for_file(&ready_file, &mut process, &log);
+    (process, serde_json::from_str(&ready).unwrap())
 }
 
 impl Drop for Sandbox {
