@@ -36,7 +36,7 @@ impl Progress {
         let took = duration(started.elapsed());
         self.run += 1;
         match outcome {
-            Outcome::Passed(note) => println!("ok      {took:>10}  {note}"),
+            Outcome::Passed(note) => println!("{}", format!("ok      {took:>10}  {note}").trim_end()),
             Outcome::Failed(why) => {
                 self.failed.push(name);
                 println!("FAILED  {took:>10}\n\n{}\n", why.trim_end());
