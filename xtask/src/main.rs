@@ -1,5 +1,6 @@
 //! The project's own chores: `cargo xtask test` is everything that must hold before a change lands.
 
+mod generate;
 mod policy;
 mod progress;
 mod project;
@@ -18,6 +19,7 @@ Usage: cargo xtask COMMAND
 Commands:
   test         Check format, policy and lints, run every test, the doc tests and the documentation build
   third-party  Install what the third-party tests need, so that `cargo test` alone can run them
+  generate     Write the pages of the documentation that are made from the program
 
 Python packages go to a private virtual environment and npm packages to a private folder, both in the target
 directory. What cannot be had is said in one line, with the tests that are not run for it; with CI set in the
@@ -33,6 +35,7 @@ fn main() -> ExitCode {
             Ok(true)
         }
         ["test"] => Project::locate().and_then(|project| test::run(&project)),
+        ["generate"] => Project::locate().and_then(|project| generate::run(&project)),
         ["third-party"] => Project::locate().map(|project| third_party::run(&project)),
         _ => {
             eprint!("error: no such command: {}\n\n{HELP}", arguments.join(" "));

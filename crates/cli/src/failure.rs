@@ -201,11 +201,13 @@ fn of_web_api(mut failure: CommandError, error: &unattended_webapi::Error) -> Co
     if let Some(status) = error.status() {
         failure = failure.detail("status", status.as_u16());
     }
-    if error.needs_administrator() || error.is_unauthorized() {
-        failure =
-            failure.hint("`unattended doctor` compares the roles in the token with those that the API needs");
+    if error.needs_administrator() {
+        failure.hint("an administrator has to grant the application permission; `unattended doctor` shows which is missing")
+    } else if error.is_unauthorized() {
+        failure.hint("`unattended doctor` shows what is in the token and whether the clock is right")
+    } else {
+        failure
     }
-    failure
 }
 
 impl From<std::io::Error> for CommandError {

@@ -90,6 +90,10 @@ impl Error {
             Some(OAuthError { error, description, .. }) if description.is_empty() => {
                 format!("the token endpoint refused with {error}")
             }
+            // An AADSTS number tells more than the OAuth code; without one the code is what documentation is found by.
+            Some(OAuthError { error, description, codes, .. }) if codes.is_empty() => {
+                format!("{error}: {}", first_sentence(description))
+            }
             Some(OAuthError { description, .. }) => first_sentence(description).to_owned(),
             None if kind == ErrorKind::Throttled => {
                 format!("the token endpoint asks for patience (HTTP {status})")

@@ -1,0 +1,22 @@
+//! The pages of the documentation that are made from the program. A test fails when one is out of date.
+
+use crate::project::Project;
+
+const PAGES: [(&str, &str); 1] = [("reference", "docs/reference/command-line.md")];
+
+pub(crate) fn run(project: &Project) -> Result<bool, String> {
+    for (verb, page) in PAGES {
+        let output = project
+            .cargo(["run", "--quiet", "--locked", "--package", "unattended", "--", verb])
+            .output()
+            .map_err(|error| format!("cannot start cargo: {error}"))?;
+        if !output.status.success() {
+            return Err(format!("`unattended {verb}` failed:\n{}", String::from_utf8_lossy(&output.stderr)));
+        }
+        let path = project.root().join(page);
+        std::fs::write(&path, output.stdout)
+            .map_err(|error| format!("{} cannot be written: {error}", path.display()))?;
+        println!("{page}");
+    }
+    Ok(true)
+}
