@@ -15,7 +15,9 @@ pub struct Caller {
     pub(crate) roles: Vec<String>,
     pub(crate) version: TokenVersion,
     pub(crate) credential: CredentialStrength,
+    pub(crate) not_before: Option<SystemTime>,
     pub(crate) expires_at: SystemTime,
+    pub(crate) capabilities: Vec<String>,
     pub(crate) token_id: Option<String>,
 }
 
@@ -101,6 +103,19 @@ impl Caller {
     #[must_use]
     pub fn credential_strength(&self) -> CredentialStrength {
         self.credential
+    }
+
+    /// When the token begins: `nbf`, else `iat`. What happened to the caller later, it does not know of.
+    #[must_use]
+    pub fn not_before(&self) -> Option<SystemTime> {
+        self.not_before
+    }
+
+    /// Whether the caller understands a claims challenge in the answer of an API (`xms_cc` holds `cp1`). Only such a
+    /// caller may be challenged, and it may hold its token for a day.
+    #[must_use]
+    pub fn understands_claims_challenges(&self) -> bool {
+        self.capabilities.iter().any(|capability| capability.eq_ignore_ascii_case("cp1"))
     }
 
     /// When the token ends: `exp`.

@@ -22,6 +22,7 @@ pub(crate) struct Claims {
     pub(crate) aud: Audience,
     pub(crate) exp: f64,
     pub(crate) nbf: Option<f64>,
+    pub(crate) iat: Option<f64>,
     pub(crate) tid: Option<String>,
     pub(crate) oid: Option<String>,
     pub(crate) sub: Option<String>,
@@ -36,6 +37,8 @@ pub(crate) struct Claims {
     pub(crate) ver: Option<String>,
     pub(crate) uti: Option<String>,
     pub(crate) jti: Option<String>,
+    #[serde(default)]
+    pub(crate) xms_cc: Vec<String>,
 }
 
 /// One audience or several (RFC 7519 section 4.1.3).

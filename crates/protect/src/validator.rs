@@ -29,15 +29,32 @@ const ALGORITHMS: [Algorithm; 3] = [Algorithm::RS256, Algorithm::PS256, Algorith
 pub struct Validator {
     issuers: Vec<String>,
     audiences: Vec<String>,
-    tenants: Vec<TenantId>,
+    tenants: Tenants,
     keys: Arc<dyn KeySource>,
+}
+
+/// Whose tokens are accepted.
+#[derive(Clone, Debug)]
+enum Tenants {
+    Listed(Vec<TenantId>),
+    Any,
+}
+
+impl Tenants {
+    fn contains(&self, tenant: &TenantId) -> bool {
+        match self {
+            Self::Listed(tenants) => tenants.contains(tenant),
+            Self::Any => true,
+        }
+    }
 }
 
 impl Validator {
     /// What to accept: at least one issuer, audience and tenant, and the keys.
     #[must_use]
     pub fn builder() -> ValidatorBuilder {
-        ValidatorBuilder { issuers: Vec::new(), audiences: Vec::new(), tenants: Vec::new(), keys: None }
+        let tenants = Tenants::Listed(Vec::new());
+        ValidatorBuilder { issuers: Vec::new(), audiences: Vec::new(), tenants, keys: None }
     }
 
     /// Judges the `Authorization` header of a request that arrived at `now`.
@@ -183,7 +200,9 @@ fn caller(claims: Claims, tenant_id: TenantId) -> Result<Caller, Rejection> {
         roles: claims.roles,
         version: if claims.ver.as_deref() == Some("1.0") { TokenVersion::V1 } else { TokenVersion::V2 },
         credential,
+        not_before: claims.nbf.or(claims.iat).and_then(numeric_date),
         expires_at: numeric_date(claims.exp).unwrap_or(SystemTime::UNIX_EPOCH),
+        capabilities: claims.xms_cc,
         token_id: claims.uti.or(claims.jti),
     })
 }
@@ -193,7 +212,7 @@ fn caller(claims: Claims, tenant_id: TenantId) -> Result<Caller, Rejection> {
 pub struct ValidatorBuilder {
     issuers: Vec<String>,
     audiences: Vec<String>,
-    tenants: Vec<TenantId>,
+    tenants: Tenants,
     keys: Option<Arc<dyn KeySource>>,
 }
 
@@ -217,7 +236,18 @@ impl ValidatorBuilder {
     /// Accepts tokens of a tenant, named by its GUID as `tid` names it. May be repeated.
     #[must_use]
     pub fn tenant(mut self, tenant: TenantId) -> Self {
-        self.tenants.push(tenant);
+        match &mut self.tenants {
+            Tenants::Listed(tenants) => tenants.push(tenant),
+            Tenants::Any => {}
+        }
+        self
+    }
+
+    /// Accepts tokens of every tenant that the issuer signs for, as an API does that serves many: which of them it
+    /// serves is then its own decision, by [`Caller::tenant_id`].
+    #[must_use]
+    pub fn any_tenant(mut self) -> Self {
+        self.tenants = Tenants::Any;
         self
     }
 
@@ -237,7 +267,7 @@ impl ValidatorBuilder {
         match self {
             Self { ref issuers, .. } if issuers.is_empty() => missing("issuer"),
             Self { ref audiences, .. } if audiences.is_empty() => missing("audience"),
-            Self { ref tenants, .. } if tenants.is_empty() => missing("tenant"),
+            Self { tenants: Tenants::Listed(ref tenants), .. } if tenants.is_empty() => missing("tenant"),
             Self { keys: None, .. } => missing("source of keys"),
             Self { issuers, audiences, tenants, keys: Some(keys) } => {
                 Ok(Validator { issuers, audiences, tenants, keys })

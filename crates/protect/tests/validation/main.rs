@@ -91,6 +91,39 @@ fn a_version_1_token_names_its_caller() {
     assert_eq!(caller.client_id().as_str(), "22222222-2222-2222-2222-222222222222");
 }
 
+// CAE: only a client that said so is challenged
+#[test]
+fn a_caller_says_whether_it_understands_claims_challenges_and_since_when_its_token_counts() {
+    let caller = offer_claims(json!({ "xms_cc": ["CP1"] })).unwrap();
+    assert!(caller.understands_claims_challenges());
+    assert_eq!(caller.not_before(), Some(at(NOW - 300)));
+    let caller = offer_claims(json!({ "xms_cc": ["protapp"], "nbf": null, "iat": null })).unwrap();
+    assert!(!caller.understands_claims_challenges());
+    assert_eq!(caller.not_before(), None);
+}
+
+#[test]
+fn an_api_for_many_tenants_still_binds_the_issuer_to_the_tenant_of_the_token() {
+    const OTHER: &str = "99999999-9999-4999-8999-999999999999";
+    let validator = Validator::builder()
+        .issuer("https://login.example/{tenantid}/v2.0")
+        .audience(API)
+        .any_tenant()
+        .keys(ISSUER.keys())
+        .build()
+        .unwrap();
+    let offer = |changes: Value| {
+        let mut headers = HeaderMap::new();
+        let token = ISSUER.sign(&with(changes));
+        headers.insert(AUTHORIZATION, format!("Bearer {token}").parse().unwrap());
+        validator.validate(&headers, at(NOW)).map_err(|rejection| rejection.kind())
+    };
+    let own = json!({ "tid": OTHER, "iss": format!("https://login.example/{OTHER}/v2.0") });
+    assert_eq!(offer(own).unwrap().tenant_id().as_str(), OTHER);
+    assert_eq!(offer(json!({ "tid": OTHER })).unwrap_err(), RejectionKind::WrongIssuer);
+    assert_eq!(offer(json!({ "tid": null })).unwrap_err(), RejectionKind::WrongIssuer);
+}
+
 #[test]
 fn rsa_pss_is_accepted_where_rsa_pkcs1_is() {
     assert!(offer(&ISSUER.sign_with_pss(&v2_claims())).is_ok());
