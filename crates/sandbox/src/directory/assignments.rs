@@ -93,10 +93,9 @@ impl Side {
                 return Err(Fault::bad_request("Permission being assigned was not found on application"));
             }
             let entropy = &*call.directory.entropy;
-            let document = assignments::document(&client, &resource, &role, call.now, entropy);
-            let inserted = objects::insert(transaction, Table::AppRoleAssignments, tenant, &document);
-            match inserted {
-                Ok(()) => Ok((principal, document)),
+            let granted = assignments::grant(transaction, &client, &resource, &role, call.now, entropy);
+            match granted {
+                Ok(document) => Ok((principal, document)),
                 Err(error) if error.is_conflict() => {
                     Err(Fault::bad_request("Permission being assigned already exists on the object"))
                 }

@@ -2,14 +2,14 @@
 
 use axum::http::StatusCode;
 use rusqlite::Connection;
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 
 use super::body::{invalid, merge, properties, require};
 use super::collection::{Collection, named};
 use super::exchange::{Answer, Call};
 use super::fault::Fault;
 use super::schema::SERVICE_PRINCIPAL;
-use crate::store::{Application, Object, StoreError, Table, objects, principals, timestamp};
+use crate::store::{Object, StoreError, Table, objects, principals};
 
 pub(super) fn list(call: &Call<'_>) -> Result<Answer, Fault> {
     Collection::of(&SERVICE_PRINCIPAL).list(call)
@@ -26,12 +26,14 @@ pub(super) fn get(call: &Call<'_>) -> Result<Answer, Fault> {
 
 /// Makes what stands for an application in this tenant: one of its own, or one of another tenant that serves many.
 pub(super) fn create(call: &Call<'_>) -> Result<Answer, Fault> {
-    let wish = properties(call, &SERVICE_PRINCIPAL)?;
+    let mut wish = properties(call, &SERVICE_PRINCIPAL)?;
     require(&wish, &SERVICE_PRINCIPAL, "appId")?;
     let app_id = wish["appId"].as_str().unwrap_or_default().to_ascii_lowercase();
-    let application = call.directory.store.application_by_app_id(&app_id)?.filter(|application| {
-        application.tenant_id == call.tenant.id || application.sign_in_audience() != "AzureADMyOrg"
-    });
+    let application = call
+        .directory
+        .store
+        .application_by_app_id(&app_id)?
+        .filter(|application| application.serves(&call.tenant.id));
     let Some(application) = application else {
         return Err(Fault::new(
             StatusCode::BAD_REQUEST,
@@ -45,13 +47,10 @@ pub(super) fn create(call: &Call<'_>) -> Result<Answer, Fault> {
     if call.own_objects_only && !is_own {
         return Err(Fault::denied());
     }
-    let mut document = defaults(&application);
+    let mut document = principals::document(&application, call.directory.entropy.uuid(), call.now);
+    wish.remove("appId");
     merge(&mut document, wish);
-    copy(&application.object, &mut document);
-    document.insert("id".into(), call.directory.entropy.uuid().into());
-    document.insert("appId".into(), application.app_id().into());
     document.insert("createdByAppId".into(), call.caller.client_id().as_str().into());
-    document.insert("createdDateTime".into(), timestamp(call.now).into());
     call.directory.store.write(|transaction| {
         let tenant = &call.tenant.id;
         if principals::find(transaction, tenant, "app_id", &app_id)?.is_some() {
@@ -105,7 +104,7 @@ pub(super) fn follow(connection: &Connection, call: &Call<'_>, application: &Obj
     let tenant = &call.tenant.id;
     let app_id = application.text("appId");
     let Some(mut principal) = principals::find(connection, tenant, "app_id", app_id)? else { return Ok(()) };
-    copy(application, &mut principal.object.document);
+    principals::copy(application, &mut principal.object.document);
     let version = principals::access_token_version(&application.document);
     principals::replace(connection, tenant, &principal.object.document, version).map_err(conflict)
 }
@@ -116,30 +115,6 @@ fn find_writable(connection: &Connection, call: &Call<'_>) -> Result<Object, Fau
         return Err(Fault::denied());
     }
     Ok(principal)
-}
-
-fn defaults(application: &Application) -> Map<String, Value> {
-    let properties = [
-        ("accountEnabled", json!(true)),
-        ("appOwnerOrganizationId", json!(application.tenant_id)),
-        ("appRoleAssignmentRequired", json!(false)),
-        ("servicePrincipalType", json!("Application")),
-        ("tags", json!([])),
-    ];
-    properties.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
-}
-
-/// What a service principal takes from its application.
-fn copy(application: &Object, principal: &mut Map<String, Value>) {
-    let name = application.text("displayName");
-    let mut names = vec![json!(application.text("appId"))];
-    let uris = application.document.get("identifierUris").and_then(Value::as_array);
-    names.extend(uris.into_iter().flatten().cloned());
-    principal.insert("appDisplayName".into(), name.into());
-    principal.insert("displayName".into(), name.into());
-    principal.insert("servicePrincipalNames".into(), names.into());
-    principal.insert("signInAudience".into(), application.text("signInAudience").into());
-    principal.insert("appRoles".into(), application.document.get("appRoles").cloned().unwrap_or_default());
 }
 
 fn conflict(error: StoreError) -> Fault {

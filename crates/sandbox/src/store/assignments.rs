@@ -6,7 +6,7 @@ use rusqlite::Connection;
 use serde_json::{Map, Value, json};
 use unattended_core::Entropy;
 
-use super::{ServicePrincipal, StoreError, timestamp};
+use super::{ServicePrincipal, StoreError, Table, objects, timestamp};
 
 /// The assignment of a role of `resource` to `client`, with a new id.
 pub(crate) fn document(
@@ -29,8 +29,22 @@ pub(crate) fn document(
     properties.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
+/// Gives a role of `resource` to `client`, of the same tenant; a role that it holds already is a conflict.
+pub(crate) fn grant(
+    connection: &Connection,
+    client: &ServicePrincipal,
+    resource: &ServicePrincipal,
+    app_role_id: &str,
+    now: i64,
+    entropy: &dyn Entropy,
+) -> Result<Map<String, Value>, StoreError> {
+    let document = document(client, resource, app_role_id, now, entropy);
+    objects::insert(connection, Table::AppRoleAssignments, &client.tenant_id, &document)?;
+    Ok(document)
+}
+
 /// The ids of the roles of a resource that a client holds.
-pub(super) fn roles_of(
+pub(crate) fn roles_of(
     connection: &Connection,
     client: &str,
     resource: &str,

@@ -1,9 +1,9 @@
 //! Applications and service principals, as the authority sees them.
 
 use rusqlite::{Connection, OptionalExtension, params};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
-use super::{Object, Store, StoreError, Table, objects};
+use super::{Object, Store, StoreError, Table, objects, timestamp};
 
 /// An application registration in its home tenant.
 #[derive(Clone, Debug, PartialEq)]
@@ -26,6 +26,11 @@ impl Application {
     /// `AzureADMyOrg`, `AzureADMultipleOrgs`, ...
     pub(crate) fn sign_in_audience(&self) -> &str {
         self.object.text("signInAudience")
+    }
+
+    /// Whether a tenant may have a service principal of it: its own, or any if it is there for many.
+    pub(crate) fn serves(&self, tenant: &str) -> bool {
+        self.tenant_id == tenant || self.sign_in_audience() != "AzureADMyOrg"
     }
 
     /// `api.requestedAccessTokenVersion`: 1, 2 or unset, which means 1.
@@ -163,6 +168,35 @@ pub(crate) fn find(
         .prepare_cached("SELECT access_token_version FROM service_principals WHERE seq = ?1")?
         .query_row([object.seq], |row| row.get(0))?;
     Ok(Some(ServicePrincipal { tenant_id: tenant.to_owned(), object, access_token_version }))
+}
+
+/// What stands for an application in a tenant, as it is when nothing else is said.
+pub(crate) fn document(application: &Application, id: String, now: i64) -> Map<String, Value> {
+    let properties = [
+        ("id", json!(id)),
+        ("accountEnabled", json!(true)),
+        ("appId", json!(application.app_id())),
+        ("appOwnerOrganizationId", json!(application.tenant_id)),
+        ("appRoleAssignmentRequired", json!(false)),
+        ("createdDateTime", json!(timestamp(now))),
+        ("servicePrincipalType", json!("Application")),
+        ("tags", json!([])),
+    ];
+    let mut document = properties.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+    copy(&application.object, &mut document);
+    document
+}
+
+/// Brings a service principal in step with its application.
+pub(crate) fn copy(application: &Object, principal: &mut Map<String, Value>) {
+    let name = application.text("displayName");
+    let mut names = vec![json!(application.text("appId"))];
+    names.extend(array(&application.document, "identifierUris").cloned());
+    principal.insert("appDisplayName".into(), name.into());
+    principal.insert("displayName".into(), name.into());
+    principal.insert("servicePrincipalNames".into(), names.into());
+    principal.insert("signInAudience".into(), application.text("signInAudience").into());
+    principal.insert("appRoles".into(), application.document.get("appRoles").cloned().unwrap_or_default());
 }
 
 /// Adds a service principal with the names that select it as a resource.

@@ -62,7 +62,7 @@ impl Store {
             let administrator_secret = add_administrator(transaction, seed, &graph)?;
             for person in People::new(seed.people_seed, &seed.domain).take(seed.users as usize) {
                 let document = user_document(&person, seed.entropy.uuid(), seed.now);
-                objects::insert(transaction, Table::Users, &seed.tenant_id, &document)?;
+                objects::load(transaction, Table::Users, &seed.tenant_id, &document)?;
             }
             Ok(Seeded { tenant, administrator_secret })
         })
@@ -157,8 +157,7 @@ fn add_administrator(connection: &Connection, seed: &Seed<'_>, graph: &str) -> R
     };
     let (client, graph) = (find(&principal)?, find(graph)?);
     for role in ADMINISTRATOR_PERMISSIONS.iter().filter_map(|value| graph_permission_id(value)) {
-        let document = assignments::document(&client, &graph, role, seed.now, seed.entropy);
-        objects::insert(connection, Table::AppRoleAssignments, &seed.tenant_id, &document)?;
+        assignments::grant(connection, &client, &graph, role, seed.now, seed.entropy)?;
     }
     let (credential, secret) = administrator_password(seed.now, seed.entropy)?;
     credentials::insert_password(connection, &seed.tenant_id, &application, &credential)?;
