@@ -179,7 +179,7 @@ impl Engine {
 
     async fn note_ending(&self, run: &Run, ending: Ending, report: &Report) -> Result<(), StoreError> {
         match ending {
-            Ending::Interrupted => self.store.give_back(&run.lease, None, true).await,
+            Ending::Interrupted => self.store.give_back(&run.lease, None, None).await,
             Ending::Complete => {
                 let text = serde_json::json!(report).to_string();
                 self.store.finish(&run.lease, End::Done, text, self.clock.now()).await
@@ -192,12 +192,12 @@ impl Engine {
             return Ok(());
         }
         let now = self.clock.now();
+        let reason = serde_json::json!({ "error": error.chain() }).to_string();
         if error.is_transient() {
             let pause = now + self.pause(run.attempts);
             let not_before = error.retry_at().map_or(pause, |asked| asked.max(pause));
-            return self.store.give_back(&run.lease, Some(not_before), false).await;
+            return self.store.give_back(&run.lease, Some(not_before), Some(reason)).await;
         }
-        let reason = serde_json::json!({ "error": error.chain() }).to_string();
         self.store.finish(&run.lease, End::Failed, reason, now).await
     }
 

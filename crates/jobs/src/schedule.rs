@@ -73,6 +73,12 @@ impl Schedule {
         &self.text
     }
 
+    /// The zone of its times, by its IANA name; `None` if the machine's own has no name.
+    #[must_use]
+    pub fn time_zone(&self) -> Option<&str> {
+        self.zone.iana_name()
+    }
+
     /// What it means, in English.
     #[must_use]
     pub fn describe(&self) -> String {

@@ -22,12 +22,15 @@ pub async fn every_case<F: AsyncFn() -> Arc<dyn Store>>(make: F) {
     progress_makes_earlier_attempts_count_no_more(&*make().await).await;
     what_changes_nothing_is_no_progress(&*make().await).await;
     a_run_given_back_costs_nothing_and_waits_as_asked(&*make().await).await;
+    the_history_tells_when_an_attempt_began_and_why_it_stopped(&*make().await).await;
+    the_history_is_as_long_as_asked_and_begins_with_the_newest(&*make().await).await;
     an_end_and_the_cleared_checkpoint_are_one(&*make().await).await;
     two_runs_begun_at_the_same_moment_are_two(&*make().await).await;
     the_journal_tells_answered_writes_from_others(&*make().await).await;
     tenants_do_not_meet(&*make().await).await;
 }
 
+const WHY: &str = "{\"error\":\"connection refused\"}";
 const NOW: Duration = Duration::from_millis(1_700_000_000_123);
 
 fn at(seconds: u64) -> SystemTime {
@@ -147,7 +150,7 @@ async fn a_stale_owner_is_refused_everywhere(store: &dyn Store) {
         store.save_checkpoint(&stale, None).await,
         store.journal_sent(&stale, vec![intent.clone()]).await,
         store.journal_answered(&stale, vec![]).await,
-        store.give_back(&stale, None, true).await,
+        store.give_back(&stale, None, None).await,
         store.finish(&stale, End::Done, "{}".to_owned(), at(2)).await,
     ] {
         assert!(refused.unwrap_err().is_stale());
@@ -203,13 +206,45 @@ async fn a_run_given_back_costs_nothing_and_waits_as_asked(store: &dyn Store) {
     store.schedule(&people(), "run", at(0)).await.unwrap();
     for _ in 0..5 {
         let run = claimed(store.claim("run", claim("a", 1)).await.unwrap());
-        store.give_back(&run.lease, None, true).await.unwrap();
+        store.give_back(&run.lease, None, None).await.unwrap();
     }
     let run = claimed(store.claim("run", claim("a", 1)).await.unwrap());
     assert_eq!(run.attempts, 1);
-    store.give_back(&run.lease, Some(at(90)), false).await.unwrap();
+    store.give_back(&run.lease, Some(at(90)), Some(WHY.to_owned())).await.unwrap();
     assert_eq!(store.pending(&people()).await.unwrap().unwrap().ready_at, at(90));
     assert_eq!(claimed(store.claim("run", claim("a", 90)).await.unwrap()).attempts, 2);
+}
+
+async fn the_history_tells_when_an_attempt_began_and_why_it_stopped(store: &dyn Store) {
+    let newest = async || store.history(&people(), 1).await.unwrap().remove(0);
+    store.schedule(&people(), "run", at(0)).await.unwrap();
+    assert_eq!((newest().await.began_at, newest().await.resumed), (None, false));
+    let run = claimed(store.claim("run", claim("a", 1)).await.unwrap());
+    let record = newest().await;
+    assert_eq!(
+        (record.state.as_str(), record.began_at, record.lease_until),
+        ("running", Some(at(1)), Some(at(61)))
+    );
+    store.give_back(&run.lease, Some(at(90)), Some(WHY.to_owned())).await.unwrap();
+    let record = newest().await;
+    assert_eq!((record.state.as_str(), record.report.as_deref()), ("interrupted", Some(WHY)));
+    assert_eq!((record.not_before, record.lease_until), (Some(at(90)), None));
+    claimed(store.claim("run", claim("b", 95)).await.unwrap());
+    let record = newest().await;
+    assert_eq!((record.began_at, record.resumed), (Some(at(95)), true));
+}
+
+async fn the_history_is_as_long_as_asked_and_begins_with_the_newest(store: &dyn Store) {
+    for second in [3, 1, 2] {
+        let run = claimed(store.begin(&people(), &second.to_string(), held("a", second)).await.unwrap());
+        store.finish(&run.lease, End::Done, "{}".to_owned(), at(second)).await.unwrap();
+    }
+    let ids = async |limit| {
+        let history = store.history(&people(), limit).await.unwrap();
+        history.into_iter().map(|run| run.run_id).collect::<Vec<_>>()
+    };
+    assert_eq!(ids(2).await, ["3", "2"]);
+    assert_eq!(ids(9).await, ["3", "2", "1"]);
 }
 
 // EN-1

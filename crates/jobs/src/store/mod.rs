@@ -53,13 +53,13 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// Moves the end of the lease to `until`.
     fn renew(&self, lease: &Lease, until: SystemTime) -> BoxFuture<'_, Result<(), StoreError>>;
 
-    /// Returns an unfinished run, to be resumed after `not_before`. `refund` takes back the attempt: the run stopped
-    /// because it was asked to.
+    /// Returns an unfinished run, to be resumed after `not_before`. `reason` is the fault that will pass, as JSON;
+    /// without one the run stopped because it was asked to, and the attempt is taken back.
     fn give_back(
         &self,
         lease: &Lease,
         not_before: Option<SystemTime>,
-        refund: bool,
+        reason: Option<String>,
     ) -> BoxFuture<'_, Result<(), StoreError>>;
 
     /// Ends a run with its report and clears the job's checkpoint, in one transaction.
@@ -236,10 +236,18 @@ pub struct RunRecord {
     pub state: String,
     /// When it was due.
     pub due: SystemTime,
+    /// When the latest attempt at it began; not known of runs that an older version began.
+    pub began_at: Option<SystemTime>,
+    /// Until when its owner counts as alive; of a running one that is not renewed, the owner is gone.
+    pub lease_until: Option<SystemTime>,
+    /// Before when an interrupted run does not go on by itself.
+    pub not_before: Option<SystemTime>,
     /// When it ended.
     pub finished_at: Option<SystemTime>,
     /// The attempts since the last progress.
     pub attempts: u32,
-    /// The report as JSON, or the reason of the failure.
+    /// Whether an attempt went on where an earlier one had been killed or stopped.
+    pub resumed: bool,
+    /// The report as JSON, or the reason of the failure or of the interruption.
     pub report: Option<String>,
 }

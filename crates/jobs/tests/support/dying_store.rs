@@ -81,10 +81,10 @@ impl Store for DyingStore {
         &self,
         lease: &Lease,
         not_before: Option<SystemTime>,
-        refund: bool,
+        reason: Option<String>,
     ) -> BoxFuture<'_, Result<(), StoreError>> {
         let lease = lease.to_owned();
-        self.guarded(Box::pin(async move { self.inner.give_back(&lease, not_before, refund).await }))
+        self.guarded(Box::pin(async move { self.inner.give_back(&lease, not_before, reason).await }))
     }
 
     fn finish(

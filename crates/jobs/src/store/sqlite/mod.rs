@@ -10,15 +10,15 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use futures_util::FutureExt as _;
-use rusqlite::{Connection, OptionalExtension as _, Row, named_params};
+use rusqlite::{Connection, OptionalExtension as _, named_params};
 use unattended_core::BoxFuture;
 use unattended_files as files;
 
 use self::statements::{
-    check_fence, claim_run, clear_checkpoint, fenced, insert_at_or_after, journal_entry, note_progress,
-    pending,
+    HISTORY, check_fence, claim_run, clear_checkpoint, fenced, insert_at_or_after, journal_entry,
+    note_progress, pending, run_record,
 };
-use self::writer::Writer;
+use self::writer::{Refusal, Writer};
 use super::{
     Answer, Claim, Claimed, End, Hold, Intent, JobKey, JournalEntry, Lease, Operation, Pending, RunRecord,
     Store, StoreError,
@@ -155,23 +155,18 @@ impl Store for SqliteStore {
         &self,
         lease: &Lease,
         not_before: Option<SystemTime>,
-        refund: bool,
+        reason: Option<String>,
     ) -> BoxFuture<'_, Result<(), StoreError>> {
         let (lease, not_before) = (lease.clone(), not_before.map_or(0, millis::from_time));
         self.writer.transact("give a run back", move |transaction| {
-            fenced(
-                transaction,
-                &lease,
-                if refund {
-                    "UPDATE runs SET state = 'interrupted', lease_until = NULL, not_before = ?3,
-                            attempts = max(attempts - 1, 0)
-                     WHERE id = ?1 AND fence = ?2 AND state = 'running'"
-                } else {
-                    "UPDATE runs SET state = 'interrupted', lease_until = NULL, not_before = ?3
-                     WHERE id = ?1 AND fence = ?2 AND state = 'running'"
-                },
-                not_before,
-            )
+            let returned = transaction
+                .prepare_cached(
+                    "UPDATE runs SET state = 'interrupted', lease_until = NULL, not_before = ?3, report = ?4,
+                            attempts = iif(?4 IS NULL, max(attempts - 1, 0), attempts)
+                     WHERE id = ?1 AND fence = ?2 AND state = 'running'",
+                )?
+                .execute((&lease.run_id, lease.fence, not_before, &reason))?;
+            if returned == 0 { Err(Refusal::Stale(lease.run_id)) } else { Ok(()) }
         })
     }
 
@@ -294,21 +289,8 @@ impl Store for SqliteStore {
     fn history(&self, job: &JobKey, limit: u32) -> BoxFuture<'_, Result<Vec<RunRecord>, StoreError>> {
         let key = job.clone();
         self.writer.transact("read the history", move |transaction| {
-            let mut statement = transaction.prepare_cached(
-                "SELECT id, state, due, finished_at, attempts, report FROM runs
-                 WHERE tenant = ?1 AND job = ?2 ORDER BY due DESC LIMIT ?3",
-            )?;
-            let record = |row: &Row<'_>| {
-                Ok(RunRecord {
-                    run_id: row.get(0)?,
-                    state: row.get(1)?,
-                    due: millis::to_time(row.get(2)?),
-                    finished_at: row.get::<_, Option<i64>>(3)?.map(millis::to_time),
-                    attempts: row.get(4)?,
-                    report: row.get(5)?,
-                })
-            };
-            Ok(statement.query_map((&key.tenant, &key.job, limit), record)?.collect::<Result<_, _>>()?)
+            let mut statement = transaction.prepare_cached(HISTORY)?;
+            Ok(statement.query_map((&key.tenant, &key.job, limit), run_record)?.collect::<Result<_, _>>()?)
         })
     }
 }

@@ -10,7 +10,8 @@ use crate::store::StoreError;
 const APPLICATION_ID: i64 = 0x554E_4154;
 
 /// Step `n` leads from schema `n` to `n + 1`. A step that was released is never changed.
-const MIGRATIONS: &[&str] = &["
+const MIGRATIONS: &[&str] = &[
+    "
     CREATE TABLE runs (
         id          TEXT PRIMARY KEY,
         tenant      TEXT NOT NULL,
@@ -51,7 +52,11 @@ const MIGRATIONS: &[&str] = &["
         request_id  TEXT,
         PRIMARY KEY (run, sequence)
     ) STRICT, WITHOUT ROWID;
-"];
+",
+    "
+    ALTER TABLE runs ADD COLUMN began_at INTEGER;
+",
+];
 
 /// Brings the file to the schema of this program.
 pub(super) fn migrate(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {

@@ -4,7 +4,7 @@ use rusqlite::{OptionalExtension as _, Row, Transaction, named_params};
 
 use super::writer::Refusal;
 use crate::millis;
-use crate::store::{Answer, Claim, Intent, JobKey, JournalEntry, Lease, Operation, Pending, Run};
+use crate::store::{Answer, Claim, Intent, JobKey, JournalEntry, Lease, Operation, Pending, Run, RunRecord};
 
 pub(super) fn pending(transaction: &Transaction<'_>, key: &JobKey) -> rusqlite::Result<Option<Pending>> {
     transaction
@@ -32,7 +32,7 @@ pub(super) fn claim_run(
     transaction
         .prepare_cached(
             "UPDATE runs SET state = 'running', owner = :owner, lease_until = :until, fence = fence + 1,
-                    attempts = attempts + 1
+                    attempts = attempts + 1, began_at = :now
              WHERE id = :id AND state IN ('due', 'running', 'interrupted')
                AND (:held OR NOT EXISTS (
                    SELECT 1 FROM runs AS other
@@ -113,6 +113,28 @@ pub(super) fn clear_checkpoint(transaction: &Transaction<'_>, lease: &Lease) -> 
         )?
         .execute([&lease.run_id])?;
     Ok(())
+}
+
+pub(super) const HISTORY: &str =
+    "SELECT id, state, due, began_at, lease_until, not_before, finished_at, attempts, fence, report FROM runs
+     WHERE tenant = ?1 AND job = ?2 ORDER BY due DESC LIMIT ?3";
+
+/// A row of [`HISTORY`].
+pub(super) fn run_record(row: &Row<'_>) -> rusqlite::Result<RunRecord> {
+    let time = |index: usize| row.get::<_, Option<i64>>(index).map(|millis| millis.map(millis::to_time));
+    let not_before: i64 = row.get(5)?;
+    Ok(RunRecord {
+        run_id: row.get(0)?,
+        state: row.get(1)?,
+        due: millis::to_time(row.get(2)?),
+        began_at: time(3)?,
+        lease_until: time(4)?,
+        not_before: (not_before != 0).then(|| millis::to_time(not_before)),
+        finished_at: time(6)?,
+        attempts: row.get(7)?,
+        resumed: row.get::<_, i64>(8)? > 1,
+        report: row.get(9)?,
+    })
 }
 
 pub(super) fn journal_entry(row: &Row<'_>) -> rusqlite::Result<JournalEntry> {

@@ -157,3 +157,39 @@ async fn finding_and_claiming_use_an_index_however_many_runs_wait() {
         .unwrap();
     assert!(!plan.iter().any(|line| line.starts_with("SCAN")), "{plan:?}");
 }
+
+#[tokio::test]
+async fn the_newest_of_ten_thousand_runs_are_found_without_looking_at_the_others() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(&directory.path().join("state.db"));
+    let plan: Vec<String> = store
+        .writer
+        .transact("fill and explain", |transaction| {
+            transaction.execute_batch(
+                "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 10000)
+                 INSERT INTO runs (id, tenant, job, due, state, finished_at, report)
+                 SELECT 'run-' || i, 't', 'j', i * 1000, 'done', i * 1000, '{}' FROM n",
+            )?;
+            let mut statement = transaction.prepare(&format!("EXPLAIN QUERY PLAN {HISTORY}"))?;
+            let lines = statement.query_map(("t", "j", 50), |row| row.get(3))?;
+            Ok(lines.collect::<Result<_, _>>()?)
+        })
+        .await
+        .unwrap();
+    assert!(!plan.iter().any(|line| line.starts_with("SCAN") || line.contains("TEMP B-TREE")), "{plan:?}");
+    let key = JobKey { tenant: "t".to_owned(), job: "j".to_owned() };
+    let history = store.history(&key, 50).await.unwrap();
+    assert_eq!((history.len(), history[0].run_id.as_str()), (50, "run-10000"));
+}
+
+#[tokio::test]
+async fn a_file_of_the_first_schema_becomes_one_of_this_program_and_keeps_its_runs() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("state.db");
+    let key = JobKey { tenant: "t".to_owned(), job: "j".to_owned() };
+    open(&path).schedule(&key, "run", UNIX_EPOCH).await.unwrap();
+    let first = "ALTER TABLE runs DROP COLUMN began_at; PRAGMA user_version = 1";
+    Connection::open(&path).unwrap().execute_batch(first).unwrap();
+    let history = open(&path).history(&key, 9).await.unwrap();
+    assert_eq!((history.len(), history[0].began_at), (1, None));
+}
