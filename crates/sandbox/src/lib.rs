@@ -23,10 +23,13 @@
 //! | `authority` | the identity platform: discovery, keys, token endpoint |
 //! | `directory` | the Graph-compatible API |
 //! | [`people`] | plausible people, the same for the same seed |
+//! | `control` | what can be changed while it runs, and its time |
 //! | `store` | everything that is kept |
+//! | `tenants` | the tenants and their administrators |
 //! | `server`, `tls`, `data_directory` | how it is served, and where it lives |
 
 mod authority;
+mod control;
 mod data_directory;
 mod directory;
 mod error;
@@ -35,8 +38,10 @@ mod ready;
 mod sandbox;
 mod server;
 mod store;
+mod tenants;
 mod tls;
 
 pub use error::SandboxError;
 pub use ready::{Administrator, Ready};
 pub use sandbox::{RunningSandbox, Sandbox, SandboxBuilder};
+pub use tenants::TenantAccess;

@@ -11,21 +11,19 @@ use rustls::ServerConfig;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
-use unattended_core::{Clock, Entropy, SystemClock, SystemEntropy, TenantId};
+use unattended_core::{Clock, Entropy, SystemClock, SystemEntropy};
 use unattended_protect::Validator;
 
 use crate::SandboxError;
-use crate::authority::{self, Authority, Origin, SigningKeys, unix_seconds};
+use crate::authority::{self, Authority, Origin, SigningKeys};
+use crate::control::Control;
 use crate::data_directory::DataDirectory;
 use crate::directory::{self, Directory};
-use crate::ready::{Administrator, Ready};
+use crate::ready::Ready;
 use crate::server::Server;
-use crate::store::{GRAPH_APP_ID, Seed, Store, StoreError, Tenant};
+use crate::store::{GRAPH_APP_ID, Store};
+use crate::tenants::{TenantAccess, Tenants};
 use crate::tls;
-
-/// The tenant's first domain.
-const DOMAIN: &str = "contoso.onmicrosoft.com";
-const DISPLAY_NAME: &str = "Contoso";
 
 /// How Microsoft Graph is named in scopes.
 const GRAPH_RESOURCE: &str = "https://graph.microsoft.com";
@@ -133,7 +131,7 @@ impl SandboxBuilder {
         let Self { directory, listen, users, seed, clock } = self;
         let preparation = {
             let clock = Arc::clone(&clock);
-            move || Prepared::new(directory.as_deref(), users, seed, &*clock)
+            move || Prepared::new(directory.as_deref(), users, seed, clock)
         };
         let prepared = tokio::task::spawn_blocking(preparation)
             .await
@@ -146,10 +144,11 @@ impl SandboxBuilder {
 
 /// Everything that a sandbox needs but its address.
 struct Prepared {
-    directory: DataDirectory,
+    directory: Arc<DataDirectory>,
     store: Arc<Store>,
-    tenant: Tenant,
-    administrator_client_id: String,
+    control: Arc<Control>,
+    tenants: Tenants,
+    first_tenant: TenantAccess,
     keys: Arc<SigningKeys>,
     tls: Arc<ServerConfig>,
     last_port: Option<u16>,
@@ -160,49 +159,30 @@ impl Prepared {
         directory: Option<&Path>,
         users: u32,
         people_seed: u64,
-        clock: &dyn Clock,
+        clock: Arc<dyn Clock>,
     ) -> Result<Self, SandboxError> {
-        let entropy = SystemEntropy;
+        let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
         let (directory, store) = match directory {
             Some(path) => {
                 let directory = DataDirectory::hold(path)?;
                 let store = Store::open(&directory.database())?;
                 (directory, store)
             }
-            None => (DataDirectory::temporary(&entropy)?, Store::in_memory()?),
+            None => (DataDirectory::temporary(&*entropy)?, Store::in_memory()?),
         };
-        let tenant = match store.tenants()?.into_iter().next() {
-            Some(tenant) => {
-                if directory.read(DataDirectory::ADMINISTRATOR_SECRET)?.is_none() {
-                    let secret = store.renew_administrator_secret(unix_seconds(clock.now()), &entropy)?;
-                    directory.write(DataDirectory::ADMINISTRATOR_SECRET, secret.expose())?;
-                }
-                tenant
-            }
-            None => {
-                let seeded = store.seed(&Seed {
-                    tenant_id: entropy.uuid(),
-                    domain: DOMAIN.into(),
-                    display_name: DISPLAY_NAME.into(),
-                    users,
-                    people_seed,
-                    now: unix_seconds(clock.now()),
-                    entropy: &entropy,
-                })?;
-                directory.write(DataDirectory::ADMINISTRATOR_SECRET, seeded.administrator_secret.expose())?;
-                seeded.tenant
-            }
-        };
-        let administrator = store
-            .administrator()?
-            .ok_or_else(|| StoreError::corrupt("the tenant has no administrator's application"))?;
+        let (directory, store) = (Arc::new(directory), Arc::new(store));
+        let tls = tls::server_config(&directory, clock.now())?;
+        let control = Arc::new(Control::load(Arc::clone(&store), clock)?);
+        let tenants = Tenants::new(&store, &directory, control.clock(), entropy);
+        let first_tenant = tenants.access(&tenants.prepare(users, people_seed)?)?;
         Ok(Self {
-            tls: tls::server_config(&directory, clock.now())?,
-            keys: Arc::new(SigningKeys::load(&store, clock.now())?),
+            keys: Arc::new(SigningKeys::load(&store, control.clock().now())?),
             last_port: last_port(&store)?,
-            administrator_client_id: administrator.app_id().to_owned(),
-            tenant,
-            store: Arc::new(store),
+            tls,
+            tenants,
+            first_tenant,
+            control,
+            store,
             directory,
         })
     }
@@ -218,52 +198,52 @@ impl Prepared {
         }
         let origin = Origin::of_port(port);
         let ready = self.ready(&origin);
-        let router = self.router(origin, &clock)?;
+        let router = self.router(origin)?;
         let stop = CancellationToken::new();
         let server = Server::new(router, self.tls, clock, stop.clone());
         let task = tokio::spawn(server.serve(listener));
-        Ok(RunningSandbox { ready, stop, task: Some(task), _directory: self.directory })
+        Ok(RunningSandbox { ready, stop, task: Some(task), tenants: self.tenants, _directory: self.directory })
     }
 
     fn ready(&self, origin: &Origin) -> Ready {
+        let TenantAccess { tenant_id, tenant_domain, administrator } = self.first_tenant.clone();
         Ready {
             authority: origin.base().to_owned(),
-            tenant_id: self.tenant.id.clone(),
-            tenant_domain: self.tenant.initial_domain().to_owned(),
+            tenant_id,
+            tenant_domain,
             graph: format!("{}/graph/v1.0", origin.base()),
             graph_resource: GRAPH_RESOURCE.into(),
             ca_file: self.directory.file(DataDirectory::CA_CERTIFICATE),
-            administrator: Administrator {
-                client_id: self.administrator_client_id.clone(),
-                secret_file: self.directory.file(DataDirectory::ADMINISTRATOR_SECRET),
-            },
+            administrator,
         }
     }
 
-    fn router(&self, origin: Origin, clock: &Arc<dyn Clock>) -> Result<Router, SandboxError> {
+    fn router(&self, origin: Origin) -> Result<Router, SandboxError> {
         let internal = |error| SandboxError::internal("the tenant's tokens cannot be validated", error);
-        let tenant = TenantId::parse(&self.tenant.id)
-            .map_err(|_| StoreError::corrupt("the tenant's id is not a GUID"))?;
+        // Every tenant that the keys sign for is one of this sandbox.
         let mut validator = Validator::builder()
             .audience(GRAPH_APP_ID)
             .audience(GRAPH_RESOURCE)
             .audience(format!("{GRAPH_RESOURCE}/"))
-            .tenant(tenant)
+            .any_tenant()
             .keys(Arc::clone(&self.keys) as _);
         for issuer in authority::issuers(&origin) {
             validator = validator.issuer(issuer);
         }
         let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
+        let control = &self.control;
         let directory = Directory {
             store: Arc::clone(&self.store),
-            clock: Arc::clone(clock),
+            control: Arc::clone(control),
+            clock: control.clock(),
             entropy: Arc::clone(&entropy),
             validator: Arc::new(validator.build().map_err(internal)?),
             base_url: format!("{}/graph", origin.base()),
         };
         let authority = Authority {
             store: Arc::clone(&self.store),
-            clock: Arc::clone(clock),
+            control: Arc::clone(control),
+            clock: control.clock(),
             entropy,
             origin,
             keys: Arc::clone(&self.keys),
@@ -301,7 +281,8 @@ pub struct RunningSandbox {
     ready: Ready,
     stop: CancellationToken,
     task: Option<JoinHandle<()>>,
-    _directory: DataDirectory,
+    tenants: Tenants,
+    _directory: Arc<DataDirectory>,
 }
 
 impl RunningSandbox {
@@ -309,6 +290,19 @@ impl RunningSandbox {
     #[must_use]
     pub fn ready(&self) -> &Ready {
         &self.ready
+    }
+
+    /// Adds a tenant without people, beside those that there are: `fabrikam` gets the domain `fabrikam.onmicrosoft.com`,
+    /// a Microsoft Graph and an administrator of its own. Dropping the future may leave it added.
+    ///
+    /// # Errors
+    /// The name is not made of small letters, digits and hyphens, or is taken
+    /// ([`SandboxError::is_tenant_refused`]); the tenant cannot be kept.
+    pub async fn add_tenant(&self, name: &str) -> Result<TenantAccess, SandboxError> {
+        let (tenants, name) = (self.tenants.clone(), name.to_owned());
+        tokio::task::spawn_blocking(move || tenants.add(&name))
+            .await
+            .map_err(|error| SandboxError::internal("the tenant was not added", error))?
     }
 
     /// Stops accepting connections, lets requests under way end for up to five seconds, and gives the directory back;

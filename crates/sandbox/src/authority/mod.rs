@@ -41,6 +41,7 @@ use self::discovery::TenantSegment;
 use self::error::AuthorityError;
 use self::exchange::Exchange;
 use self::token_request::{Endpoint, TokenRequest};
+use crate::control::Control;
 use crate::store::{Store, Tenant};
 
 pub(crate) use self::exchange::unix_seconds;
@@ -53,6 +54,8 @@ const MAX_BODY_BYTES: usize = 1024 * 1024;
 /// What the authority needs.
 pub(crate) struct Authority {
     pub(crate) store: Arc<Store>,
+    pub(crate) control: Arc<Control>,
+    /// The time in the sandbox.
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) entropy: Arc<dyn Entropy>,
     pub(crate) origin: Origin,

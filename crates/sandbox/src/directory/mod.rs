@@ -11,6 +11,7 @@ mod batch;
 mod body;
 mod collection;
 mod credentials;
+mod delta;
 mod exchange;
 mod fault;
 mod http;
@@ -31,11 +32,14 @@ use unattended_protect::Validator;
 
 pub(crate) use self::http::router;
 use self::odata::SkipTokens;
+use crate::control::Control;
 use crate::store::{Store, StoreError};
 
 /// The directory API and what it needs.
 pub(crate) struct Directory {
     pub(crate) store: Arc<Store>,
+    pub(crate) control: Arc<Control>,
+    /// The time in the sandbox.
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) entropy: Arc<dyn Entropy>,
     /// Accepts the tokens whose audience is Microsoft Graph.

@@ -13,6 +13,7 @@ use tower::ServiceExt;
 use unattended_core::{Clock, Entropy, ManualClock, SeededEntropy};
 
 use crate::authority::{Authority, Origin, SigningKeys, router};
+use crate::control::Control;
 use crate::store::{
     KeyCredential, PasswordCredential, Seed, Store, Table, assignments, credentials, objects, principals,
 };
@@ -62,9 +63,11 @@ impl World {
             })
             .unwrap();
         let keys = Arc::new(SigningKeys::load(&store, clock.now()).unwrap());
+        let control = Arc::new(Control::load(Arc::clone(&store), Arc::new(clock.clone())).unwrap());
         let authority = Authority {
             store: Arc::clone(&store),
-            clock: Arc::new(clock.clone()),
+            clock: control.clock(),
+            control,
             entropy: Arc::clone(&entropy),
             origin: Origin::of_port(8443),
             keys,

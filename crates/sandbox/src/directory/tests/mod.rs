@@ -3,6 +3,7 @@
 mod access;
 mod applications;
 mod batch;
+mod delta;
 mod queries;
 mod users;
 
@@ -19,6 +20,7 @@ use unattended_protect::Validator;
 
 use super::{Directory, router};
 use crate::authority::SigningKeys;
+use crate::control::Control;
 use crate::store::{GRAPH_APP_ID, Seed, Store};
 
 const NOW: u64 = 1_800_000_000;
@@ -30,6 +32,7 @@ const BASE: &str = "https://localhost:4430/graph";
 struct World {
     router: Router,
     store: Arc<Store>,
+    control: Arc<Control>,
     clock: ManualClock,
     administrator: String,
 }
@@ -93,9 +96,11 @@ impl World {
             .keys(keys())
             .build()
             .unwrap();
+        let control = Arc::new(Control::load(Arc::clone(&store), Arc::new(clock.clone())).unwrap());
         let directory = Directory {
             store: Arc::clone(&store),
-            clock: Arc::new(clock.clone()),
+            clock: control.clock(),
+            control: Arc::clone(&control),
             entropy,
             validator: Arc::new(validator),
             base_url: BASE.into(),
@@ -103,6 +108,7 @@ impl World {
         Self {
             router: router(Arc::new(directory)),
             store,
+            control,
             clock,
             administrator: administrator.id().to_owned(),
         }

@@ -1,0 +1,281 @@
+//! The settings by name, as text: how they are changed from outside and kept.
+
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::fmt;
+use std::time::Duration;
+
+use super::settings::{InstanceDiscovery, Settings, TenantSize, TokenLife};
+use super::span;
+
+/// One setting.
+pub(crate) struct Key {
+    pub(crate) name: &'static str,
+    /// What it does, in a phrase.
+    pub(crate) meaning: &'static str,
+    /// Its value as text that `set` takes.
+    pub(crate) get: fn(&Settings) -> String,
+    /// Changes it, or says what is wrong with the text.
+    pub(crate) set: fn(&mut Settings, &str) -> Result<(), String>,
+}
+
+/// Every setting, in the order in which they are shown.
+pub(crate) const KEYS: &[Key] = &[
+    Key {
+        name: "clock-offset",
+        meaning: "what is added to the clock of the machine, such as +8d or -5m",
+        get: |it| signed(it.clock_offset),
+        set: |it, text| put(&mut it.clock_offset, offset(text)),
+    },
+    Key {
+        name: "consent-delay",
+        meaning: "how long a grant takes to show in tokens",
+        get: |it| span::show(it.consent_delay),
+        set: |it, text| put(&mut it.consent_delay, span::parse(text)),
+    },
+    Key {
+        name: "replication-delay",
+        meaning: "how long a new application or credential takes to be known to the authority",
+        get: |it| span::show(it.replication_delay),
+        set: |it, text| put(&mut it.replication_delay, span::parse(text)),
+    },
+    Key {
+        name: "federation-delay",
+        meaning: "how long a new federated credential takes to be known to the authority",
+        get: |it| span::show(it.federation_delay),
+        set: |it, text| put(&mut it.federation_delay, span::parse(text)),
+    },
+    Key {
+        name: "token-life",
+        meaning: "how long a token lives: one length of time, or two with `..` between for a random one",
+        get: |it| life(it.token_life),
+        set: |it, text| put(&mut it.token_life, parse_life(text)),
+    },
+    Key {
+        name: "cae-token-life",
+        meaning: "the same for clients that handle claims challenges",
+        get: |it| life(it.cae_token_life),
+        set: |it, text| put(&mut it.cae_token_life, parse_life(text)),
+    },
+    Key {
+        name: "delta-life",
+        meaning: "how long a delta link can be used",
+        get: |it| span::show(it.delta_life),
+        set: |it, text| put(&mut it.delta_life, span::parse(text)),
+    },
+    Key {
+        name: "latency",
+        meaning: "how long every answer is held back",
+        get: |it| span::show(it.latency),
+        set: |it, text| put(&mut it.latency, at_most(span::parse(text)?, Duration::from_secs(600))),
+    },
+    Key {
+        name: "throttling",
+        meaning: "the quotas of a tenant of this size: off, small, medium or large",
+        get: |it| one_of(&SIZES, it.throttling.size),
+        set: |it, text| put(&mut it.throttling.size, parse_one_of(&SIZES, text)),
+    },
+    Key {
+        name: "throttling-scale",
+        meaning: "what the quotas are multiplied by, such as 0.01",
+        get: |it| it.throttling.scale.to_string(),
+        set: |it, text| put(&mut it.throttling.scale, scale(text)),
+    },
+    Key {
+        name: "loop-rule",
+        meaning: "whether the authority refuses a client that asks the same again and again: on or off",
+        get: |it| one_of(&SWITCH, it.loop_rule),
+        set: |it, text| put(&mut it.loop_rule, parse_one_of(&SWITCH, text)),
+    },
+    Key {
+        name: "instance-discovery",
+        meaning: "whether instance discovery knows this authority: known or unknown",
+        get: |it| one_of(&DISCOVERY, it.instance_discovery),
+        set: |it, text| put(&mut it.instance_discovery, parse_one_of(&DISCOVERY, text)),
+    },
+];
+
+const SWITCH: [(&str, bool); 2] = [("on", true), ("off", false)];
+const SIZES: [(&str, TenantSize); 4] = [
+    ("off", TenantSize::Off),
+    ("small", TenantSize::Small),
+    ("medium", TenantSize::Medium),
+    ("large", TenantSize::Large),
+];
+const DISCOVERY: [(&str, InstanceDiscovery); 2] =
+    [("known", InstanceDiscovery::Known), ("unknown", InstanceDiscovery::Unknown)];
+
+/// Why settings were not changed.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct InvalidSetting {
+    pub(crate) key: String,
+    message: String,
+    pub(crate) hint: String,
+}
+
+impl fmt::Display for InvalidSetting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl Error for InvalidSetting {}
+
+impl Settings {
+    /// Changes one setting by name.
+    pub(crate) fn set(&mut self, name: &str, value: &str) -> Result<(), InvalidSetting> {
+        let key = KEYS.iter().find(|key| key.name == name).ok_or_else(|| unknown(name))?;
+        (key.set)(self, value.trim()).map_err(|reason| InvalidSetting {
+            key: name.to_owned(),
+            message: format!("`{value}` is no value of {name}: {reason}"),
+            hint: format!("{name} is {}", key.meaning),
+        })
+    }
+
+    /// Every setting by name.
+    pub(crate) fn to_map(&self) -> BTreeMap<&'static str, String> {
+        KEYS.iter().map(|key| (key.name, (key.get)(self))).collect()
+    }
+
+    /// The settings that are not what they are by default.
+    pub(crate) fn changed(&self) -> BTreeMap<&'static str, String> {
+        let usual = Self::default().to_map();
+        self.to_map().into_iter().filter(|(name, value)| usual.get(name) != Some(value)).collect()
+    }
+}
+
+fn unknown(name: &str) -> InvalidSetting {
+    let nearest = KEYS
+        .iter()
+        .map(|key| (strsim::jaro_winkler(name, key.name), key.name))
+        .filter(|(likeness, _)| *likeness > 0.75)
+        .max_by(|a, b| a.0.total_cmp(&b.0));
+    let hint = match nearest {
+        Some((_, nearest)) => format!("did you mean `{nearest}`?"),
+        None => {
+            format!("the settings are {}", KEYS.iter().map(|key| key.name).collect::<Vec<_>>().join(", "))
+        }
+    };
+    InvalidSetting { key: name.to_owned(), message: format!("there is no setting `{name}`"), hint }
+}
+
+fn put<T>(place: &mut T, value: Result<T, String>) -> Result<(), String> {
+    *place = value?;
+    Ok(())
+}
+
+fn at_most(value: Duration, most: Duration) -> Result<Duration, String> {
+    if value <= most { Ok(value) } else { Err(format!("more than {}", span::show(most))) }
+}
+
+fn offset(text: &str) -> Result<i64, String> {
+    let (sign, length) = match text.strip_prefix('-') {
+        Some(length) => (-1, length),
+        None => (1, text.strip_prefix('+').unwrap_or(text)),
+    };
+    Ok(sign * i64::try_from(span::parse(length)?.as_secs()).unwrap_or(i64::MAX))
+}
+
+fn signed(seconds: i64) -> String {
+    let sign = if seconds < 0 { "-" } else { "+" };
+    format!("{sign}{}", span::show(Duration::from_secs(seconds.unsigned_abs())))
+}
+
+fn life(life: TokenLife) -> String {
+    match life {
+        TokenLife::Fixed(life) => span::show(life),
+        TokenLife::Between(shortest, longest) => {
+            format!("{}..{}", span::show(shortest), span::show(longest))
+        }
+    }
+}
+
+fn parse_life(text: &str) -> Result<TokenLife, String> {
+    let second = |text: &str| match span::parse(text)? {
+        life if life < Duration::from_secs(1) => Err("shorter than a second".to_owned()),
+        life => Ok(life),
+    };
+    match text.split_once("..") {
+        None => second(text).map(TokenLife::Fixed),
+        Some((shortest, longest)) => match (second(shortest)?, second(longest)?) {
+            (shortest, longest) if shortest <= longest => Ok(TokenLife::Between(shortest, longest)),
+            _ => Err("the second length is shorter than the first".to_owned()),
+        },
+    }
+}
+
+fn scale(text: &str) -> Result<f64, String> {
+    let scale = text.parse().ok().filter(|scale: &f64| scale.is_finite() && *scale > 0.0);
+    scale.ok_or_else(|| "not a number above zero".to_owned())
+}
+
+fn one_of<T: Copy + PartialEq>(names: &[(&str, T)], value: T) -> String {
+    names.iter().find(|(_, it)| *it == value).map_or("", |(name, _)| name).to_owned()
+}
+
+fn parse_one_of<T: Copy>(names: &[(&str, T)], text: &str) -> Result<T, String> {
+    names.iter().find(|(name, _)| *name == text).map(|(_, value)| *value).ok_or_else(|| {
+        format!("not one of {}", names.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", "))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_setting_takes_the_text_that_it_shows() {
+        let usual = Settings::default();
+        for (name, value) in usual.to_map() {
+            let mut settings = Settings::default();
+            settings.set(name, &value).unwrap();
+            assert_eq!(settings, usual, "{name}={value}");
+        }
+        assert!(usual.changed().is_empty());
+    }
+
+    #[test]
+    fn a_changed_setting_is_read_back() {
+        let mut settings = Settings::default();
+        for (name, value) in [
+            ("clock-offset", "-1h 30m"),
+            ("consent-delay", "30s"),
+            ("token-life", "1h..1h 30m"),
+            ("throttling", "small"),
+            ("throttling-scale", "0.01"),
+            ("loop-rule", "on"),
+            ("instance-discovery", "unknown"),
+        ] {
+            settings.set(name, value).unwrap();
+            assert_eq!(settings.to_map()[name], value);
+        }
+        assert_eq!(settings.changed().len(), 7);
+        assert_eq!(settings.clock_offset, -5400);
+    }
+
+    #[test]
+    fn an_unknown_setting_leads_to_the_nearest_one() {
+        let error = Settings::default().set("consent-dealy", "1s").unwrap_err();
+        assert_eq!(error.to_string(), "there is no setting `consent-dealy`");
+        assert_eq!(error.hint, "did you mean `consent-delay`?");
+        assert!(Settings::default().set("xyz", "1").unwrap_err().hint.contains("token-life"));
+    }
+
+    #[test]
+    fn a_wrong_value_is_named_with_what_is_wrong() {
+        let mut settings = Settings::default();
+        for (name, value, reason) in [
+            ("token-life", "90m..60m", "shorter than the first"),
+            ("token-life", "0s", "shorter than a second"),
+            ("throttling", "huge", "not one of off, small, medium, large"),
+            ("throttling-scale", "-1", "above zero"),
+            ("latency", "1h", "more than 10m"),
+            ("delta-life", "a week", "not a length of time"),
+        ] {
+            let error = settings.set(name, value).unwrap_err();
+            assert!(error.to_string().contains(reason), "{error}");
+            assert!(error.to_string().contains(value) && error.hint.starts_with(name), "{error:?}");
+        }
+        assert_eq!(settings, Settings::default());
+    }
+}

@@ -1,0 +1,117 @@
+//! How the sandbox behaves, as values that can be changed while it runs.
+
+use std::time::Duration;
+
+use unattended_core::Entropy;
+
+/// Everything that can be changed. [`KEYS`](super::keys::KEYS) says how each is called outside.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Settings {
+    /// How long a new assignment of an application role takes to show in tokens.
+    pub(crate) consent_delay: Duration,
+    /// How long a new application, service principal or credential takes to be known to the authority.
+    pub(crate) replication_delay: Duration,
+    /// How long a new federated credential takes to be known to the authority.
+    pub(crate) federation_delay: Duration,
+    /// How long a token lives.
+    pub(crate) token_life: TokenLife,
+    /// How long a token lives whose client handles claims challenges.
+    pub(crate) cae_token_life: TokenLife,
+    /// How long a delta link can be used.
+    pub(crate) delta_life: Duration,
+    /// How long every answer is held back.
+    pub(crate) latency: Duration,
+    /// Which quotas the directory keeps.
+    pub(crate) throttling: Throttling,
+    /// Whether the authority refuses a client that asks the same again and again (AADSTS50196).
+    pub(crate) loop_rule: bool,
+    /// Whether instance discovery knows this authority.
+    pub(crate) instance_discovery: InstanceDiscovery,
+    /// What is added to the clock, in seconds.
+    pub(crate) clock_offset: i64,
+}
+
+/// How long a token lives.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum TokenLife {
+    Fixed(Duration),
+    /// Anything between the two, for each token anew.
+    Between(Duration, Duration),
+}
+
+/// Which quotas hold.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Throttling {
+    pub(crate) size: TenantSize,
+    /// Multiplies every quota: 0.01 makes a hundredth of it.
+    pub(crate) scale: f64,
+}
+
+/// Tenants of different sizes have different quotas.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum TenantSize {
+    /// No quotas.
+    Off,
+    Small,
+    Medium,
+    Large,
+}
+
+/// What instance discovery says of an authority that is asked about.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum InstanceDiscovery {
+    /// This authority is an instance of its own.
+    Known,
+    /// Nobody but the public clouds is: `invalid_instance`.
+    Unknown,
+}
+
+impl TokenLife {
+    /// The life of one token, in whole seconds.
+    pub(crate) fn draw(self, entropy: &dyn Entropy) -> Duration {
+        match self {
+            Self::Fixed(life) => life,
+            Self::Between(shortest, longest) => {
+                let range = u128::from(longest.as_secs().saturating_sub(shortest.as_secs())) + 1;
+                let more = u64::try_from(entropy.bits() % range).unwrap_or(0);
+                Duration::from_secs(shortest.as_secs() + more)
+            }
+        }
+    }
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        const HOUR: Duration = Duration::from_secs(3600);
+        Self {
+            consent_delay: Duration::ZERO,
+            replication_delay: Duration::ZERO,
+            federation_delay: Duration::ZERO,
+            token_life: TokenLife::Fixed(Duration::from_secs(3599)),
+            cae_token_life: TokenLife::Between(20 * HOUR, 28 * HOUR),
+            delta_life: 7 * 24 * HOUR,
+            latency: Duration::ZERO,
+            throttling: Throttling { size: TenantSize::Off, scale: 1.0 },
+            loop_rule: false,
+            instance_discovery: InstanceDiscovery::Known,
+            clock_offset: 0,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use unattended_core::SeededEntropy;
+
+    use super::*;
+
+    #[test]
+    fn a_random_life_stays_between_its_ends_and_reaches_both() {
+        let entropy = SeededEntropy::new(3);
+        let life = TokenLife::Between(Duration::from_secs(10), Duration::from_secs(12));
+        let mut drawn: Vec<u64> = (0..100).map(|_| life.draw(&entropy).as_secs()).collect();
+        drawn.sort_unstable();
+        drawn.dedup();
+        assert_eq!(drawn, [10, 11, 12]);
+    }
+}
