@@ -49,7 +49,7 @@ pub(crate) fn prepare(project: &Project) -> Vec<Missing> {
 /// Say what is there or, in one line each, what is not and which tests are therefore not run.
 pub(crate) fn report(project: &Project, missing: &[Missing]) -> Outcome {
     if missing.is_empty() {
-        return Outcome::Passed(format!("in {}", project.third_party().display()));
+        return Outcome::Passed(format!("in {}", project.below_root(&project.third_party()).display()));
     }
     if project::in_ci() {
         let reasons: Vec<String> =
@@ -74,7 +74,12 @@ fn python(project: &Project) -> Result<(), String> {
     let folder = project.third_party().join("venv");
     let interpreter = folder.join(if cfg!(windows) { "Scripts/python.exe" } else { "bin/python" });
     // The interpreter that the environment was made from may be gone since.
-    let alive = || succeeds(Command::new(&interpreter).args(["-c", "import azure.identity, msal, requests"]));
+    let alive = || {
+        succeeds(
+            Command::new(&interpreter)
+                .args(["-c", "import azure.identity, fastapi_azure_auth, msal, msgraph, requests"]),
+        )
+    };
     reuse_or_install(&folder, std::slice::from_ref(&requirements), alive, || {
         let make = || {
             let mut command = Command::new(if cfg!(windows) { "python" } else { "python3" });

@@ -14,7 +14,7 @@ from azure.identity import CertificateCredential, ClientSecretCredential
 
 
 def main(settings: dict) -> None:
-    for credential in credentials(settings):
+    for form, credential in credentials(settings):
         scope = f"{settings['graph_resource']}/.default"
         first = credential.get_token(scope).token
         second = credential.get_token(scope).token
@@ -26,7 +26,8 @@ def main(settings: dict) -> None:
         )
         answer.raise_for_status()
         users = [user["userPrincipalName"] for user in answer.json()["value"]]
-        print(json.dumps({"second": "cache" if first == second else "identity_provider", "users": users}))
+        source = "cache" if first == second else "identity_provider"
+        print(json.dumps({"form": form, "second": source, "users": users}))
 
 
 def credentials(settings: dict):
@@ -36,11 +37,12 @@ def credentials(settings: dict):
     tenant, client = settings["tenant"], settings["client_id"]
     if "secret_file" in settings:
         secret = pathlib.Path(settings["secret_file"]).read_text().strip()
-        yield ClientSecretCredential(tenant, client, secret, **local)
+        yield "secret", ClientSecretCredential(tenant, client, secret, **local)
         return
     path = settings["certificate_file"]
-    yield CertificateCredential(tenant, client, path, **local)  # RS256, x5t
-    yield CertificateCredential(tenant, client, path, send_certificate_chain=True, **local)  # and x5c
+    yield "RS256, x5t", CertificateCredential(tenant, client, path, **local)
+    chain = {"send_certificate_chain": True}
+    yield "RS256, x5t, x5c", CertificateCredential(tenant, client, path, **chain, **local)
 
 
 main(json.loads(pathlib.Path(sys.argv[1]).read_text()))

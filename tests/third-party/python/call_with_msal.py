@@ -4,7 +4,8 @@
 
 SETTINGS.json: authority, tenant, client_id, graph, graph_resource, and either secret_file or certificate_file
 (one PEM with the private key and the certificate). REQUESTS_CA_BUNDLE names the authority's CA.
-Prints one JSON object: how the second acquisition was served, and the users of the page.
+Prints one JSON object for each form of the credential: how the second acquisition was served, and the users of the
+page.
 """
 
 import json
@@ -18,7 +19,7 @@ from cryptography.hazmat.primitives import hashes
 
 
 def main(settings: dict) -> None:
-    for credential in credentials(settings):
+    for form, credential in credentials(settings):
         application = msal.ConfidentialClientApplication(
             settings["client_id"],
             authority=f"{settings['authority']}/{settings['tenant']}",
@@ -38,18 +39,20 @@ def main(settings: dict) -> None:
             timeout=30,
         )
         answer.raise_for_status()
-        print(json.dumps({"second": second["token_source"], "users": names(answer.json())}))
+        users = names(answer.json())
+        print(json.dumps({"form": form, "second": second["token_source"], "users": users}))
 
 
 def credentials(settings: dict):
     """Each form in which MSAL takes the credential, since each signs a different assertion."""
     if "secret_file" in settings:
-        yield pathlib.Path(settings["secret_file"]).read_text().strip()
+        yield "secret", pathlib.Path(settings["secret_file"]).read_text().strip()
         return
     pem = pathlib.Path(settings["certificate_file"]).read_text()
     thumbprint = x509.load_pem_x509_certificate(certificate(pem).encode()).fingerprint(hashes.SHA1()).hex()
-    yield {"private_key": private_key(pem), "public_certificate": certificate(pem)}  # PS256, x5t#S256, x5c
-    yield {"private_key": private_key(pem), "thumbprint": thumbprint}  # RS256, x5t
+    key = private_key(pem)
+    yield "PS256, x5t#S256, x5c", {"private_key": key, "public_certificate": certificate(pem)}
+    yield "RS256, x5t", {"private_key": key, "thumbprint": thumbprint}
 
 
 def private_key(pem: str) -> str:

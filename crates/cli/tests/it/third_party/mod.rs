@@ -2,6 +2,7 @@
 
 mod node;
 mod python;
+mod tenant;
 
 use std::path::{Path, PathBuf};
 use std::process::Output;

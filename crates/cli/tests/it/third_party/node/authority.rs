@@ -4,12 +4,13 @@ use std::fs::{self, File};
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use serde_json::{Value, json};
 
-use super::{documents, installed, packages, program};
+use super::super::{documents, installed};
+use super::node;
 use crate::support::{Workplace, end, wait_for_file};
 
 const SCOPE: &str = "Things.Read.All";
@@ -107,10 +108,8 @@ fn start() -> (Authority, Workplace) {
     fs::write(path("settings.json"), settings.to_string()).unwrap();
 
     let log = File::create(path("log")).unwrap();
-    let mut process = Command::new("node")
-        .arg(program("node/authority.mjs"))
+    let mut process = node("authority.mjs")
         .arg(path("settings.json"))
-        .env("UNATTENDED_THIRD_PARTY", packages())
         .stdin(Stdio::null())
         .stdout(log.try_clone().unwrap())
         .stderr(log)
@@ -186,10 +185,8 @@ fn acquire(authority: &Authority, place: &Workplace) -> Value {
     let token = place.run(&["token", "things", "--raw"]).expect(0).stdout;
     let token_file = authority.directory.path().join("token");
     fs::write(&token_file, token).unwrap();
-    let output = Command::new("node")
-        .arg(program("node/verify_token.mjs"))
+    let output = node("verify_token.mjs")
         .args([&authority.issuer, RESOURCE])
-        .env("UNATTENDED_THIRD_PARTY", packages())
         .env("NODE_EXTRA_CA_CERTS", place.path("ca.pem"))
         .stdin(File::open(token_file).unwrap())
         .output()

@@ -1,0 +1,39 @@
+//! Microsoft's clients for JavaScript, unmodified, against the sandbox.
+
+use super::super::tenant::{Tenant, each_form_reads_users, worked_on_users};
+use super::node;
+
+// AC-1
+#[test]
+fn msal_node_gets_tokens_with_a_secret_and_reads_users() {
+    let answers = Tenant::with("secret").tell(&mut node("call_with_msal.mjs"));
+    each_form_reads_users(&answers, &["secret"]);
+}
+
+// AC-1, AC-2
+#[test]
+fn msal_node_gets_tokens_with_a_certificate_in_each_of_its_forms_and_reads_users() {
+    let answers = Tenant::with("certificate").tell(&mut node("call_with_msal.mjs"));
+    each_form_reads_users(&answers, &["RS256, x5t", "PS256, x5t#S256", "PS256, x5t#S256, x5c"]);
+}
+
+// AC-1
+#[test]
+fn azure_identity_of_node_gets_tokens_with_a_secret_and_reads_users() {
+    let answers = Tenant::with("secret").tell(&mut node("call_with_azure_identity.mjs"));
+    each_form_reads_users(&answers, &["secret"]);
+}
+
+// AC-1, AC-2
+#[test]
+fn azure_identity_of_node_gets_tokens_with_a_certificate_in_each_of_its_forms_and_reads_users() {
+    let answers = Tenant::with("certificate").tell(&mut node("call_with_azure_identity.mjs"));
+    each_form_reads_users(&answers, &["PS256, x5t#S256", "PS256, x5t#S256, x5c"]);
+}
+
+#[test]
+fn the_graph_client_of_node_works_on_users_pages_and_batches() {
+    let found = Tenant::with("secret").tell(&mut node("work_with_graph_client.mjs"));
+    worked_on_users(&found[0]);
+    assert_eq!(found[0]["batch"]["users"], 3, "{}", found[0]);
+}

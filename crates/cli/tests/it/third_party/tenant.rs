@@ -1,0 +1,73 @@
+//! A tenant with people in it, and a daemon registered there that a program which is not ours will be.
+
+use std::fs;
+use std::process::Command;
+
+use serde_json::{Value, json};
+
+use super::documents;
+use crate::support::{Sandbox, Workplace};
+
+/// How many people are in the tenant.
+pub(super) const PEOPLE: u32 = 120;
+
+pub(super) struct Tenant {
+    pub(super) sandbox: Sandbox,
+    pub(super) place: Workplace,
+    settings: Value,
+}
+
+impl Tenant {
+    /// Registers a daemon that proves itself with a new `secret` or a new `certificate`.
+    pub(super) fn with(credential: &str) -> Self {
+        let sandbox = Sandbox::with_users(PEOPLE);
+        let place = Workplace::new();
+        place.register(&sandbox, &[&format!("--{credential}"), "new", "--grant-admin-consent"]).expect(0);
+        let settings = json!({
+            "authority": sandbox.ready("authority"),
+            "tenant": sandbox.ready("tenant_id"),
+            "domain": sandbox.ready("tenant_domain"),
+            "graph": sandbox.ready("graph"),
+            "graph_resource": sandbox.ready("graph_resource"),
+            "client_id": place.client_id(),
+            format!("{credential}_file"): place.credential_file(),
+        });
+        Self { sandbox, place, settings }
+    }
+
+    /// Runs a program with the settings, trusting the tenant by nothing but environment variables; returns the JSON
+    /// documents that it printed.
+    #[track_caller]
+    pub(super) fn tell(&self, command: &mut Command) -> Vec<Value> {
+        let settings = self.place.path("settings.json");
+        fs::write(&settings, self.settings.to_string()).unwrap();
+        let ca_file = self.sandbox.ready("ca_file");
+        command.arg(settings).env("NO_PROXY", "localhost");
+        for variable in ["NODE_EXTRA_CA_CERTS", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"] {
+            command.env(variable, ca_file);
+        }
+        documents(&command.output().unwrap())
+    }
+}
+
+/// Fails the test unless there is an answer for each form of a credential: the second token was served from the
+/// client's cache, and it read a page of users.
+#[track_caller]
+pub(super) fn each_form_reads_users(answers: &[Value], forms: &[&str]) {
+    assert_eq!(answers.iter().map(|answer| &answer["form"]).collect::<Vec<_>>(), forms);
+    for answer in answers {
+        assert_eq!(answer["second"], "cache", "{answer}");
+        assert_eq!(answer["users"].as_array().unwrap().len(), 5, "{answer}");
+    }
+}
+
+/// Fails the test unless an SDK of the directory did its work: it created, changed and deleted a user, went through
+/// all pages, saw each request of a batch judged alone, and was told why a request was refused.
+#[track_caller]
+pub(super) fn worked_on_users(found: &Value) {
+    assert_eq!(found["created"], json!({ "same": true, "department": "Research" }), "{found}");
+    assert_eq!(found["paged"]["users"], PEOPLE, "{found}");
+    assert_eq!((&found["batch"]["page"], &found["batch"]["nobody"]), (&200.into(), &404.into()), "{found}");
+    assert_eq!(found["refusal"]["status"], 404, "{found}");
+    assert_eq!(found["refusal"]["code"], "Request_ResourceNotFound", "{found}");
+}

@@ -1,0 +1,83 @@
+// Work on users with @microsoft/microsoft-graph-client and @azure/identity, unmodified: create, read, change, page
+// through all, a batch with one request that is refused, delete.
+//
+//   node work_with_graph_client.mjs SETTINGS.json
+//
+// NODE_EXTRA_CA_CERTS names the CA. Prints one JSON object with what each step found.
+
+import { load } from "./load.mjs";
+import { scope, secret, settings } from "./settings.mjs";
+
+const { ClientSecretCredential } = await load("@azure/identity");
+const { BatchRequestContent, BatchResponseContent, Client, PageIterator } = await load(
+  "@microsoft/microsoft-graph-client",
+);
+const { TokenCredentialAuthenticationProvider } = await load(
+  "@microsoft/microsoft-graph-client/lib/src/authentication/azureTokenCredentials/index.js",
+);
+
+const base = new URL(settings.graph);
+const [, folder, version] = base.pathname.match(/^(.*)\/([^/]+)$/);
+const credential = new ClientSecretCredential(settings.tenant, settings.client_id, secret(), {
+  authorityHost: settings.authority,
+  disableInstanceDiscovery: true,
+});
+const client = Client.initWithMiddleware({
+  authProvider: new TokenCredentialAuthenticationProvider(credential, { scopes: [scope] }),
+  baseUrl: `${base.origin}${folder}`,
+  defaultVersion: version,
+  // Without this the client sends its token to Microsoft's hosts only.
+  customHosts: new Set([base.hostname]),
+});
+
+console.log(
+  JSON.stringify({
+    created: await createdAndChanged(),
+    paged: await paged(),
+    batch: await batch(),
+    refusal: await refusal(),
+  }),
+);
+
+async function createdAndChanged() {
+  const name = `graph-client@${settings.domain}`;
+  const { id } = await client.api("/users").post({
+    accountEnabled: true,
+    displayName: "Graph client",
+    mailNickname: "graph-client",
+    userPrincipalName: name,
+    passwordProfile: { password: "not-Kept-1", forceChangePasswordNextSignIn: false },
+  });
+  await client.api(`/users/${id}`).patch({ department: "Research" });
+  const user = await client.api(`/users/${name}`).select(["id", "department"]).get();
+  await client.api(`/users/${id}`).delete();
+  return { same: user.id === id, department: user.department };
+}
+
+async function paged() {
+  const names = new Set();
+  const first = await client.api("/users").select(["id", "userPrincipalName"]).top(50).get();
+  const iterator = new PageIterator(client, first, (user) => names.add(user.userPrincipalName) !== undefined);
+  await iterator.iterate();
+  return { users: names.size, complete: iterator.isComplete() };
+}
+
+async function batch() {
+  const request = (path) => new Request(`https://graph.example${path}`);
+  const content = new BatchRequestContent([
+    { id: "page", request: request("/users?$top=3") },
+    { id: "nobody", request: request("/users/00000000-0000-0000-0000-00000000dead"), dependsOn: ["page"] },
+  ]);
+  const answers = new BatchResponseContent(await client.api("/$batch").post(await content.getContent()));
+  const [page, nobody] = ["page", "nobody"].map((id) => answers.getResponseById(id));
+  return { page: page.status, nobody: nobody.status, users: (await page.json()).value.length };
+}
+
+async function refusal() {
+  try {
+    await client.api("/users/00000000-0000-0000-0000-00000000dead").get();
+  } catch ({ statusCode, code, requestId }) {
+    return { status: statusCode, code, request_id: Boolean(requestId) };
+  }
+  return {};
+}
