@@ -59,6 +59,11 @@ impl DataDirectory {
         Ok(Self { path, is_temporary: true, _lock: lock })
     }
 
+    /// The file with the secret of an added tenant's administrator.
+    pub(crate) fn administrator_secret_of(tenant: &str) -> String {
+        format!("administrator.{tenant}.secret")
+    }
+
     pub(crate) fn database(&self) -> PathBuf {
         self.file(DATABASE)
     }
@@ -84,7 +89,12 @@ impl DataDirectory {
 
     /// Removes everything that a sandbox made here, and nothing else.
     pub(crate) fn empty(&self) -> Result<(), SandboxError> {
-        for path in FILES.map(|name| self.file(name)) {
+        let of_other_tenants = self
+            .files()?
+            .into_iter()
+            .filter(|name| name.strip_prefix("administrator.").is_some_and(|rest| rest.ends_with(".secret")));
+        for path in FILES.map(str::to_owned).into_iter().chain(of_other_tenants).map(|name| self.file(&name))
+        {
             match fs::remove_file(&path) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => {
                     return Err(SandboxError::file("remove", &path, error));
@@ -93,6 +103,12 @@ impl DataDirectory {
             }
         }
         Ok(())
+    }
+
+    fn files(&self) -> Result<Vec<String>, SandboxError> {
+        let failed = |error| SandboxError::file("read the directory", &self.path, error);
+        let entries = fs::read_dir(&self.path).map_err(failed)?;
+        entries.map(|entry| Ok(entry.map_err(failed)?.file_name().to_string_lossy().into_owned())).collect()
     }
 }
 
@@ -171,10 +187,13 @@ mod tests {
     fn emptying_takes_only_what_a_sandbox_made() {
         let parent = tempfile::tempdir().unwrap();
         let directory = DataDirectory::hold(parent.path()).unwrap();
-        directory.write(DataDirectory::CA_KEY, b"1").unwrap();
-        directory.write("holiday.jpg", b"2").unwrap();
+        let of_fabrikam = DataDirectory::administrator_secret_of("fabrikam");
+        for name in [DataDirectory::CA_KEY, &of_fabrikam, "holiday.jpg"] {
+            directory.write(name, b"1").unwrap();
+        }
         directory.empty().unwrap();
         assert_eq!(directory.read(DataDirectory::CA_KEY).unwrap(), None);
+        assert_eq!(directory.read(&of_fabrikam).unwrap(), None);
         assert!(directory.file("holiday.jpg").exists());
     }
 }

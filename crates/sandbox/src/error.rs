@@ -1,4 +1,4 @@
-//! Why a sandbox does not start.
+//! Why a sandbox does not start or do what it was asked to.
 
 use std::error::Error;
 use std::fmt;
@@ -8,7 +8,7 @@ use std::path::Path;
 
 use crate::store::StoreError;
 
-/// Why a sandbox does not start, or cannot be emptied.
+/// Why a sandbox does not start, cannot be emptied, or got no further tenant.
 #[derive(Debug)]
 pub struct SandboxError {
     kind: Kind,
@@ -20,6 +20,8 @@ pub struct SandboxError {
 enum Kind {
     NotLoopback,
     AddressInUse,
+    TenantName,
+    TenantExists,
     Held,
     Directory,
     Store(Option<&'static str>),
@@ -39,6 +41,16 @@ impl SandboxError {
         let kind =
             if source.kind() == io::ErrorKind::AddrInUse { Kind::AddressInUse } else { Kind::Internal };
         Self { kind, message: format!("could not listen on {address}"), source: Some(source.into()) }
+    }
+
+    pub(crate) fn tenant_name(name: &str) -> Self {
+        let name: String = name.chars().filter(|c| !c.is_control()).take(60).collect();
+        Self { kind: Kind::TenantName, message: format!("`{name}` is no name of a tenant"), source: None }
+    }
+
+    pub(crate) fn tenant_exists(name: &str) -> Self {
+        let message = format!("there is a tenant `{name}` already");
+        Self { kind: Kind::TenantExists, message, source: None }
     }
 
     pub(crate) fn held(directory: &Path) -> Self {
@@ -64,6 +76,12 @@ impl SandboxError {
         self.kind == Kind::AddressInUse
     }
 
+    /// Whether a tenant was not added for its name: the name is none, or it is taken.
+    #[must_use]
+    pub fn is_tenant_refused(&self) -> bool {
+        matches!(self.kind, Kind::TenantName | Kind::TenantExists)
+    }
+
     /// Whether another sandbox works in the directory.
     #[must_use]
     pub fn is_held(&self) -> bool {
@@ -76,6 +94,8 @@ impl SandboxError {
         match self.kind {
             Kind::NotLoopback => Some("listen on 127.0.0.1 or [::1]"),
             Kind::AddressInUse => Some("choose another port, or port 0 for any free one"),
+            Kind::TenantName => Some("use up to 27 small letters, digits and hyphens, such as `fabrikam`"),
+            Kind::TenantExists => Some("choose another name, or use the tenant that is there"),
             Kind::Held => Some("stop the other sandbox, or use another directory"),
             Kind::Directory => Some("check that the directory belongs to you and can be written"),
             Kind::Store(remedy) => remedy,

@@ -5,7 +5,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use super::{Store, StoreError};
 
 pub(super) const TABLES: &str = "
-CREATE TABLE federated_credentials (
+CREATE TABLE IF NOT EXISTS federated_credentials (
     application_id TEXT NOT NULL REFERENCES applications (id) ON DELETE CASCADE,
     id             TEXT NOT NULL COLLATE NOCASE,
     name           TEXT NOT NULL,
@@ -16,8 +16,8 @@ CREATE TABLE federated_credentials (
     changed_at     INTEGER NOT NULL,
     PRIMARY KEY (application_id, id)
 ) STRICT, WITHOUT ROWID;
-CREATE UNIQUE INDEX federated_credentials_by_name ON federated_credentials (application_id, name);
-CREATE UNIQUE INDEX federated_credentials_by_subject ON federated_credentials (application_id, issuer, subject);
+CREATE UNIQUE INDEX IF NOT EXISTS federated_credentials_by_name ON federated_credentials (application_id, name);
+CREATE UNIQUE INDEX IF NOT EXISTS federated_credentials_by_subject ON federated_credentials (application_id, issuer, subject);
 ";
 
 /// One federated identity credential. Issuer, subject and audience are compared exactly, case and slashes included.
@@ -170,7 +170,10 @@ mod tests {
                 assert!(put(it, "a", &credential("3", "build", "repo:b")).unwrap_err().is_conflict());
                 assert!(put(it, "a", &credential("3", "other", "repo:a")).unwrap_err().is_conflict());
                 put(it, "a", &credential("2", "deploy", "repo:c"))?;
-                assert_eq!(list(it, "a")?, [credential("1", "build", "repo:a"), credential("2", "deploy", "repo:c")]);
+                assert_eq!(
+                    list(it, "a")?,
+                    [credential("1", "build", "repo:a"), credential("2", "deploy", "repo:c")]
+                );
                 assert_eq!(find(it, "a", "deploy")?, find(it, "a", "2")?);
                 assert!(delete(it, "a", "2")? && !delete(it, "a", "2")?);
                 objects::delete(it, Table::Applications, TENANT, "a")?;

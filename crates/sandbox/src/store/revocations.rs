@@ -6,7 +6,7 @@ use super::{Store, StoreError};
 
 /// No reference to the service principal: its deletion is one of the events.
 pub(super) const TABLES: &str = "
-CREATE TABLE revocations (
+CREATE TABLE IF NOT EXISTS revocations (
     service_principal_id TEXT PRIMARY KEY COLLATE NOCASE,
     revoked_at           INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;

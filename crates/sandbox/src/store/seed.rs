@@ -15,7 +15,8 @@ use crate::people::{People, Person};
 const ADMINISTRATOR_PERMISSIONS: [&str; 3] =
     ["Application.ReadWrite.All", "AppRoleAssignment.ReadWrite.All", "Directory.ReadWrite.All"];
 
-/// The setting that names the administrator's application.
+/// The setting that names the administrator's application of the first tenant. That of any tenant is named by this, a
+/// dot and the tenant's id.
 const ADMINISTRATOR: &str = "administrator";
 
 /// How long the administrator's secret lasts: longer than any sandbox.
@@ -68,7 +69,7 @@ impl Store {
         })
     }
 
-    /// The administrator's application, in a tenant that was seeded.
+    /// The administrator's application of the first tenant that was seeded.
     pub(crate) fn administrator(&self) -> Result<Option<Application>, StoreError> {
         let Some(app_id) = self.setting(ADMINISTRATOR)? else {
             return Ok(None);
@@ -76,14 +77,23 @@ impl Store {
         self.application_by_app_id(&String::from_utf8_lossy(&app_id))
     }
 
-    /// Gives the administrator's application a new secret, for when the file with the first one is lost.
+    /// The administrator's application of a tenant.
+    pub(crate) fn administrator_of(&self, tenant: &str) -> Result<Option<Application>, StoreError> {
+        match self.setting(&format!("{ADMINISTRATOR}.{tenant}"))? {
+            Some(app_id) => self.application_by_app_id(&String::from_utf8_lossy(&app_id)),
+            None => Ok(self.administrator()?.filter(|application| application.tenant_id == tenant)),
+        }
+    }
+
+    /// Gives the administrator's application of a tenant a new secret, for when the file with the first one is lost.
     pub(crate) fn renew_administrator_secret(
         &self,
+        tenant: &str,
         now: i64,
         entropy: &dyn Entropy,
     ) -> Result<Secret, StoreError> {
         let application = self
-            .administrator()?
+            .administrator_of(tenant)?
             .ok_or_else(|| StoreError::corrupt("the tenant has no administrator's application"))?;
         let (credential, secret) = administrator_password(now, entropy)?;
         self.add_password(&application.tenant_id, application.id(), &credential)?;
@@ -161,10 +171,12 @@ fn add_administrator(connection: &Connection, seed: &Seed<'_>, graph: &str) -> R
     }
     let (credential, secret) = administrator_password(seed.now, seed.entropy)?;
     credentials::insert_password(connection, &seed.tenant_id, &application, &credential)?;
-    connection.execute(
-        "INSERT OR REPLACE INTO settings VALUES (?1, ?2)",
-        rusqlite::params![ADMINISTRATOR, app_id.as_bytes()],
-    )?;
+    for name in [ADMINISTRATOR.to_owned(), format!("{ADMINISTRATOR}.{}", seed.tenant_id)] {
+        connection.execute(
+            "INSERT OR IGNORE INTO settings VALUES (?1, ?2)",
+            rusqlite::params![name, app_id.as_bytes()],
+        )?;
+    }
     Ok(secret)
 }
 
@@ -252,7 +264,8 @@ mod tests {
             store.application_role_values(TENANT, client.id(), graph.id()).unwrap(),
             ["AppRoleAssignment.ReadWrite.All", "Application.ReadWrite.All", "Directory.ReadWrite.All"]
         );
-        let renewed = store.renew_administrator_secret(1_800_000_000, &SeededEntropy::new(7)).unwrap();
+        let renewed =
+            store.renew_administrator_secret(TENANT, 1_800_000_000, &SeededEntropy::new(7)).unwrap();
         let passwords = store.password_credentials(application.id()).unwrap();
         for secret in [&seeded.administrator_secret, &renewed] {
             assert_eq!(passwords.iter().filter(|password| password.matches(secret)).count(), 1);

@@ -2,6 +2,7 @@
 
 mod identity_platform;
 mod life;
+mod tenants;
 mod tls;
 
 use std::fs;
