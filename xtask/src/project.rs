@@ -35,6 +35,11 @@ impl Project {
         self.target.join("third-party")
     }
 
+    /// A path as it reads best: from the root, if it is below it.
+    pub(crate) fn below_root<'a>(&self, path: &'a Path) -> &'a Path {
+        path.strip_prefix(&self.root).unwrap_or(path)
+    }
+
     /// The folder of what each step wrote.
     pub(crate) fn logs(&self) -> PathBuf {
         self.target.join("xtask")
