@@ -97,8 +97,9 @@ impl Counts {
     /// `cargo test` ("test result: ok. 3 passed; 0 failed; 1 ignored; ...").
     fn of(output: &str) -> Self {
         let mut counts = Self::default();
-        for line in output.lines().map(str::trim_start) {
-            let closing = line.starts_with("Summary [") || line.starts_with("test result: ");
+        for line in output.lines() {
+            // What a failed test wrote, indented by nextest, may end with such a line, too.
+            let closing = line.trim_start().starts_with("Summary [") || line.starts_with("test result: ");
             let words: Vec<&str> = line.split_whitespace().collect();
             for pair in words.windows(2).filter(|_| closing) {
                 let Ok(number) = pair[0].parse::<u64>() else { continue };
@@ -128,7 +129,7 @@ mod tests {
     fn the_closing_lines_of_both_runners_are_added_up() {
         let output = "     Summary [   0.012s] 7 tests run: 5 passed (1 slow), 1 failed, 1 timed out, 2 skipped\n\
             test result: ok. 3 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.01s\n\
-            a line of a test: 9 passed\n";
+            a line of a test: 9 passed\n    test result: FAILED. 0 passed; 1 failed\n";
         assert_eq!(Counts::of(output), Counts { passed: 8, failed: 2, skipped: 3 });
     }
 }

@@ -189,6 +189,10 @@ pub(crate) struct Call {
     #[arg(long, value_name = "TEXT|@FILE")]
     pub(crate) body: Option<String>,
 
+    /// A header to send, such as "ConsistencyLevel: eventual"; repeat for more
+    #[arg(long = "header", short = 'H', value_name = "NAME: VALUE")]
+    pub(crate) headers: Vec<Header>,
+
     /// Follow the pages and print one item per line (NDJSON)
     #[arg(long, conflicts_with = "body")]
     pub(crate) all: bool,
@@ -225,6 +229,29 @@ impl std::str::FromStr for ApiRole {
                 Ok(Self { api: api.to_owned(), role: role.to_owned() })
             }
             _ => Err("not of the form API:ROLE, such as graph:User.ReadWrite.All".to_owned()),
+        }
+    }
+}
+
+/// A header of a call. Never `Authorization`: that one is the program's own.
+#[derive(Clone, Debug)]
+pub(crate) struct Header {
+    pub(crate) name: String,
+    pub(crate) value: String,
+}
+
+impl std::str::FromStr for Header {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text.split_once(':').map(|(name, value)| (name.trim(), value.trim())) {
+            Some((name, _)) if name.eq_ignore_ascii_case("authorization") => {
+                Err("the token is attached by the program itself".to_owned())
+            }
+            Some((name, value)) if !name.is_empty() && !value.is_empty() => {
+                Ok(Self { name: name.to_owned(), value: value.to_owned() })
+            }
+            _ => Err("not of the form NAME: VALUE, such as \"ConsistencyLevel: eventual\"".to_owned()),
         }
     }
 }

@@ -188,7 +188,7 @@ fn of_identity(mut failure: CommandError, error: &unattended_identity::Error) ->
     }
     match error.remedy() {
         Some(remedy) => failure.hint(remedy),
-        None => failure,
+        None => failure.hint("`unattended doctor` looks at everything that a token needs"),
     }
 }
 

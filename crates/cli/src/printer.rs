@@ -27,6 +27,11 @@ pub(crate) fn styled(style: Style, text: impl Display) -> String {
     format!("{style}{text}{style:#}")
 }
 
+/// A number with its noun, such as `1 item` or `2 items`.
+pub(crate) fn counted(number: u64, noun: &str) -> String {
+    if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
+}
+
 impl Printer {
     pub(crate) fn new(output: &Output) -> Self {
         Self { json: output.json, quiet: output.quiet }

@@ -9,7 +9,7 @@ use unattended_jobs as jobs;
 use unattended_transport::Transport;
 use unattended_webapi as webapi;
 
-use crate::config::{Api, Application, Authority, Config, Job, Work};
+use crate::config::{Api, Application, Authority, Config, Job, SecretReference, Work};
 use crate::credential::{self, CredentialError, Loaded};
 use crate::error::{BuildError, ExitClass};
 use crate::ports::Ports;
@@ -66,24 +66,23 @@ pub(crate) fn application(
         .http(Arc::clone(http))
         .clock(Arc::clone(&ports.clock))
         .entropy(Arc::clone(&ports.entropy));
-    let mut refused: Vec<CredentialError> = Vec::new();
+    let mut refused: Vec<(&SecretReference, CredentialError)> = Vec::new();
     for configured in &application.credentials {
         match credential::load(application, configured, &*ports.environment) {
             Ok(Loaded::Certificate(certificate)) => builder = builder.credential(certificate),
             Ok(Loaded::Secret(secret)) => builder = builder.credential(secret),
-            Err(error) => {
-                warn!(credential = %configured.reference(), %error, remedy = error.remedy(), "a credential is left out");
-                refused.push(error);
-            }
+            Err(error) => refused.push((configured.reference(), error)),
         }
     }
-    if refused.len() == application.credentials.len()
-        && let Some(first) = refused.into_iter().next()
-    {
+    if refused.len() == application.credentials.len() && !refused.is_empty() {
+        let (_, first) = refused.swap_remove(0);
         let remedy = first.remedy().to_owned();
         return Err(BuildError::new(ExitClass::Configuration, "the application has no usable credential")
             .mended_by(remedy)
             .caused_by(first));
+    }
+    for (credential, error) in refused {
+        warn!(%credential, %error, remedy = error.remedy(), "a credential is left out");
     }
     builder.build().map_err(|error| {
         BuildError::new(ExitClass::from(&error), "the application cannot be set up").caused_by(error)

@@ -51,7 +51,11 @@ impl From<&unattended_webapi::Error> for ExitClass {
 
 impl From<&unattended_jobs::JobError> for ExitClass {
     fn from(error: &unattended_jobs::JobError) -> Self {
-        error.call().map_or(Self::Failed, Self::from)
+        match error.call() {
+            Some(call) => Self::from(call),
+            None if error.is_already_running() => Self::Temporary,
+            None => Self::Failed,
+        }
     }
 }
 

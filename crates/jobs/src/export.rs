@@ -73,6 +73,7 @@ pub(crate) async fn run(
     };
     report.pages = export.at.pages;
     report.items = export.at.items;
+    report.output = Some(export.partial.clone());
     if ending == Ending::Complete {
         export.publish()?;
         report.output = Some(job.to.clone());

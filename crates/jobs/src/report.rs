@@ -33,7 +33,7 @@ pub struct Report {
     pub pages: u64,
     /// Objects read.
     pub items: u64,
-    /// The file that was written.
+    /// The file that was written; of an interrupted export the partial one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub output: Option<PathBuf>,
     /// The file of rejected rows, if there are any.

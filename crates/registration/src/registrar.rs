@@ -10,7 +10,7 @@ use crate::change::{Change, ChangeKind, Step};
 use crate::credential::{self, RegisteredCredential};
 use crate::directory::{Application, Assignment, Directory, ServicePrincipal};
 use crate::error::Error;
-use crate::permission::{self, Grant};
+use crate::permission::{self, Grant, Permission};
 use crate::request::RegistrationRequest;
 
 /// Registers applications in one directory, as the application whose tokens the client carries.
@@ -61,6 +61,15 @@ impl Registrar {
     pub fn with_clock(mut self, clock: Arc<dyn Clock>) -> Self {
         self.directory.clock = clock;
         self
+    }
+
+    /// Looks the permissions of a registration up, and changes nothing: to learn of a mistake in them before a key is
+    /// made.
+    ///
+    /// # Errors
+    /// An unknown API or role, and whatever the directory refuses.
+    pub async fn check(&self, permissions: &[Permission]) -> Result<(), Error> {
+        permission::resolve(&self.directory, permissions).await.map(drop)
     }
 
     /// Brings the directory to the state that `request` describes. Dropping the future stops between or inside steps;

@@ -15,6 +15,9 @@ use crate::request::Request;
 use crate::response::Response;
 use crate::retry::{Decision, Outcome, decide};
 
+/// From such a wait on, somebody who watches wonders what is going on.
+const NOTICEABLE: Duration = Duration::from_secs(2);
+
 /// Runs `request` to its end.
 pub(crate) async fn run(client: &Inner, request: &Request) -> Result<Response, Error> {
     let span = tracing::debug_span!(
@@ -61,8 +64,14 @@ impl<'a> Operation<'a> {
                 Ok(answer) => self.refused(&answer),
                 Err(error) => self.failed(error),
             };
+            let told = failure.1.to_string();
             let wait = self.judge(failure)?;
-            tracing::debug!(attempt = self.attempts.len(), wait_ms = wait.as_millis(), "asking again");
+            let (attempt, wait_ms) = (self.attempts.len(), wait.as_millis());
+            if wait < NOTICEABLE {
+                tracing::debug!(attempt, wait_ms, error = told, "asking again");
+            } else {
+                tracing::warn!(attempt, wait_ms, error = told, "asking again");
+            }
             self.client.clock.sleep(wait).await;
         }
     }

@@ -6,9 +6,9 @@ use serde_json::json;
 use unattended_daemon::Daemon;
 use unattended_webapi::Client;
 
-use crate::arguments::Call;
+use crate::arguments::{Call, Header};
 use crate::failure::{CommandError, Exit, explain};
-use crate::printer::Printer;
+use crate::printer::{Printer, counted};
 use crate::progress::Bar;
 
 pub(crate) async fn run(arguments: &Call, daemon: &Daemon, printer: &Printer) -> Result<Exit, CommandError> {
@@ -24,6 +24,9 @@ pub(crate) async fn run(arguments: &Call, daemon: &Daemon, printer: &Printer) ->
 
 async fn once(arguments: &Call, client: &Client, printer: &Printer) -> Result<Exit, CommandError> {
     let mut request = client.request(arguments.method.clone(), &arguments.path);
+    for Header { name, value } in &arguments.headers {
+        request = request.header(name, value);
+    }
     if let Some(body) = &arguments.body {
         request = request.body(read_body(body)?, "application/json");
     }
@@ -48,6 +51,9 @@ async fn all_pages(arguments: &Call, client: &Client, printer: &Printer) -> Resu
     }
     let bar = Bar::new(printer);
     let mut pages = client.pages(&arguments.path);
+    for Header { name, value } in &arguments.headers {
+        pages = pages.header(name, value);
+    }
     let (mut items, mut count) = (0_u64, 0_u64);
     while let Some(page) = pages.next().await.map_err(|error| {
         bar.finish();
@@ -61,7 +67,7 @@ async fn all_pages(arguments: &Call, client: &Client, printer: &Printer) -> Resu
         bar.set("items", items, page.count);
     }
     bar.finish();
-    printer.note(format_args!("{items} items in {count} pages"));
+    printer.note(format_args!("{} in {}", counted(items, "item"), counted(count, "page")));
     Ok(Exit::Done)
 }
 

@@ -6,7 +6,7 @@ use unattended_daemon::doctor::{Finding, Verdict, examine, of_mistakes};
 use unattended_daemon::{Config, Ports, ProcessEnvironment};
 
 use crate::failure::{CommandError, Exit, of_config};
-use crate::printer::{BAD, BOLD, DIM, GOOD, Printer, WARN, styled};
+use crate::printer::{BAD, BOLD, DIM, GOOD, Printer, WARN, counted, styled};
 
 pub(crate) async fn run(config: Option<&Path>, printer: &Printer) -> Result<Exit, CommandError> {
     let findings = match Config::load(config, &ProcessEnvironment) {
@@ -19,7 +19,7 @@ pub(crate) async fn run(config: Option<&Path>, printer: &Printer) -> Result<Exit
     for finding in &findings {
         printer.result(rendered(finding))?;
     }
-    let count = |verdict| findings.iter().filter(|finding| finding.verdict == verdict).count();
+    let count = |verdict| findings.iter().filter(|finding| finding.verdict == verdict).count() as u64;
     printer.note(match (count(Verdict::Failed), count(Verdict::Warning)) {
         (0, 0) => "everything is in order".to_owned(),
         (failures, warnings) => format!("{}, {}", counted(failures, "failure"), counted(warnings, "warning")),
@@ -53,8 +53,4 @@ fn exit_of(failure: &Finding) -> Exit {
         "credential" | "token" | "roles" => Exit::Refused,
         _ => Exit::Failed,
     }
-}
-
-fn counted(number: usize, noun: &str) -> String {
-    if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
 }

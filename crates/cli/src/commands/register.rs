@@ -105,20 +105,16 @@ pub(crate) async fn enrol(
 ) -> Result<Enrolled, CommandError> {
     let Enrolment { name, roles, credential, grant_admin_consent } = enrolment;
     let beside = unattended_files::directory_of(file.path()).to_owned();
+    let permissions: Vec<Permission> = roles.iter().map(|role| permission(role, file)).collect();
+    let registrar = Registrar::new(directory.client.clone());
+    // A mistyped role must not leave a key behind.
+    registrar.check(&permissions).await.map_err(failed)?;
     let (new_credential, credential_file) = prepare(*credential, name, &beside)?;
     let mut request = RegistrationRequest {
         display_name: (*name).to_owned(),
-        permissions: roles.iter().map(|role| permission(role, file)).collect(),
+        permissions,
         credential: new_credential,
         grant_admin_consent: *grant_admin_consent,
-    };
-    let registrar = Registrar::new(directory.client.clone());
-    let failed = |error: Error| {
-        let failure = explain("the application could not be registered", &error);
-        match error.remedy() {
-            Some(remedy) => failure.hint(remedy),
-            None => failure,
-        }
     };
     let mut registration = registrar.register(&request).await.map_err(failed)?;
     let is_new = registration
@@ -219,6 +215,14 @@ fn configure(
         file.add_role(&role.api, &role.role);
     }
     file.save()
+}
+
+fn failed(error: Error) -> CommandError {
+    let failure = explain("the application could not be registered", &error);
+    match error.remedy() {
+        Some(remedy) => failure.hint(remedy),
+        None => failure,
+    }
 }
 
 /// An API by its name in the configuration, or as it is.

@@ -8,7 +8,7 @@ use unattended_jobs::{Engine, Event, Job, JobError, Observer, Outcome, Report, W
 use crate::arguments::Run;
 use crate::commands::sandbox::on_signals;
 use crate::failure::{CommandError, Exit, explain};
-use crate::printer::{BAD, BOLD, GOOD, Printer, WARN, styled};
+use crate::printer::{BAD, BOLD, GOOD, Printer, WARN, counted, styled};
 use crate::progress::{Watcher, told};
 
 pub(crate) async fn run(arguments: &Run, daemon: Daemon, printer: &Printer) -> Result<Exit, CommandError> {
@@ -156,7 +156,14 @@ pub(crate) fn summary(report: &Report) -> String {
         Outcome::Interrupted => styled(BAD, "interrupted"),
     };
     let did = match &report.output {
-        Some(output) => format!("{} items in {} pages to {}", report.items, report.pages, output.display()),
+        Some(output) => {
+            format!(
+                "{} in {} to {}",
+                counted(report.items, "item"),
+                counted(report.pages, "page"),
+                output.display()
+            )
+        }
         None => {
             format!("{} created, {} updated, {} unchanged", report.created, report.updated, report.unchanged)
         }

@@ -38,8 +38,9 @@ fn compare(api: &str, needed: &[String], claims: &Map<String, Value>) -> Finding
              grant shows in tokens issued some minutes later"
         ),
         format!(
-            "unattended register NAME {} --grant-admin-consent   (or in the portal: App registrations, API \
-             permissions, Application permissions, then Grant admin consent)",
+            "unattended register NAME {} --grant-admin-consent --administrator FILE   (in a sandbox: --sandbox \
+             READY_FILE; in the portal: App registrations, API permissions, Application permissions, then Grant admin \
+             consent)",
             options.join(" ")
         ),
     )

@@ -197,7 +197,7 @@ async fn a_missing_role_comes_with_the_command_that_grants_it() {
     insta::assert_snapshot!(complaints(&world, &findings), @r"
     Failed roles graph: not granted: Group.Read.All, AuditLog.Read.All
         why: the token has User.ReadWrite.All; a daemon needs the *application* permission, granted by an administrator, and a grant shows in tokens issued some minutes later
-        fix: unattended register NAME --role graph:Group.Read.All --role graph:AuditLog.Read.All --grant-admin-consent   (or in the portal: App registrations, API permissions, Application permissions, then Grant admin consent)
+        fix: unattended register NAME --role graph:Group.Read.All --role graph:AuditLog.Read.All --grant-admin-consent --administrator FILE   (in a sandbox: --sandbox READY_FILE; in the portal: App registrations, API permissions, Application permissions, then Grant admin consent)
     ");
     world.network.on("/token", Answer::token(&[]));
     let findings = examined(&world).await;

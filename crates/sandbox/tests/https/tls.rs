@@ -27,8 +27,7 @@ async fn every_name_of_this_machine_is_certified() {
 #[tokio::test]
 async fn another_sandboxs_authority_certifies_nothing_here() {
     let (sandbox, other) = (start().await, start().await);
-    let authority = Certificate::from_pem(&std::fs::read(&other.ready().ca_file).unwrap()).unwrap();
-    let stranger = reqwest::Client::builder().tls_certs_only([authority]).no_proxy().build().unwrap();
+    let stranger = client(other.ready());
     assert!(stranger.get(&sandbox.ready().authority).send().await.unwrap_err().is_connect());
     sandbox.shutdown().await;
     other.shutdown().await;
