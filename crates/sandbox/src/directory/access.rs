@@ -41,6 +41,9 @@ pub(super) const READ_USERS: Access = any_of(&[
     "Directory.ReadWrite.All",
 ]);
 
+pub(super) const READ_ALL_USERS: Access =
+    any_of(&["User.Read.All", "User.ReadWrite.All", "Directory.Read.All", "Directory.ReadWrite.All"]);
+
 pub(super) const CREATE_USERS: Access = any_of(&["User.ReadWrite.All", "Directory.ReadWrite.All"]);
 
 /// The last three write single properties only: [`UPDATE_ONE_PROPERTY`].

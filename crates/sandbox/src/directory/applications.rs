@@ -20,6 +20,10 @@ pub(super) fn count(call: &Call<'_>) -> Result<Answer, Fault> {
     collection().count(call)
 }
 
+pub(super) fn delta(call: &Call<'_>) -> Result<Answer, Fault> {
+    super::delta::answer(call, &collection())
+}
+
 pub(super) fn get(call: &Call<'_>) -> Result<Answer, Fault> {
     let application = call.directory.store.read(|connection| find(connection, call))?;
     collection().single(call, application)

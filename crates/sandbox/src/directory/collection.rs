@@ -144,7 +144,7 @@ impl Collection<'_> {
     }
 
     /// The properties that were asked for. One that has no value is null, a collection without elements is empty.
-    fn show(
+    pub(super) fn show(
         &self,
         object: &Object,
         select: Option<&[&'static Property]>,

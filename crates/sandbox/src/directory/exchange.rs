@@ -134,6 +134,11 @@ pub(super) fn segments(path: &str) -> Option<Vec<Key>> {
             continue;
         };
         let key = decoded(key)?;
+        if key.is_empty() {
+            // A function without arguments: `delta()`.
+            segments.push(Key { property: None, value: decoded(set)? });
+            continue;
+        }
         let (property, value) = match key.split_once('=') {
             Some((property, value)) if !property.starts_with('\'') => (Some(property.to_owned()), value),
             _ => (None, key.as_str()),
@@ -181,6 +186,7 @@ mod tests {
         assert_eq!(segments("/users('o''neil%40a.b')").unwrap()[1], key(None, "o'neil@a.b"));
         assert_eq!(segments("users/a%2Fb").unwrap()[1], key(None, "a/b"));
         assert_eq!(segments("users/a%28b%29").unwrap()[1], key(None, "a(b)"));
+        assert_eq!(segments("users/delta()").unwrap(), [key(None, "users"), key(None, "delta")]);
         for nonsense in ["/users/%zz", "/users/%4", "/users(x)", "/users/%ff"] {
             assert_eq!(segments(nonsense), None, "{nonsense}");
         }

@@ -26,7 +26,7 @@ pub(super) struct Route {
 pub(super) fn find(method: &Method, path: &str) -> Result<(&'static Route, Vec<Key>), Fault> {
     let segments = segments(path).ok_or_else(|| Fault::bad_query("The request URI is not valid."))?;
     let mut is_known = false;
-    for route in &ROUTES {
+    for route in ROUTES {
         let Some(keys) = matches(route.template, &segments) else { continue };
         if route.method == *method {
             return Ok((route, keys));
@@ -54,11 +54,20 @@ fn matches(template: &str, segments: &[Key]) -> Option<Vec<Key>> {
     for (place, segment) in places.into_iter().zip(segments) {
         if place == "{}" {
             keys.push(segment.clone());
-        } else if segment.property.is_some() || !place.eq_ignore_ascii_case(&segment.value) {
+        } else if segment.property.is_some() || !place.eq_ignore_ascii_case(unqualified(&segment.value)) {
             return None;
         }
     }
     Some(keys)
+}
+
+/// `microsoft.graph.delta` is `delta`: SDKs write the qualified names of actions and functions.
+fn unqualified(segment: &str) -> &str {
+    const NAMESPACE: &str = "microsoft.graph.";
+    match segment.split_at_checked(NAMESPACE.len()) {
+        Some((namespace, name)) if namespace.eq_ignore_ascii_case(NAMESPACE) => name,
+        _ => segment,
+    }
 }
 
 const fn route(
@@ -72,16 +81,18 @@ const fn route(
 }
 
 /// The more specific template stands first.
-pub(super) static ROUTES: [Route; 33] = [
+pub(super) static ROUTES: &[Route] = &[
     route(Method::GET, "users", access::READ_USERS, 2, users::list),
     route(Method::POST, "users", access::CREATE_USERS, 1, users::create),
     route(Method::GET, "users/$count", access::READ_USERS, 1, users::count),
+    route(Method::GET, "users/delta", access::READ_ALL_USERS, 2, users::delta),
     route(Method::GET, "users/{}", access::READ_USERS, 1, users::get),
     route(Method::PATCH, "users/{}", access::UPDATE_USERS, 1, users::update),
     route(Method::DELETE, "users/{}", access::DELETE_USERS, 1, users::delete),
     route(Method::GET, "applications", access::READ_APPLICATIONS, 2, applications::list),
     route(Method::POST, "applications", access::WRITE_APPLICATIONS, 1, applications::create),
     route(Method::GET, "applications/$count", access::READ_APPLICATIONS, 1, applications::count),
+    route(Method::GET, "applications/delta", access::READ_APPLICATIONS, 2, applications::delta),
     route(Method::GET, "applications/{}", access::READ_APPLICATIONS, 1, applications::get),
     route(Method::PATCH, "applications/{}", access::WRITE_APPLICATIONS, 1, applications::update),
     route(Method::DELETE, "applications/{}", access::WRITE_APPLICATIONS, 1, applications::delete),
@@ -94,21 +105,7 @@ pub(super) static ROUTES: [Route; 33] = [
     ),
     route(
         Method::POST,
-        "applications/{}/microsoft.graph.addPassword",
-        access::WRITE_APPLICATIONS,
-        1,
-        credentials::add_password,
-    ),
-    route(
-        Method::POST,
         "applications/{}/removePassword",
-        access::WRITE_APPLICATIONS,
-        1,
-        credentials::remove_password,
-    ),
-    route(
-        Method::POST,
-        "applications/{}/microsoft.graph.removePassword",
         access::WRITE_APPLICATIONS,
         1,
         credentials::remove_password,
@@ -116,6 +113,7 @@ pub(super) static ROUTES: [Route; 33] = [
     route(Method::GET, "servicePrincipals", access::READ_APPLICATIONS, 1, service_principals::list),
     route(Method::POST, "servicePrincipals", access::WRITE_APPLICATIONS, 1, service_principals::create),
     route(Method::GET, "servicePrincipals/$count", access::READ_APPLICATIONS, 1, service_principals::count),
+    route(Method::GET, "servicePrincipals/delta", access::READ_APPLICATIONS, 2, service_principals::delta),
     route(Method::GET, "servicePrincipals/{}", access::READ_APPLICATIONS, 1, service_principals::get),
     route(Method::PATCH, "servicePrincipals/{}", access::WRITE_APPLICATIONS, 1, service_principals::update),
     route(Method::DELETE, "servicePrincipals/{}", access::WRITE_APPLICATIONS, 1, service_principals::delete),

@@ -19,6 +19,10 @@ pub(super) fn count(call: &Call<'_>) -> Result<Answer, Fault> {
     Collection::of(&SERVICE_PRINCIPAL).count(call)
 }
 
+pub(super) fn delta(call: &Call<'_>) -> Result<Answer, Fault> {
+    super::delta::answer(call, &Collection::of(&SERVICE_PRINCIPAL))
+}
+
 pub(super) fn get(call: &Call<'_>) -> Result<Answer, Fault> {
     let principal = call.directory.store.read(|connection| find(connection, call))?;
     Collection::of(&SERVICE_PRINCIPAL).single(call, principal)

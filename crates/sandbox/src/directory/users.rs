@@ -19,6 +19,10 @@ pub(super) fn count(call: &Call<'_>) -> Result<Answer, Fault> {
     collection(call).count(call)
 }
 
+pub(super) fn delta(call: &Call<'_>) -> Result<Answer, Fault> {
+    super::delta::answer(call, &collection(call))
+}
+
 pub(super) fn get(call: &Call<'_>) -> Result<Answer, Fault> {
     let user = call.directory.store.read(|connection| find(connection, call))?;
     collection(call).single(call, user)

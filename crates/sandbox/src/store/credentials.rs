@@ -4,11 +4,11 @@ use std::fmt;
 
 use aws_lc_rs::digest::{SHA1_FOR_LEGACY_USE_ONLY, SHA256, digest};
 use aws_lc_rs::rand;
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension, params};
 use subtle::ConstantTimeEq;
 use unattended_core::Secret;
 
-use super::{Store, StoreError};
+use super::{Store, StoreError, Table, changes};
 
 /// What a secret is made of.
 const SECRET_ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.";
@@ -190,7 +190,7 @@ pub(crate) fn insert_password(
             credential.ends_at
         ],
     )?;
-    Ok(())
+    changes::touched(connection, tenant, Table::Applications, application, &["passwordCredentials"])
 }
 
 /// Removes a secret; whether there was one.
@@ -199,8 +199,15 @@ pub(crate) fn delete_password(
     application: &str,
     key_id: &str,
 ) -> Result<bool, StoreError> {
-    let sql = "DELETE FROM password_credentials WHERE application_id = ?1 AND key_id = lower(?2)";
-    Ok(connection.execute(sql, params![application, key_id])? > 0)
+    let tenant: Option<String> = connection
+        .prepare_cached(
+            "DELETE FROM password_credentials WHERE application_id = ?1 AND key_id = lower(?2) RETURNING tenant_id",
+        )?
+        .query_row(params![application, key_id], |row| row.get(0))
+        .optional()?;
+    let Some(tenant) = tenant else { return Ok(false) };
+    changes::touched(connection, &tenant, Table::Applications, application, &["passwordCredentials"])?;
+    Ok(true)
 }
 
 /// Replaces all certificates of an application.
@@ -226,7 +233,7 @@ pub(crate) fn replace_keys(
             credential.ends_at
         ])?;
     }
-    Ok(())
+    changes::touched(connection, tenant, Table::Applications, application, &["keyCredentials"])
 }
 
 fn salted_digest(salt: &[u8], secret: &[u8]) -> Vec<u8> {

@@ -8,12 +8,15 @@
 //! connection for everything.
 
 pub(crate) mod assignments;
+pub(crate) mod changes;
 mod connections;
 pub(crate) mod credentials;
 mod error;
+pub(crate) mod federation;
 pub(crate) mod objects;
 mod permissions;
 pub(crate) mod principals;
+pub(crate) mod revocations;
 mod schema;
 mod seed;
 mod settings;
@@ -23,6 +26,7 @@ mod time;
 pub(crate) use self::connections::Store;
 pub(crate) use self::credentials::{KeyCredential, PasswordCredential};
 pub(crate) use self::error::StoreError;
+pub(crate) use self::federation::FederatedCredential;
 pub(crate) use self::objects::{Condition, Object, Order, PageQuery, Position, Table};
 pub(crate) use self::permissions::GRAPH_APP_ID;
 pub(crate) use self::principals::{Application, ServicePrincipal, normalized_name};

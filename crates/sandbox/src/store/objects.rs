@@ -5,6 +5,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
 use serde_json::{Map, Value};
 
 use super::StoreError;
+use super::changes::{self, Removal};
 
 /// Where objects of one type live.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -16,13 +17,19 @@ pub(crate) enum Table {
 }
 
 impl Table {
-    fn name(self) -> &'static str {
+    /// The name of the table.
+    pub(super) fn name(self) -> &'static str {
         match self {
             Self::AppRoleAssignments => "app_role_assignments",
             Self::Applications => "applications",
             Self::ServicePrincipals => "service_principals",
             Self::Users => "users",
         }
+    }
+
+    /// Whether delta queries tell what changes in it.
+    fn is_tracked(self) -> bool {
+        self != Self::AppRoleAssignments
     }
 }
 
@@ -91,14 +98,27 @@ pub(crate) fn insert(
     tenant: &str,
     document: &Map<String, Value>,
 ) -> Result<(), StoreError> {
-    let id = document.get("id").and_then(Value::as_str).unwrap_or_default();
+    load(connection, table, tenant, document)?;
+    match table.is_tracked() {
+        true => changes::appeared(connection, tenant, table, id_of(document)),
+        false => Ok(()),
+    }
+}
+
+/// Adds an object that was there before anyone could ask what changed.
+pub(super) fn load(
+    connection: &Connection,
+    table: Table,
+    tenant: &str,
+    document: &Map<String, Value>,
+) -> Result<(), StoreError> {
     let text = serde_json::to_string(document)?;
     connection
         .prepare_cached(&format!(
             "INSERT INTO {} (tenant_id, id, document) VALUES (?1, ?2, ?3)",
             table.name()
         ))?
-        .execute(params![tenant, id, text])?;
+        .execute(params![tenant, id_of(document), text])?;
     Ok(())
 }
 
@@ -109,7 +129,15 @@ pub(crate) fn replace(
     tenant: &str,
     document: &Map<String, Value>,
 ) -> Result<(), StoreError> {
-    let id = document.get("id").and_then(Value::as_str).unwrap_or_default();
+    let id = id_of(document);
+    let Some(before) = find(connection, table, tenant, "id", id)? else { return Ok(()) };
+    let before = before.document;
+    let names = before.keys().chain(document.keys().filter(|name| !before.contains_key(*name)));
+    let differing: Vec<&str> =
+        names.filter(|name| before.get(*name) != document.get(*name)).map(String::as_str).collect();
+    if differing.is_empty() {
+        return Ok(());
+    }
     let text = serde_json::to_string(document)?;
     connection
         .prepare_cached(&format!(
@@ -117,18 +145,36 @@ pub(crate) fn replace(
             table.name()
         ))?
         .execute(params![tenant, id, text])?;
-    Ok(())
+    match table.is_tracked() {
+        true => changes::touched(connection, tenant, table, id, &differing),
+        false => Ok(()),
+    }
 }
 
-/// Removes an object with everything that hangs on it; whether there was one.
+/// Removes an object for good, with everything that hangs on it; whether there was one.
 pub(crate) fn delete(
     connection: &Connection,
     table: Table,
     tenant: &str,
     id: &str,
 ) -> Result<bool, StoreError> {
+    remove(connection, table, tenant, id, Removal::Permanent)
+}
+
+/// Removes an object with everything that hangs on it; whether there was one.
+pub(super) fn remove(
+    connection: &Connection,
+    table: Table,
+    tenant: &str,
+    id: &str,
+    removal: Removal,
+) -> Result<bool, StoreError> {
     let sql = format!("DELETE FROM {} WHERE tenant_id = ?1 AND id = ?2", table.name());
-    Ok(connection.prepare_cached(&sql)?.execute(params![tenant, id])? > 0)
+    let is_gone = connection.prepare_cached(&sql)?.execute(params![tenant, id])? > 0;
+    if is_gone && table.is_tracked() {
+        changes::removed(connection, tenant, table, id, removal)?;
+    }
+    Ok(is_gone)
 }
 
 /// Finds an object by the value of a column that is unique (`id`, `app_id`, `user_principal_name`).
@@ -199,6 +245,10 @@ pub(crate) fn count(
     let parameters =
         std::iter::once(SqlValue::Text(tenant.to_owned())).chain(condition.parameters.iter().cloned());
     Ok(connection.prepare_cached(&sql)?.query_row(params_from_iter(parameters), |row| row.get(0))?)
+}
+
+fn id_of(document: &Map<String, Value>) -> &str {
+    document.get("id").and_then(Value::as_str).unwrap_or_default()
 }
 
 fn read_row(row: &Row<'_>) -> rusqlite::Result<(i64, String)> {

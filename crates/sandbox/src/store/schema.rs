@@ -4,12 +4,12 @@ use std::path::Path;
 
 use rusqlite::Connection;
 
-use super::StoreError;
+use super::{StoreError, changes, federation, revocations};
 
 /// Marks the file as a sandbox's in its header ("unAt").
 const APPLICATION_ID: i64 = 0x756e_4174;
 
-/// Counts every change of the tables.
+/// Counts every change of tables that exist.
 const VERSION: i64 = 1;
 
 /// Makes the tables of an empty database, and refuses any other that this version does not know.
@@ -23,12 +23,22 @@ pub(super) fn prepare(connection: &mut Connection, path: &Path) -> Result<(), St
         .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))
         .map_err(|error| StoreError::open(path, error))?;
     match (tables, pragma("application_id")?, pragma("user_version")?) {
-        (0, ..) => create(connection),
-        (_, APPLICATION_ID, VERSION) => Ok(()),
-        (_, APPLICATION_ID, found) if found > VERSION => Err(StoreError::newer(path, found, VERSION)),
-        _ => Err(StoreError::foreign(path)),
+        (0, ..) => create(connection)?,
+        (_, APPLICATION_ID, VERSION) => {}
+        (_, APPLICATION_ID, found) if found > VERSION => {
+            return Err(StoreError::newer(path, found, VERSION));
+        }
+        _ => return Err(StoreError::foreign(path)),
     }
+    for tables in LATER_TABLES {
+        connection.execute_batch(tables).map_err(|error| StoreError::open(path, error))?;
+    }
+    Ok(())
 }
+
+/// Tables that came after the first version, each beside what works on it. They are made where they are missing, so
+/// that they change no version: an older program does not miss them.
+const LATER_TABLES: &[&str] = &[changes::TABLES, federation::TABLES, revocations::TABLES];
 
 fn create(connection: &mut Connection) -> Result<(), StoreError> {
     let transaction = connection.transaction()?;

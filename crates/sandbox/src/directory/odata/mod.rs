@@ -6,7 +6,7 @@ mod query;
 mod skip_token;
 mod sql;
 
-pub(super) use self::filter::{Expression, parse as parse_filter};
-pub(super) use self::query::{QueryOptions, is_eventual};
+pub(super) use self::filter::{Constant, Expression, Operator, parse as parse_filter};
+pub(super) use self::query::{QueryOptions, is_eventual, select};
 pub(super) use self::skip_token::SkipTokens;
 pub(super) use self::sql::condition;

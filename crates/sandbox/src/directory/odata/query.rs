@@ -142,7 +142,11 @@ pub(in crate::directory) fn is_eventual(headers: &HeaderMap) -> bool {
     headers.get("consistencylevel").is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"eventual"))
 }
 
-fn select(value: &str, entity: &EntityType) -> Result<Vec<&'static Property>, Fault> {
+/// The properties that a `$select` names.
+pub(in crate::directory) fn select(
+    value: &str,
+    entity: &EntityType,
+) -> Result<Vec<&'static Property>, Fault> {
     let mut selected: Vec<&'static Property> = Vec::new();
     for name in value.split(',').map(str::trim).filter(|name| !name.is_empty()) {
         if name == "*" {

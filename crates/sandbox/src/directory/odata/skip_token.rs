@@ -25,9 +25,14 @@ impl SkipTokens {
             bytes.push(b'=');
             bytes.extend_from_slice(value.as_bytes());
         }
-        let tag = self.tag(identity, &bytes);
-        bytes.splice(0..0, tag);
-        BASE64_URL_SAFE_NO_PAD.encode(bytes)
+        self.seal_bytes(identity, &bytes)
+    }
+
+    /// A token that holds what the answer to the next request needs.
+    pub(in crate::directory) fn seal_bytes(&self, identity: &str, bytes: &[u8]) -> String {
+        let mut token = self.tag(identity, bytes);
+        token.extend_from_slice(bytes);
+        BASE64_URL_SAFE_NO_PAD.encode(token)
     }
 
     /// Where the page of a token begins.
@@ -35,14 +40,20 @@ impl SkipTokens {
     /// # Errors
     /// The token was not given out for this query.
     pub(in crate::directory) fn open(&self, identity: &str, token: &str) -> Result<Position, Fault> {
-        let bytes = BASE64_URL_SAFE_NO_PAD.decode(token).map_err(|_| Fault::unusable_page_token())?;
-        let (tag, position) = bytes.split_at_checked(TAG_BYTES).ok_or_else(Fault::unusable_page_token)?;
-        if !bool::from(subtle::ConstantTimeEq::ct_eq(tag, &self.tag(identity, position)[..])) {
-            return Err(Fault::unusable_page_token());
-        }
+        let position = self.open_bytes(identity, token).ok_or_else(Fault::unusable_page_token)?;
         let (seq, value) = position.split_first_chunk().ok_or_else(Fault::unusable_page_token)?;
         let value = value.strip_prefix(b"=").map(|value| String::from_utf8_lossy(value).into_owned());
         Ok(Position { seq: i64::from_be_bytes(*seq), value })
+    }
+
+    /// What a token holds; nothing if it was not given out for this.
+    pub(in crate::directory) fn open_bytes(&self, identity: &str, token: &str) -> Option<Vec<u8>> {
+        let mut bytes = BASE64_URL_SAFE_NO_PAD.decode(token).ok()?;
+        let (tag, rest) = bytes.split_at_checked(TAG_BYTES)?;
+        if !bool::from(subtle::ConstantTimeEq::ct_eq(tag, &self.tag(identity, rest)[..])) {
+            return None;
+        }
+        Some(bytes.split_off(TAG_BYTES))
     }
 
     fn tag(&self, identity: &str, position: &[u8]) -> Vec<u8> {

@@ -45,7 +45,7 @@ async fn an_application_whose_service_principal_is_gone_or_disabled_is_nobody() 
 async fn every_route_asks_for_permissions_and_survives_keys_that_lead_nowhere() {
     let world = World::new();
     let nothing = world.token(&[]);
-    for route in &super::super::routes::ROUTES {
+    for route in super::super::routes::ROUTES {
         let path = format!("/v1.0/{}", route.template.replace("{}", "(nowhere='x')").replace("/(", "("));
         let path = path.replace("/appRoleAssignments(nowhere='x')", "/appRoleAssignments/x");
         let body = Some(json!({})).filter(|_| route.method == Method::POST || route.method == Method::PATCH);
