@@ -1,5 +1,6 @@
 //! What the third-party tests need: Python packages in a virtual environment of their own, npm packages in a
-//! folder of their own. Both are kept while the pinned manifest is unchanged.
+//! folder of their own, both kept while the pinned manifest is unchanged; a Rust program with a lock of its own;
+//! and Apache from Debian.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -38,6 +39,8 @@ pub(crate) fn prepare(project: &Project) -> Vec<Missing> {
     for (name, tests, install) in [
         ("Python", "third_party::python", python as fn(&Project) -> Result<(), String>),
         ("Node", "third_party::node", node),
+        ("Rust", "third_party::rust", rust),
+        ("Apache", "third_party::apache", apache),
     ] {
         if let Err(why) = install(project) {
             missing.push(Missing { name, tests, why });
@@ -117,6 +120,29 @@ fn node(project: &Project) -> Result<(), String> {
         }
         twice(install)
     })
+}
+
+/// A program with a lock of its own: what it depends on, OpenSSL above all, is nothing that we depend on.
+fn rust(project: &Project) -> Result<(), String> {
+    let source = project.root().join("tests/third-party/rust");
+    let folder = project.third_party().join("rust");
+    let mut build = project.cargo(["build", "--quiet", "--locked", "--manifest-path"]);
+    build.arg(source.join("Cargo.toml")).arg("--target-dir").arg(&folder);
+    let mut build = || progress::run(project, "third-party-rust", &mut build).map(drop);
+    if Path::new("/usr/include/openssl/ssl.h").exists() {
+        return build();
+    }
+    // Elsewhere than on Debian the headers may be in another place, which the build finds.
+    build().or_else(|why| apt_install(project, &["libssl-dev", "pkg-config"], why).and_then(|()| build()))
+}
+
+/// Apache is used where Debian puts it, and no service of it is started: that is in another package.
+fn apache(project: &Project) -> Result<(), String> {
+    if Path::new("/usr/lib/apache2/modules/mod_auth_openidc.so").exists() {
+        return Ok(());
+    }
+    let why = "apache2 with mod_auth_openidc is not installed".to_owned();
+    apt_install(project, &["apache2-bin", "libapache2-mod-auth-openidc"], why)
 }
 
 /// Install unless the folder was completed for these very manifests.

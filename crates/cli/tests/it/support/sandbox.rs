@@ -72,6 +72,10 @@ impl Sandbox {
         (file, secret)
     }
 
+    pub(crate) fn administrator_client_id(&self) -> String {
+        self.ready["administrator"]["client_id"].as_str().unwrap().to_owned()
+    }
+
     /// The folder of its data and its log.
     pub(crate) fn directory(&self) -> &Path {
         self.directory.path()

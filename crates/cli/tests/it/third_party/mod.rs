@@ -1,8 +1,12 @@
-//! Programs that are not ours: Microsoft's clients against the sandbox, our client against a certified server.
+//! Programs that are not ours: Microsoft's clients against the sandbox, resource servers that validate its tokens, our
+//! client against a certified server.
 
+mod apache;
 mod node;
 mod python;
+mod rust;
 mod tenant;
+mod things;
 
 use std::path::{Path, PathBuf};
 use std::process::Output;

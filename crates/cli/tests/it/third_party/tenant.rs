@@ -35,6 +35,11 @@ impl Tenant {
         Self { sandbox, place, settings }
     }
 
+    /// Tells the program one thing more.
+    pub(super) fn set(&mut self, member: &str, value: Value) {
+        self.settings[member] = value;
+    }
+
     /// Runs a program with the settings, trusting the tenant by nothing but environment variables; returns the JSON
     /// documents that it printed.
     #[track_caller]

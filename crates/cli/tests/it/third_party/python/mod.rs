@@ -1,5 +1,6 @@
 //! Programs of Python.
 
+mod api;
 mod clients;
 
 use std::process::Command;

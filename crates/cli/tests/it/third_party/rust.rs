@@ -1,0 +1,39 @@
+//! azure_identity for Rust, unmodified, against the sandbox.
+
+use std::process::Command;
+
+use serde_json::json;
+
+use super::installed;
+use super::tenant::{Tenant, each_form_reads_users};
+
+// AC-1
+#[test]
+fn azure_identity_of_rust_gets_tokens_with_a_secret_and_reads_users() {
+    let answers = Tenant::with("secret").tell(&mut program());
+    each_form_reads_users(&answers, &["secret"]);
+}
+
+// AC-1, AC-2
+#[test]
+fn azure_identity_of_rust_gets_tokens_with_a_certificate_in_each_of_its_forms_and_reads_users() {
+    let mut tenant = Tenant::with("certificate");
+    let pkcs12 = tenant.place.path("certificate.p12");
+    // It takes a certificate in this form alone.
+    let converted = Command::new("openssl")
+        .args(["pkcs12", "-export", "-passout", "pass:", "-in"])
+        .arg(tenant.place.credential_file())
+        .arg("-out")
+        .arg(&pkcs12)
+        .output()
+        .unwrap();
+    assert!(converted.status.success(), "{}", String::from_utf8_lossy(&converted.stderr));
+    tenant.set("pkcs12_file", json!(pkcs12));
+    each_form_reads_users(&tenant.tell(&mut program()), &["RS256, x5t"]);
+    let chain = tenant.tell(program().env("AZURE_CLIENT_SEND_CERTIFICATE_CHAIN", "1"));
+    each_form_reads_users(&chain, &["RS256, x5t, x5c"]);
+}
+
+fn program() -> Command {
+    Command::new(installed("rust/debug/unattended-third-party"))
+}
