@@ -7,7 +7,16 @@ use std::process::Command;
 const TIERS: [(&str, &[&str]); 4] = [
     ("base", &["unattended-core", "unattended-files", "unattended-transport"]),
     ("library", &["unattended-identity", "unattended-webapi", "unattended-protect"]),
-    ("service", &["unattended-registration", "unattended-jobs", "unattended-console", "unattended-sandbox"]),
+    (
+        "service",
+        &[
+            "unattended-registration",
+            "unattended-jobs",
+            "unattended-sidecar",
+            "unattended-console",
+            "unattended-sandbox",
+        ],
+    ),
     ("program", &["unattended-daemon", "unattended"]),
 ];
 
@@ -16,9 +25,11 @@ const LEVEL_ARROWS: [(&str, &str); 2] =
     [("unattended-transport", "unattended-core"), ("unattended", "unattended-daemon")];
 
 /// Crates that must not reach others, not even by way of a third.
-const STRANGERS: [(&str, &[&str]); 5] = [
+const STRANGERS: [(&str, &[&str]); 6] = [
     // The console shows what it is told, and does nothing.
     ("unattended-console", &["unattended-identity", "unattended-webapi", "unattended-jobs"]),
+    // The sidecar lends calls, and knows neither how a token is made nor how a job runs.
+    ("unattended-sidecar", &["unattended-identity", "unattended-jobs", "unattended-transport"]),
     // The sandbox is a second opinion on what the clients do.
     (
         "unattended-sandbox",

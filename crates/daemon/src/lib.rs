@@ -18,6 +18,8 @@ mod error;
 mod ports;
 mod run;
 mod service_manager;
+#[cfg(unix)]
+mod sidecar;
 mod signals;
 
 pub use crate::build::Daemon;

@@ -11,6 +11,7 @@ mod model;
 mod reader;
 mod reference;
 mod root;
+mod sidecar;
 mod suggestion;
 mod syntax;
 
@@ -19,7 +20,7 @@ use std::path::Path;
 use crate::environment::Environment;
 
 pub use self::diagnostic::{ConfigError, Diagnostic};
-pub use self::model::{Api, Application, Authority, Config, Credential, Job, SecretMethod, Work};
+pub use self::model::{Api, Application, Authority, Config, Credential, Job, SecretMethod, Sidecar, Work};
 pub use self::reference::SecretReference;
 pub(crate) use self::suggestion::nearest;
 

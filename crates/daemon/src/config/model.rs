@@ -20,6 +20,8 @@ pub struct Config {
     pub apis: BTreeMap<String, Api>,
     /// The work it does, by name.
     pub jobs: BTreeMap<String, Job>,
+    /// Which local programs may call the APIs.
+    pub sidecar: Sidecar,
 }
 
 /// `[application]`.
@@ -99,6 +101,14 @@ pub struct Api {
     pub resource: Option<String>,
     /// The app roles that the jobs need of it.
     pub roles: Vec<String>,
+}
+
+/// `[sidecar]`.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct Sidecar {
+    /// Who may call what; without a list, the user that the sidecar runs as, and the superuser.
+    pub allow: Option<Vec<unattended_sidecar::Grant>>,
 }
 
 /// One `[jobs.NAME]`.

@@ -107,6 +107,19 @@ impl<'t> Section<'t> {
         })
     }
 
+    /// A number of 32 bits, not below zero.
+    pub(super) fn number(&self, key: &str, mistakes: &mut Mistakes) -> Option<u32> {
+        let value = self.value(key)?;
+        let number = value
+            .get_ref()
+            .as_integer()
+            .and_then(|number| u32::from_str_radix(number.as_str(), number.radix()).ok());
+        if number.is_none() {
+            mistakes.add(self.wrong_type(key, value, "a whole number from 0 to 4294967295"));
+        }
+        number
+    }
+
     pub(super) fn texts(&self, key: &str, mistakes: &mut Mistakes) -> Vec<Text<'t>> {
         let Some(value) = self.value(key) else { return Vec::new() };
         let Some(items) = value.get_ref().as_array() else {

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use toml::de::DeTable;
 
 use super::diagnostic::{Mistake, Mistakes};
-use super::model::{Config, Job, Work};
+use super::model::{Config, Job, Sidecar, Work};
 use super::reader::Section;
-use super::{api, application, job};
+use super::{api, application, job, sidecar};
 use crate::environment::Environment;
 
 pub(super) fn config(
@@ -18,7 +18,7 @@ pub(super) fn config(
     mistakes: &mut Mistakes,
 ) -> Option<Config> {
     let directory = path.parent().unwrap_or_else(|| Path::new(""));
-    let root = Section::open("the file", 0..0, table, &["application", "apis", "jobs"], mistakes);
+    let root = Section::open("the file", 0..0, table, &["application", "apis", "jobs", "sidecar"], mistakes);
     let application_table = root.table("application", mistakes);
     if application_table.is_none() && !root.has("application") {
         mistakes.add(Mistake::of_the_file(
@@ -60,7 +60,11 @@ pub(super) fn config(
             jobs.insert(name.to_owned(), job);
         }
     }
-    Some(Config { file: path.to_owned(), application: application?, apis, jobs })
+    let sidecar = match root.table("sidecar", mistakes) {
+        Some((span, table)) => sidecar::sidecar(span, table, &api_names, mistakes),
+        None => Sidecar::default(),
+    };
+    Some(Config { file: path.to_owned(), application: application?, apis, jobs, sidecar })
 }
 
 type Named<'t> = (&'t str, std::ops::Range<usize>, &'t DeTable<'t>);

@@ -57,7 +57,7 @@ base-url = "https://graph.microsoft.com""#,
     16 | [api.graph]
        |  ^^^
        |
-       = note: the file knows `application`, `apis` and `jobs`
+       = note: the file knows `application`, `apis`, `jobs` and `sidecar`
        = help: write `apis` instead of `api`
     ");
 }

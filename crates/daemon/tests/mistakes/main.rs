@@ -5,6 +5,7 @@ mod application;
 mod credentials;
 mod file;
 mod jobs;
+mod sidecar;
 
 use std::path::Path;
 
