@@ -1,5 +1,6 @@
 //! One function for each part that a configuration describes; the daemon uses all of them, the doctor one by one.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tracing::warn;
@@ -143,9 +144,31 @@ pub(crate) fn job(name: &str, job: &Job, config: &Config, client: &webapi::Clien
             jobs::Work::Export(jobs::Export { client, read: read.clone(), to: to.clone() })
         }
     };
-    let tenant = match &config.application.authority {
+    let tenant = tenant(&config.application).to_owned();
+    jobs::Job { name: name.to_owned(), tenant, schedule: job.schedule.clone(), work }
+}
+
+/// What runs and checkpoints are kept under: those of two tenants never meet.
+pub(crate) fn tenant(application: &Application) -> &str {
+    match &application.authority {
         Authority::Microsoft { tenant, .. } => tenant.as_str(),
         Authority::Issuer(issuer) => issuer,
-    };
-    jobs::Job { name: name.to_owned(), tenant: tenant.to_owned(), schedule: job.schedule.clone(), work }
+    }
+}
+
+/// The database with runs, checkpoints and journals.
+pub(crate) fn state_file(application: &Application) -> PathBuf {
+    application.state_directory.join("state.db")
+}
+
+/// Opens the state, or makes it.
+pub(crate) fn store(file: &Path) -> Result<jobs::SqliteStore, BuildError> {
+    jobs::SqliteStore::open(file).map_err(|error| {
+        let failed = BuildError::new(ExitClass::Configuration, "the state cannot be opened");
+        match error.remedy() {
+            Some(remedy) => failed.mended_by(remedy),
+            None => failed.mended_by("correct `state-directory` in [application]"),
+        }
+        .caused_by(error)
+    })
 }

@@ -112,14 +112,7 @@ impl Daemon {
         let store = match self.store.get() {
             Some(store) => Arc::clone(store),
             None => {
-                let opened = SqliteStore::open(&self.state_file()).map_err(|error| {
-                    let failed = BuildError::new(ExitClass::Configuration, "the state cannot be opened");
-                    match error.remedy() {
-                        Some(remedy) => failed.mended_by(remedy),
-                        None => failed.mended_by("correct `state-directory` in [application]"),
-                    }
-                    .caused_by(error)
-                })?;
+                let opened = assemble::store(&self.state_file())?;
                 Arc::clone(self.store.get_or_init(|| Arc::new(opened)))
             }
         };
@@ -129,7 +122,7 @@ impl Daemon {
     /// The database with runs, checkpoints and journals.
     #[must_use]
     pub fn state_file(&self) -> PathBuf {
-        self.config.application.state_directory.join("state.db")
+        assemble::state_file(&self.config.application)
     }
 
     fn api(&self, name: &str) -> Result<&(ScopedToken, Client), BuildError> {

@@ -4,6 +4,7 @@
 //!   cause and the mend.
 //! * [`Daemon::build`] puts network, application, APIs, jobs and state together.
 //! * [`run_scheduled`] runs the schedules until [`Shutdown`] is asked for.
+//! * [`StatusReader`] tells how the jobs do, to whoever shows it.
 //! * [`doctor::examine`] looks at all of that piece by piece and says what is wrong and what mends it.
 //!
 //! It knows what the parts are, and nothing of how a token is made or a page is read.
@@ -21,6 +22,7 @@ mod service_manager;
 #[cfg(unix)]
 mod sidecar;
 mod signals;
+mod status;
 
 pub use crate::build::Daemon;
 pub use crate::config::{Config, ConfigError};
@@ -30,3 +32,4 @@ pub use crate::error::{BuildError, ExitClass};
 pub use crate::ports::Ports;
 pub use crate::run::run_scheduled;
 pub use crate::signals::Shutdown;
+pub use crate::status::StatusReader;

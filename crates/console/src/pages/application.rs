@@ -74,7 +74,7 @@ fn roles(api: &ApiStatus) -> Html {
     api.roles.iter().map(|role| element("code", &[("class", "line")], role.as_str())).collect()
 }
 
-/// Enough of a thumbprint to tell it from others, as `unattended register` prints it.
+/// Enough of a thumbprint to tell it from others.
 fn abbreviated(thumbprint: &str) -> String {
     thumbprint.chars().take(16).collect()
 }

@@ -91,9 +91,8 @@ pub(super) fn next(job: &JobStatus, now: Timestamp, zone: &TimeZone) -> Html {
 }
 
 pub(super) fn schedule_words(schedule: &ScheduleStatus) -> String {
-    let words = schedule.words.trim_end_matches('.');
     match &schedule.time_zone {
-        Some(zone) => format!("{words} ({zone})"),
-        None => words.to_owned(),
+        Some(zone) => format!("{} ({zone})", schedule.words),
+        None => schedule.words.clone(),
     }
 }
