@@ -95,6 +95,11 @@ impl AuthorityError {
         self
     }
 
+    /// What it says, without code and trace.
+    pub(crate) fn message(&self) -> &str {
+        &self.message
+    }
+
     pub(crate) fn status(&self) -> StatusCode {
         StatusCode::from_u16(self.entry.status).unwrap_or(StatusCode::BAD_REQUEST)
     }

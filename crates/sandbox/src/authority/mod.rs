@@ -14,7 +14,7 @@ mod assertion;
 mod claims;
 mod client_authentication;
 mod discovery;
-mod error;
+pub(crate) mod error;
 mod exchange;
 mod keys;
 mod origin;
@@ -37,14 +37,13 @@ use http::{Method, StatusCode};
 use unattended_core::{Clock, Entropy};
 
 use self::claims::{Version, issuer};
-use self::discovery::TenantSegment;
 use self::error::AuthorityError;
-use self::exchange::Exchange;
 use self::token_request::{Endpoint, TokenRequest};
 use crate::control::Control;
 use crate::store::{Store, Tenant};
 
-pub(crate) use self::exchange::unix_seconds;
+pub(crate) use self::discovery::TenantSegment;
+pub(crate) use self::exchange::{Exchange, unix_seconds};
 pub(crate) use self::keys::SigningKeys;
 pub(crate) use self::origin::Origin;
 
@@ -175,7 +174,7 @@ impl Authority {
     }
 
     /// Which tenant a path means.
-    fn tenant_segment(&self, name: &str) -> Result<TenantSegment, AuthorityError> {
+    pub(crate) fn tenant_segment(&self, name: &str) -> Result<TenantSegment, AuthorityError> {
         if matches!(name, "common" | "organizations" | "consumers") {
             return Ok(TenantSegment::Crowd(name.to_owned()));
         }

@@ -25,6 +25,10 @@ impl Origin {
         &self.base
     }
 
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
     /// `localhost:PORT`.
     pub(crate) fn authority(&self) -> &str {
         self.base.trim_start_matches("https://")

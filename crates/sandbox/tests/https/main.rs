@@ -1,5 +1,6 @@
 //! A sandbox as its clients see it: over HTTPS, with nothing but what its ready file says.
 
+mod consent;
 mod identity_platform;
 mod life;
 mod tenants;
@@ -9,6 +10,7 @@ use std::fs;
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
+use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine as _};
 use reqwest::Certificate;
 use serde_json::Value;
 use unattended_core::{Clock, ManualClock, SystemClock};
@@ -37,6 +39,12 @@ fn client(ready: &Ready) -> reqwest::Client {
         .timeout(Duration::from_secs(20))
         .build()
         .unwrap()
+}
+
+/// The claims of a token, unverified.
+fn claims(token: &str) -> Value {
+    let part = BASE64_URL_SAFE_NO_PAD.decode(token.split('.').nth(1).unwrap()).unwrap();
+    serde_json::from_slice(&part).unwrap()
 }
 
 /// A token of the administrator's application.
