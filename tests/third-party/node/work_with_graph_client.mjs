@@ -1,5 +1,5 @@
 // Work on users with @microsoft/microsoft-graph-client and @azure/identity, unmodified: create, read, change, page
-// through all, a batch with one request that is refused, delete.
+// through all, a batch with one request that is refused, delete; and follow the changes from one delta link to the next.
 //
 //   node work_with_graph_client.mjs SETTINGS.json
 //
@@ -36,22 +36,28 @@ console.log(
     paged: await paged(),
     batch: await batch(),
     refusal: await refusal(),
+    delta: await delta(),
   }),
 );
 
 async function createdAndChanged() {
   const name = `graph-client@${settings.domain}`;
-  const { id } = await client.api("/users").post({
-    accountEnabled: true,
-    displayName: "Graph client",
-    mailNickname: "graph-client",
-    userPrincipalName: name,
-    passwordProfile: { password: "not-Kept-1", forceChangePasswordNextSignIn: false },
-  });
+  const id = await create(name);
   await client.api(`/users/${id}`).patch({ department: "Research" });
   const user = await client.api(`/users/${name}`).select(["id", "department"]).get();
   await client.api(`/users/${id}`).delete();
   return { same: user.id === id, department: user.department };
+}
+
+async function create(userPrincipalName) {
+  const { id } = await client.api("/users").post({
+    accountEnabled: true,
+    displayName: "Graph client",
+    mailNickname: "graph-client",
+    userPrincipalName,
+    passwordProfile: { password: "not-Kept-1", forceChangePasswordNextSignIn: false },
+  });
+  return id;
 }
 
 async function paged() {
@@ -80,4 +86,28 @@ async function refusal() {
     return { status: statusCode, code, request_id: Boolean(requestId) };
   }
   return {};
+}
+
+/** What a round of changes held, up to its delta link. */
+async function round(path) {
+  const changes = [];
+  for (let next = path; ; ) {
+    const page = await client.api(next).get();
+    changes.push(...page.value);
+    if (page["@odata.deltaLink"]) return { changes, link: page["@odata.deltaLink"] };
+    next = page["@odata.nextLink"];
+  }
+}
+
+async function delta() {
+  const first = await round("/users/delta?$select=displayName");
+  const id = await create(`delta@${settings.domain}`);
+  const second = await round(first.link);
+  await client.api(`/users/${id}`).delete();
+  const third = await round(second.link);
+  return {
+    first: first.changes.length,
+    created: second.changes.map((user) => user.id === id),
+    deleted: third.changes.map((user) => user.id === id && user["@removed"] !== undefined),
+  };
 }

@@ -1,5 +1,5 @@
 """Work on users with msgraph-sdk and azure-identity, unmodified: create, change, read, page through all, a batch with
-one request that is refused, delete.
+one request that is refused, delete; and follow the changes from one delta link to the next.
 
     python work_with_msgraph.py SETTINGS.json
 
@@ -35,6 +35,7 @@ async def main(settings: dict) -> None:
         "paged": await paged(client),
         "batch": await batch(client),
         "refusal": await refusal(client),
+        "delta": await delta(client, settings["domain"]),
     }
     print(json.dumps(found))
 
@@ -63,9 +64,8 @@ def query(**parameters) -> RequestConfiguration:
     )
 
 
-async def created_and_changed(client: GraphServiceClient, domain: str) -> dict:
-    name = f"msgraph@{domain}"
-    user = await client.users.post(
+async def create(client: GraphServiceClient, name: str) -> User:
+    return await client.users.post(
         User(
             account_enabled=True,
             display_name="Microsoft Graph SDK",
@@ -74,6 +74,11 @@ async def created_and_changed(client: GraphServiceClient, domain: str) -> dict:
             password_profile=PasswordProfile(password="not-Kept-1", force_change_password_next_sign_in=False),
         )
     )
+
+
+async def created_and_changed(client: GraphServiceClient, domain: str) -> dict:
+    name = f"msgraph@{domain}"
+    user = await create(client, name)
     await client.users.by_user_id(user.id).patch(User(department="Research"))
     changed = await client.users.get(query(filter=f"userPrincipalName eq '{name}'", select=["id", "department"]))
     await client.users.by_user_id(user.id).delete()
@@ -112,6 +117,30 @@ async def refusal(client: GraphServiceClient) -> dict:
     except APIError as error:
         return {"status": error.response_status_code, "code": error.error.code}
     return {}
+
+
+async def delta(client: GraphServiceClient, domain: str) -> dict:
+    first, link = await changes(client.users.delta)
+    user = await create(client, f"delta@{domain}")
+    second, link = await changes(client.users.delta.with_url(link))
+    await client.users.by_user_id(user.id).delete()
+    third, _ = await changes(client.users.delta.with_url(link))
+    return {
+        "first": len(first),
+        "created": [one.id == user.id for one in second],
+        "deleted": [one.id == user.id and "@removed" in one.additional_data for one in third],
+    }
+
+
+async def changes(request) -> tuple:
+    """What a round of changes held, and its delta link."""
+    found = []
+    while True:
+        page = await request.get()
+        found.extend(page.value)
+        if page.odata_delta_link:
+            return found, page.odata_delta_link
+        request = request.with_url(page.odata_next_link)
 
 
 asyncio.run(main(json.loads(pathlib.Path(sys.argv[1]).read_text())))

@@ -67,7 +67,8 @@ pub(super) fn each_form_reads_users(answers: &[Value], forms: &[&str]) {
 }
 
 /// Fails the test unless an SDK of the directory did its work: it created, changed and deleted a user, went through
-/// all pages, saw each request of a batch judged alone, and was told why a request was refused.
+/// all pages, saw each request of a batch judged alone, was told why a request was refused, and saw in each round of
+/// changes just what had changed.
 #[track_caller]
 pub(super) fn worked_on_users(found: &Value) {
     assert_eq!(found["created"], json!({ "same": true, "department": "Research" }), "{found}");
@@ -75,4 +76,6 @@ pub(super) fn worked_on_users(found: &Value) {
     assert_eq!((&found["batch"]["page"], &found["batch"]["nobody"]), (&200.into(), &404.into()), "{found}");
     assert_eq!(found["refusal"]["status"], 404, "{found}");
     assert_eq!(found["refusal"]["code"], "Request_ResourceNotFound", "{found}");
+    let changes = json!({ "first": PEOPLE, "created": [true], "deleted": [true] });
+    assert_eq!(found["delta"], changes, "{found}");
 }

@@ -32,7 +32,7 @@ fn azure_identity_of_node_gets_tokens_with_a_certificate_in_each_of_its_forms_an
 }
 
 #[test]
-fn the_graph_client_of_node_works_on_users_pages_and_batches() {
+fn the_graph_client_of_node_works_on_users_pages_batches_and_changes() {
     let found = Tenant::with("secret").tell(&mut node("work_with_graph_client.mjs"));
     worked_on_users(&found[0]);
     assert_eq!(found[0]["batch"]["users"], 3, "{}", found[0]);

@@ -32,7 +32,7 @@ fn azure_identity_gets_tokens_with_a_certificate_in_each_of_its_forms_and_reads_
 }
 
 #[test]
-fn msgraph_works_on_users_pages_and_batches() {
+fn msgraph_works_on_users_pages_batches_and_changes() {
     let found = Tenant::with("secret").tell(&mut python("work_with_msgraph.py"));
     worked_on_users(&found[0]);
 }
