@@ -8,15 +8,17 @@ use unattended_core::Entropy;
 use unattended_files as files;
 
 use crate::SandboxError;
+use crate::snapshots::Snapshots;
 
 const DATABASE: &str = "sandbox.sqlite3";
 const LOCK: &str = "sandbox.lock";
 
 /// Every file that a sandbox makes, beside its lock.
-const FILES: [&str; 6] = [
+const FILES: [&str; 7] = [
     DataDirectory::CA_CERTIFICATE,
     DataDirectory::CA_KEY,
     DataDirectory::ADMINISTRATOR_SECRET,
+    DataDirectory::CONTROL_TOKEN,
     DATABASE,
     "sandbox.sqlite3-wal",
     "sandbox.sqlite3-shm",
@@ -34,6 +36,7 @@ impl DataDirectory {
     pub(crate) const CA_CERTIFICATE: &str = "ca.pem";
     pub(crate) const CA_KEY: &str = "ca.key";
     pub(crate) const ADMINISTRATOR_SECRET: &str = "administrator.secret";
+    pub(crate) const CONTROL_TOKEN: &str = "control.token";
 
     /// Takes a directory, which is made with mode 0700 if need be.
     ///
@@ -89,12 +92,11 @@ impl DataDirectory {
 
     /// Removes everything that a sandbox made here, and nothing else.
     pub(crate) fn empty(&self) -> Result<(), SandboxError> {
-        let of_other_tenants = self
+        let named = self
             .files()?
             .into_iter()
-            .filter(|name| name.strip_prefix("administrator.").is_some_and(|rest| rest.ends_with(".secret")));
-        for path in FILES.map(str::to_owned).into_iter().chain(of_other_tenants).map(|name| self.file(&name))
-        {
+            .filter(|name| is_secret_of_other_tenant(name) || Snapshots::name_of(name).is_some());
+        for path in FILES.map(str::to_owned).into_iter().chain(named).map(|name| self.file(&name)) {
             match fs::remove_file(&path) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => {
                     return Err(SandboxError::file("remove", &path, error));
@@ -105,7 +107,8 @@ impl DataDirectory {
         Ok(())
     }
 
-    fn files(&self) -> Result<Vec<String>, SandboxError> {
+    /// The names of all files in the directory.
+    pub(crate) fn files(&self) -> Result<Vec<String>, SandboxError> {
         let failed = |error| SandboxError::file("read the directory", &self.path, error);
         let entries = fs::read_dir(&self.path).map_err(failed)?;
         entries.map(|entry| Ok(entry.map_err(failed)?.file_name().to_string_lossy().into_owned())).collect()
@@ -120,6 +123,10 @@ impl Drop for DataDirectory {
             tracing::warn!(directory = %self.path.display(), %error, "a temporary directory was left behind");
         }
     }
+}
+
+fn is_secret_of_other_tenant(name: &str) -> bool {
+    name.strip_prefix("administrator.").is_some_and(|rest| rest.ends_with(".secret"))
 }
 
 fn lock(directory: &Path) -> Result<File, SandboxError> {
@@ -188,12 +195,13 @@ mod tests {
         let parent = tempfile::tempdir().unwrap();
         let directory = DataDirectory::hold(parent.path()).unwrap();
         let of_fabrikam = DataDirectory::administrator_secret_of("fabrikam");
-        for name in [DataDirectory::CA_KEY, &of_fabrikam, "holiday.jpg"] {
+        for name in [DataDirectory::CA_KEY, &of_fabrikam, "snapshot-a.sqlite3", "holiday.jpg"] {
             directory.write(name, b"1").unwrap();
         }
         directory.empty().unwrap();
         assert_eq!(directory.read(DataDirectory::CA_KEY).unwrap(), None);
         assert_eq!(directory.read(&of_fabrikam).unwrap(), None);
+        assert!(!directory.file("snapshot-a.sqlite3").exists());
         assert!(directory.file("holiday.jpg").exists());
     }
 }

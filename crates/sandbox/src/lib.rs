@@ -21,24 +21,29 @@
 //! | module | is |
 //! |---|---|
 //! | `authority` | the identity platform: discovery, keys, token endpoint |
-//! | `consent` | an administrator's consent, as pages |
 //! | `directory` | the Graph-compatible API |
 //! | [`people`] | plausible people, the same for the same seed |
 //! | `control` | what can be changed while it runs, and its time |
-//! | `store` | everything that is kept |
+//! | `faults`, `journal` | what goes wrong on purpose, and what was asked and answered |
+//! | `admin`, `front` | the API that controls it, and what stands before all routes |
+//! | `store`, `snapshots` | everything that is kept, and the way back |
 //! | `tenants` | the tenants and their administrators |
 //! | `server`, `tls`, `data_directory` | how it is served, and where it lives |
 
+mod admin;
 mod authority;
-mod consent;
 mod control;
 mod data_directory;
 mod directory;
 mod error;
+mod faults;
+mod front;
+mod journal;
 pub mod people;
 mod ready;
 mod sandbox;
 mod server;
+mod snapshots;
 mod store;
 mod tenants;
 mod tls;

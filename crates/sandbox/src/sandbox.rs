@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use axum::Router;
-use axum::middleware::from_fn_with_state;
 use rustls::ServerConfig;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -17,12 +16,13 @@ use unattended_protect::Validator;
 
 use crate::SandboxError;
 use crate::authority::{self, Authority, Origin, SigningKeys};
-use crate::consent::{self, Consent};
 use crate::control::Control;
 use crate::data_directory::DataDirectory;
 use crate::directory::{self, Directory};
+use crate::front::Front;
 use crate::ready::Ready;
 use crate::server::Server;
+use crate::snapshots::Snapshots;
 use crate::store::{GRAPH_APP_ID, Store};
 use crate::tenants::{TenantAccess, Tenants};
 use crate::tls;
@@ -174,10 +174,11 @@ impl Prepared {
         };
         let (directory, store) = (Arc::new(directory), Arc::new(store));
         let tls = tls::server_config(&directory, clock.now())?;
+        let is_new = store.administrator()?.is_none();
         let control = Arc::new(Control::load(Arc::clone(&store), clock)?);
         let tenants = Tenants::new(&store, &directory, control.clock(), entropy);
         let first_tenant = tenants.access(&tenants.prepare(users, people_seed)?)?;
-        Ok(Self {
+        let prepared = Self {
             keys: Arc::new(SigningKeys::load(&store, control.clock().now())?),
             last_port: last_port(&store)?,
             tls,
@@ -186,7 +187,11 @@ impl Prepared {
             control,
             store,
             directory,
-        })
+        };
+        if is_new {
+            Snapshots::new(&prepared.store, &prepared.directory).take_start()?;
+        }
+        Ok(prepared)
     }
 
     fn serve(
@@ -200,8 +205,17 @@ impl Prepared {
         }
         let origin = Origin::of_port(port);
         let ready = self.ready(&origin);
-        let router = self.router(origin)?;
         let stop = CancellationToken::new();
+        let front = Front {
+            store: &self.store,
+            directory: &self.directory,
+            control: &self.control,
+            tenants: &self.tenants,
+            base: origin.base().to_owned(),
+            stop: stop.clone(),
+        };
+        let front = front.build()?;
+        let router = front.before(self.router(origin)?);
         let server = Server::new(router, self.tls, clock, stop.clone());
         let task = tokio::spawn(server.serve(listener));
         Ok(RunningSandbox {
@@ -256,10 +270,9 @@ impl Prepared {
             origin,
             keys: Arc::clone(&self.keys),
         };
-        let authority = Arc::new(authority);
-        let consent = Arc::new(Consent::new(Arc::clone(&authority))?);
-        let authority = authority::router(authority).layer(from_fn_with_state(consent, consent::answer));
-        Ok(Router::new().nest("/graph", directory::router(Arc::new(directory))).merge(authority))
+        Ok(Router::new()
+            .nest("/graph", directory::router(Arc::new(directory)))
+            .merge(authority::router(Arc::new(authority))))
     }
 }
 

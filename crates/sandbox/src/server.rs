@@ -1,6 +1,7 @@
 //! HTTPS: connections in, requests to the router.
 
-use std::convert::Infallible;
+use std::error::Error;
+use std::fmt;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
@@ -21,6 +22,8 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 use unattended_core::Clock;
+
+use crate::faults::Reset;
 
 /// How long a client may take to agree on TLS.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -102,7 +105,11 @@ impl Server {
         };
         let service = service_fn(|request: Request<Incoming>| {
             let answer = self.router.clone().oneshot(request.map(Body::new));
-            answer.map(|answer| -> Result<_, Infallible> { answer })
+            answer.map(|answer| match answer {
+                Ok(response) if response.extensions().get::<Reset>().is_some() => Err(CutOnPurpose),
+                Ok(response) => Ok(response),
+                Err(never) => match never {},
+            })
         });
         let builder = builder();
         let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
@@ -118,6 +125,18 @@ impl Server {
         }
     }
 }
+
+/// Ends a connection without an answer, or one stream of it.
+#[derive(Debug)]
+struct CutOnPurpose;
+
+impl fmt::Display for CutOnPurpose {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("cut on purpose")
+    }
+}
+
+impl Error for CutOnPurpose {}
 
 fn builder() -> auto::Builder<TokioExecutor> {
     let mut builder = auto::Builder::new(TokioExecutor::new());

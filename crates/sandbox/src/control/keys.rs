@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::settings::{InstanceDiscovery, Settings, TenantSize, TokenLife};
 use super::span;
+use crate::faults::FaultKind;
 
 /// One setting.
 pub(crate) struct Key {
@@ -25,7 +26,7 @@ pub(crate) const KEYS: &[Key] = &[
         name: "clock-offset",
         meaning: "what is added to the clock of the machine, such as +8d or -5m",
         get: |it| signed(it.clock_offset),
-        set: |it, text| put(&mut it.clock_offset, offset(text)),
+        set: |it, text| put(&mut it.clock_offset, parse_offset(text)),
     },
     Key {
         name: "consent-delay",
@@ -92,6 +93,30 @@ pub(crate) const KEYS: &[Key] = &[
         meaning: "whether instance discovery knows this authority: known or unknown",
         get: |it| one_of(&DISCOVERY, it.instance_discovery),
         set: |it, text| put(&mut it.instance_discovery, parse_one_of(&DISCOVERY, text)),
+    },
+    Key {
+        name: "fault-rate",
+        meaning: "the share of requests that meet a fault, from 0 to 1",
+        get: |it| it.faults.rate.to_string(),
+        set: |it, text| put(&mut it.faults.rate, share(text)),
+    },
+    Key {
+        name: "fault-seed",
+        meaning: "which requests meet which fault: the same for the same number",
+        get: |it| it.faults.seed.to_string(),
+        set: |it, text| put(&mut it.faults.seed, text.parse().map_err(|_| "not a whole number".to_owned())),
+    },
+    Key {
+        name: "fault-kinds",
+        meaning: "what may happen: kinds with commas between, or all",
+        get: |it| kinds(&it.faults.kinds),
+        set: |it, text| put(&mut it.faults.kinds, parse_kinds(text)),
+    },
+    Key {
+        name: "fault-path",
+        meaning: "what the path of a request must begin with to meet a fault, such as /graph/v1.0/users",
+        get: |it| it.faults.path.clone(),
+        set: |it, text| put(&mut it.faults.path, path(text)),
     },
 ];
 
@@ -168,7 +193,8 @@ fn at_most(value: Duration, most: Duration) -> Result<Duration, String> {
     if value <= most { Ok(value) } else { Err(format!("more than {}", span::show(most))) }
 }
 
-fn offset(text: &str) -> Result<i64, String> {
+/// Reads a length of time that may go back.
+pub(crate) fn parse_offset(text: &str) -> Result<i64, String> {
     let (sign, length) = match text.strip_prefix('-') {
         Some(length) => (-1, length),
         None => (1, text.strip_prefix('+').unwrap_or(text)),
@@ -207,6 +233,29 @@ fn parse_life(text: &str) -> Result<TokenLife, String> {
 fn scale(text: &str) -> Result<f64, String> {
     let scale = text.parse().ok().filter(|scale: &f64| scale.is_finite() && *scale > 0.0);
     scale.ok_or_else(|| "not a number above zero".to_owned())
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    let share = text.parse().ok().filter(|share| (0.0..=1.0).contains(share));
+    share.ok_or_else(|| "not a number from 0 to 1".to_owned())
+}
+
+fn kinds(kinds: &[FaultKind]) -> String {
+    if kinds == FaultKind::ALL {
+        return "all".to_owned();
+    }
+    kinds.iter().map(|kind| kind.name()).collect::<Vec<_>>().join(",")
+}
+
+fn parse_kinds(text: &str) -> Result<Vec<FaultKind>, String> {
+    match text {
+        "all" => Ok(FaultKind::ALL.to_vec()),
+        _ => text.split(',').map(|kind| kind.trim().parse()).collect(),
+    }
+}
+
+fn path(text: &str) -> Result<String, String> {
+    if text.starts_with('/') { Ok(text.to_owned()) } else { Err("it does not begin with a slash".to_owned()) }
 }
 
 fn one_of<T: Copy + PartialEq>(names: &[(&str, T)], value: T) -> String {

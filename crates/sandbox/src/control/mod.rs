@@ -24,6 +24,9 @@ pub(crate) use self::settings::Settings;
 /// The name under which the changed settings are kept.
 const SETTINGS: &str = "control.settings";
 
+/// How far the clock can be moved, in seconds: a hundred years, as `clock-offset` takes them.
+const MAX_OFFSET: i64 = 100 * 365 * 86_400;
+
 /// The settings of a sandbox and its clock.
 #[derive(Debug)]
 pub(crate) struct Control {
@@ -67,8 +70,17 @@ impl Control {
         self.change(|settings| changes.into_iter().try_for_each(|(name, value)| settings.set(name, value)))
     }
 
+    /// Moves the clock by so many seconds from where it is.
+    pub(crate) fn travel(&self, seconds: i64) -> Result<Arc<Settings>, ChangeError> {
+        self.change(|settings| {
+            let offset = settings.clock_offset.saturating_add(seconds).clamp(-MAX_OFFSET, MAX_OFFSET);
+            settings.clock_offset = offset;
+            Ok(())
+        })
+    }
+
     /// Changes settings and keeps them, unless `edit` fails.
-    pub(crate) fn change(
+    fn change(
         &self,
         edit: impl FnOnce(&mut Settings) -> Result<(), InvalidSetting>,
     ) -> Result<Arc<Settings>, ChangeError> {

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use unattended_core::Entropy;
 
+use crate::faults::FaultScript;
+
 /// Everything that can be changed. [`KEYS`](super::keys::KEYS) says how each is called outside.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Settings {
@@ -29,6 +31,8 @@ pub(crate) struct Settings {
     pub(crate) instance_discovery: InstanceDiscovery,
     /// What is added to the clock, in seconds.
     pub(crate) clock_offset: i64,
+    /// Which requests meet a fault.
+    pub(crate) faults: FaultScript,
 }
 
 /// How long a token lives.
@@ -95,6 +99,7 @@ impl Default for Settings {
             loop_rule: false,
             instance_discovery: InstanceDiscovery::Known,
             clock_offset: 0,
+            faults: FaultScript::default(),
         }
     }
 }

@@ -61,6 +61,14 @@ impl Store {
         Ok(result)
     }
 
+    /// Works on the connection that writes, outside of any transaction.
+    pub(super) fn with_writer<T>(
+        &self,
+        work: impl FnOnce(&mut Connection) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        work(&mut lock(&self.writer))
+    }
+
     /// Writes all of it or, when `work` fails, nothing.
     pub(crate) fn write<T, E: From<StoreError>>(
         &self,

@@ -25,6 +25,10 @@ impl StoreError {
         Self { kind: Kind::Corrupt, message: message.into(), source: None }
     }
 
+    pub(super) fn busy() -> Self {
+        Self { kind: Kind::Other, message: "the sandbox's database is busy".into(), source: None }
+    }
+
     pub(super) fn foreign(path: &Path) -> Self {
         Self::corrupt(format!("`{}` is an SQLite database, but not a sandbox's", path.display()))
     }

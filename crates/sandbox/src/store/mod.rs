@@ -20,6 +20,7 @@ pub(crate) mod revocations;
 mod schema;
 mod seed;
 mod settings;
+mod snapshots;
 pub(crate) mod tenants;
 mod time;
 

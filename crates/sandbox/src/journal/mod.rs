@@ -1,0 +1,133 @@
+//! Every request that the sandbox answered, in a ring in memory.
+//!
+//! The journal says who asked for what and how it ended, so that a test can say afterwards that a client behaved
+//! ([`Rule`]). It holds neither tokens nor secrets.
+
+mod entry;
+mod rules;
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
+
+use axum::body::{Body, to_bytes};
+use axum::extract::{Request, State};
+use axum::middleware::Next;
+use axum::response::Response;
+use bytes::Bytes;
+use tokio::sync::watch;
+use unattended_core::{Clock, retry_after};
+
+pub(crate) use self::entry::{Entry, FOREIGN_PATH, RequestEntry};
+pub(crate) use self::rules::Rule;
+use crate::faults::{Injected, Reset};
+
+/// How many entries are kept.
+const CAPACITY: usize = 100_000;
+
+/// The longest body that is read here: what the directory reads, and a little.
+const MAX_BODY_BYTES: usize = 4 * 1024 * 1024 + 1024;
+
+/// What was asked and answered.
+#[derive(Debug)]
+pub(crate) struct Journal {
+    clock: Arc<dyn Clock>,
+    entries: Mutex<VecDeque<Arc<Entry>>>,
+    /// The number of the last entry.
+    last: watch::Sender<u64>,
+}
+
+impl Journal {
+    pub(crate) fn new(clock: Arc<dyn Clock>) -> Self {
+        Self { clock, entries: Mutex::default(), last: watch::Sender::new(0) }
+    }
+
+    /// The entries after a number, oldest first.
+    pub(crate) fn after(&self, number: u64) -> Vec<Arc<Entry>> {
+        let entries = self.entries();
+        let first = entries.partition_point(|entry| entry.number <= number);
+        entries.range(first..).cloned().collect()
+    }
+
+    /// Tells of new entries.
+    pub(crate) fn news(&self) -> watch::Receiver<u64> {
+        self.last.subscribe()
+    }
+
+    /// Forgets every entry; numbers go on.
+    pub(crate) fn clear(&self) {
+        self.entries().clear();
+    }
+
+    fn add(&self, mut entry: Entry) {
+        // Numbered under the lock, so that the ring is in order.
+        let mut entries = self.entries();
+        let number = *self.last.borrow() + 1;
+        entry.number = number;
+        if entries.len() == CAPACITY {
+            entries.pop_front();
+        }
+        entries.push_back(Arc::new(entry));
+        self.last.send_replace(number);
+    }
+
+    fn entries(&self) -> MutexGuard<'_, VecDeque<Arc<Entry>>> {
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Writes a request and its answer down, and lets both pass unchanged.
+pub(crate) async fn record(State(journal): State<Arc<Journal>>, request: Request, next: Next) -> Response {
+    let (now, arrived) = (journal.clock.now(), journal.clock.elapsed());
+    let (parts, body) = request.into_parts();
+    let body = to_bytes(body, MAX_BODY_BYTES).await;
+    let kept = RequestEntry::new(&parts, body.as_ref().unwrap_or(&Bytes::new()));
+    let body = match body {
+        Ok(body) => Body::from(body),
+        // Whoever reads it meets the same: it is too long or broke off.
+        Err(error) => Body::from_stream(futures_util::stream::once(async { Err::<Bytes, _>(error) })),
+    };
+    let response = next.run(Request::from_parts(parts, body)).await;
+    let answered = journal.clock.elapsed();
+    let is_reset = response.extensions().get::<Reset>().is_some();
+    let wait = retry_after(response.headers(), journal.clock.now());
+    let milliseconds = |it: std::time::Duration| u64::try_from(it.as_millis()).unwrap_or(u64::MAX);
+    journal.add(Entry {
+        number: 0,
+        time: timestamp(now),
+        arrived_ms: milliseconds(arrived),
+        duration_ms: milliseconds(answered.saturating_sub(arrived)),
+        request: kept,
+        status: (!is_reset).then(|| response.status().as_u16()),
+        retry_after_ms: wait.map(milliseconds),
+        fault: response.extensions().get::<Injected>().map(|it| it.0.to_owned()),
+    });
+    response
+}
+
+fn timestamp(time: SystemTime) -> String {
+    jiff::Timestamp::try_from(time).map_or_else(|_| String::new(), |time| format!("{time:.3}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use unattended_core::ManualClock;
+
+    use super::*;
+
+    #[test]
+    fn the_ring_keeps_the_last_entries_in_order() {
+        let journal = Journal::new(Arc::new(ManualClock::at(0)));
+        for _ in 0..CAPACITY + 10 {
+            journal.add(Entry::default());
+        }
+        let numbers: Vec<u64> = journal.after(0).iter().map(|entry| entry.number).collect();
+        assert_eq!((numbers.len(), numbers[0]), (CAPACITY, 11));
+        assert!(numbers.is_sorted());
+        assert_eq!(journal.after(CAPACITY as u64 + 9).len(), 1);
+        journal.clear();
+        assert!(journal.after(0).is_empty());
+        journal.add(Entry::default());
+        assert_eq!(journal.after(0)[0].number, CAPACITY as u64 + 11);
+    }
+}

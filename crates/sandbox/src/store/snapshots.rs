@@ -1,0 +1,146 @@
+//! The whole database as a file, and back, while it is in use.
+
+use std::path::Path;
+
+use rusqlite::Connection;
+use rusqlite::backup::{Backup, StepResult};
+use unattended_files as files;
+
+use super::{Store, StoreError};
+
+impl Store {
+    /// Writes everything as it is at one moment into a file with mode 0600, which takes the place of an older one.
+    /// Others read and write meanwhile.
+    pub(crate) fn snapshot(&self, path: &Path) -> Result<(), StoreError> {
+        let failed = |error: std::io::Error| StoreError::open(path, error);
+        let unfinished = path.with_extension("unfinished");
+        remove(&unfinished).map_err(failed)?;
+        files::open_private(&unfinished).map_err(failed)?;
+        let mut copy = Connection::open(&unfinished)?;
+        // One that the loss of power cuts short is not renamed.
+        copy.execute_batch("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;")?;
+        self.read(|connection| transfer(connection, &mut copy))?;
+        drop(copy);
+        std::fs::rename(&unfinished, path).map_err(failed)
+    }
+
+    /// Takes everything back to what a snapshot holds. Whoever reads meanwhile sees all of the old or all of the new
+    /// state; writers wait.
+    pub(crate) fn restore(&self, path: &Path) -> Result<(), StoreError> {
+        let snapshot = Connection::open(path).map_err(|error| StoreError::open(path, error))?;
+        self.with_writer(|connection| transfer(&snapshot, connection))
+    }
+
+    /// How long the database is, in bytes.
+    pub(crate) fn size(&self) -> Result<u64, StoreError> {
+        self.read(|connection| {
+            let pragma =
+                |name: &str| connection.query_row(&format!("PRAGMA {name}"), [], |row| row.get::<_, u32>(0));
+            Ok(u64::from(pragma("page_count")?) * u64::from(pragma("page_size")?))
+        })
+    }
+}
+
+fn transfer(from: &Connection, to: &mut Connection) -> Result<(), StoreError> {
+    const ALL_PAGES: i32 = -1;
+    match Backup::new(from, to)?.step(ALL_PAGES)? {
+        StepResult::Done => Ok(()),
+        _ => Err(StoreError::busy()),
+    }
+}
+
+fn remove(path: &Path) -> std::io::Result<()> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use super::*;
+
+    fn stores() -> (tempfile::TempDir, [Store; 2]) {
+        let directory = tempfile::tempdir().unwrap();
+        let on_disk = Store::open(&directory.path().join("sandbox.sqlite3")).unwrap();
+        (directory, [on_disk, Store::in_memory().unwrap()])
+    }
+
+    #[test]
+    fn what_was_changed_since_is_undone_in_files_and_in_memory() {
+        let (directory, stores) = stores();
+        for store in stores {
+            let snapshot = directory.path().join("a.sqlite3");
+            store.set_setting("x", b"before").unwrap();
+            store.snapshot(&snapshot).unwrap();
+            for _ in 0..3 {
+                store.set_setting("x", b"after").unwrap();
+                store.set_setting("y", b"new").unwrap();
+                store.restore(&snapshot).unwrap();
+                assert_eq!(store.setting("x").unwrap().as_deref(), Some(&b"before"[..]));
+                assert_eq!(store.setting("y").unwrap(), None);
+            }
+        }
+    }
+
+    #[test]
+    fn restoring_under_load_shows_everyone_a_whole_state() {
+        let (directory, stores) = stores();
+        for store in stores {
+            let store = Arc::new(store);
+            let snapshot = directory.path().join("b.sqlite3");
+            let put = |store: &Store, value: &[u8]| {
+                store.write(|transaction| -> Result<(), StoreError> {
+                    for name in ["left", "right"] {
+                        transaction
+                            .execute("INSERT OR REPLACE INTO settings VALUES (?1, ?2)", (name, value))?;
+                    }
+                    Ok(())
+                })
+            };
+            put(&store, b"0").unwrap();
+            store.snapshot(&snapshot).unwrap();
+            let stop = Arc::new(AtomicBool::new(false));
+            std::thread::scope(|scope| {
+                for _ in 0..3 {
+                    scope.spawn(|| {
+                        while !stop.load(Ordering::Relaxed) {
+                            let read = |connection: &Connection| -> Result<_, StoreError> {
+                                let value = |name| {
+                                    connection
+                                        .prepare_cached("SELECT value FROM settings WHERE name = ?1")?
+                                        .query_row([name], |row| row.get::<_, Vec<u8>>(0))
+                                };
+                                Ok((value("left")?, value("right")?))
+                            };
+                            let (left, right) = store.read(read).unwrap();
+                            assert_eq!(left, right);
+                        }
+                    });
+                }
+                scope.spawn(|| {
+                    while !stop.load(Ordering::Relaxed) {
+                        put(&store, b"1").unwrap();
+                    }
+                });
+                for _ in 0..50 {
+                    store.restore(&snapshot).unwrap();
+                }
+                stop.store(true, Ordering::Relaxed);
+            });
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_snapshot_belongs_to_its_owner_alone() {
+        use std::os::unix::fs::PermissionsExt;
+        let (directory, [store, _]) = stores();
+        let path = directory.path().join("c.sqlite3");
+        store.snapshot(&path).unwrap();
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+}
