@@ -21,6 +21,7 @@
 //! | module | is |
 //! |---|---|
 //! | `authority` | the identity platform: discovery, keys, token endpoint |
+//! | `consent` | an administrator's consent, as pages |
 //! | `directory` | the Graph-compatible API |
 //! | [`people`] | plausible people, the same for the same seed |
 //! | `control` | what can be changed while it runs, and its time |
@@ -32,6 +33,7 @@
 
 mod admin;
 mod authority;
+mod consent;
 mod control;
 mod data_directory;
 mod directory;

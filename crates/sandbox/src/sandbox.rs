@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use axum::Router;
+use axum::middleware::from_fn_with_state;
 use rustls::ServerConfig;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -16,6 +17,7 @@ use unattended_protect::Validator;
 
 use crate::SandboxError;
 use crate::authority::{self, Authority, Origin, SigningKeys};
+use crate::consent::{self, Consent};
 use crate::control::Control;
 use crate::data_directory::DataDirectory;
 use crate::directory::{self, Directory};
@@ -270,9 +272,10 @@ impl Prepared {
             origin,
             keys: Arc::clone(&self.keys),
         };
-        Ok(Router::new()
-            .nest("/graph", directory::router(Arc::new(directory)))
-            .merge(authority::router(Arc::new(authority))))
+        let authority = Arc::new(authority);
+        let consent = Arc::new(Consent::new(Arc::clone(&authority))?);
+        let authority = authority::router(authority).layer(from_fn_with_state(consent, consent::answer));
+        Ok(Router::new().nest("/graph", directory::router(Arc::new(directory))).merge(authority))
     }
 }
 
