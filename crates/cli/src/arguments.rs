@@ -61,6 +61,12 @@ pub(crate) enum Verb {
     Call(Call),
     /// Run jobs: now and once, or on their schedules until a signal
     Run(Run),
+    /// Lend calls to local programs in any language, over a Unix socket, until a signal
+    Sidecar(Sidecar),
+    /// Did it work last night? Each job with its schedule and its last run; exit code 1 if one needs attention
+    Status,
+    /// Show the same as web pages, to whoever opens the login URL, until a signal
+    Console(Console),
     /// Find out why something does not work, and what mends it
     Doctor,
     /// Print a completion script for a shell
@@ -211,6 +217,24 @@ pub(crate) struct Run {
     /// Print what would be written, and write nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Sidecar {
+    /// The socket to listen on; directories on the way are made
+    #[arg(long, value_name = "PATH", default_value = "./.unattended/sidecar.sock")]
+    pub(crate) socket: PathBuf,
+
+    /// Let the socket's group connect too (mode 0660 in place of 0600)
+    #[arg(long)]
+    pub(crate) group_access: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Console {
+    /// The address to listen on, of this machine alone; with port 0 a free one
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0")]
+    pub(crate) listen: SocketAddr,
 }
 
 /// `API:ROLE`: the role is what follows the last colon, since an API may be a URI.

@@ -13,9 +13,19 @@ pub(crate) fn start(output: &Output) {
     };
     // The libraries of others stay at warnings: at debug level some of them print what they send.
     let mut filter = String::from("warn");
-    for part in
-        ["core", "transport", "identity", "webapi", "protect", "registration", "jobs", "sandbox", "daemon"]
-    {
+    for part in [
+        "core",
+        "transport",
+        "identity",
+        "webapi",
+        "protect",
+        "registration",
+        "jobs",
+        "console",
+        "sandbox",
+        "sidecar",
+        "daemon",
+    ] {
         filter.push_str(&format!(",unattended_{part}={level}"));
     }
     let colours = anstream::AutoStream::choice(&std::io::stderr()) != anstream::ColorChoice::Never;

@@ -41,6 +41,7 @@ mod error;
 mod faults;
 mod front;
 mod journal;
+mod outbound;
 pub mod people;
 mod ready;
 mod sandbox;

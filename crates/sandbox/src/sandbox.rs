@@ -16,12 +16,13 @@ use unattended_core::{Clock, Entropy, SystemClock, SystemEntropy};
 use unattended_protect::Validator;
 
 use crate::SandboxError;
-use crate::authority::{self, Authority, Origin, SigningKeys};
+use crate::authority::{self, Authority, Issuers, Origin, SigningKeys};
 use crate::consent::{self, Consent};
 use crate::control::Control;
 use crate::data_directory::DataDirectory;
 use crate::directory::{self, Directory};
 use crate::front::Front;
+use crate::outbound::Outbound;
 use crate::ready::Ready;
 use crate::server::Server;
 use crate::snapshots::Snapshots;
@@ -49,6 +50,7 @@ impl Sandbox {
             users: 0,
             seed: 0,
             clock: Arc::new(SystemClock),
+            issuer_authorities: Vec::new(),
         }
     }
 
@@ -73,6 +75,7 @@ pub struct SandboxBuilder {
     users: u32,
     seed: u64,
     clock: Arc<dyn Clock>,
+    issuer_authorities: Vec<Vec<u8>>,
 }
 
 impl SandboxBuilder {
@@ -107,6 +110,14 @@ impl SandboxBuilder {
         self
     }
 
+    /// Trusts a PEM bundle when the keys of another issuer are fetched for a federated credential, beside the operating
+    /// system's authorities and the sandbox's own. May be called often.
+    #[must_use]
+    pub fn trust_issuers_of(mut self, bundle: impl Into<Vec<u8>>) -> Self {
+        self.issuer_authorities.push(bundle.into());
+        self
+    }
+
     /// Chooses which people: the same seed makes the same ones.
     #[must_use]
     pub fn seed(mut self, seed: u64) -> Self {
@@ -132,10 +143,10 @@ impl SandboxBuilder {
         if !self.listen.ip().is_loopback() {
             return Err(SandboxError::not_loopback(self.listen));
         }
-        let Self { directory, listen, users, seed, clock } = self;
+        let Self { directory, listen, users, seed, clock, issuer_authorities } = self;
         let preparation = {
             let clock = Arc::clone(&clock);
-            move || Prepared::new(directory.as_deref(), users, seed, clock)
+            move || Prepared::new(directory.as_deref(), users, seed, clock, issuer_authorities)
         };
         let prepared = tokio::task::spawn_blocking(preparation)
             .await
@@ -154,6 +165,7 @@ struct Prepared {
     tenants: Tenants,
     first_tenant: TenantAccess,
     keys: Arc<SigningKeys>,
+    outbound: Arc<Outbound>,
     tls: Arc<ServerConfig>,
     last_port: Option<u16>,
 }
@@ -164,6 +176,7 @@ impl Prepared {
         users: u32,
         people_seed: u64,
         clock: Arc<dyn Clock>,
+        mut issuer_authorities: Vec<Vec<u8>>,
     ) -> Result<Self, SandboxError> {
         let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
         let (directory, store) = match directory {
@@ -177,12 +190,15 @@ impl Prepared {
         let (directory, store) = (Arc::new(directory), Arc::new(store));
         let tls = tls::server_config(&directory, clock.now())?;
         let is_new = store.administrator()?.is_none();
+        issuer_authorities.extend(directory.read(DataDirectory::CA_CERTIFICATE)?);
+        let outbound = Arc::new(Outbound::trusting(issuer_authorities)?);
         let control = Arc::new(Control::load(Arc::clone(&store), clock)?);
         let tenants = Tenants::new(&store, &directory, control.clock(), entropy);
         let first_tenant = tenants.access(&tenants.prepare(users, people_seed)?)?;
         let prepared = Self {
             keys: Arc::new(SigningKeys::load(&store, control.clock().now())?),
             last_port: last_port(&store)?,
+            outbound,
             tls,
             tenants,
             first_tenant,
@@ -271,6 +287,7 @@ impl Prepared {
             entropy,
             origin,
             keys: Arc::clone(&self.keys),
+            issuers: Issuers::new(Arc::clone(&self.outbound) as _, control.clock()),
         };
         let authority = Arc::new(authority);
         let consent = Arc::new(Consent::new(Arc::clone(&authority))?);

@@ -71,6 +71,11 @@ impl Refusal {
         Self::method_not_allowed(&METHODS)
     }
 
+    /// Whether the API has answered, if only with an error.
+    pub(crate) fn is_of_the_api(&self) -> bool {
+        self.error.get("by").and_then(Value::as_str) == Some("api")
+    }
+
     pub(crate) fn code(&self) -> &str {
         self.error.get("code").and_then(Value::as_str).unwrap_or_default()
     }

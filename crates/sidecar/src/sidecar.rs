@@ -81,14 +81,24 @@ impl Sidecar {
         B::Error: Into<Box<dyn StdError + Send + Sync>>,
     {
         let (head, body) = request.into_parts();
-        let path = head.uri.path();
+        let Parts { method, uri, .. } = &head;
+        let (path, pid) = (uri.path(), peer.pid);
+        let answered = |status: StatusCode| {
+            tracing::debug!(caller = %peer, pid, %method, path, status = status.as_u16(), "answered");
+        };
         match self.try_answer(peer, &head, body).await {
             Ok(response) => {
-                tracing::debug!(caller = %peer, pid = peer.pid, method = %head.method, path, status = response.status().as_u16(), "answered");
+                answered(response.status());
                 response
             }
+            // The API's own errors are between it and the caller.
+            Err(refusal) if refusal.is_of_the_api() => {
+                answered(refusal.status);
+                refusal.into_response()
+            }
             Err(refusal) => {
-                tracing::warn!(caller = %peer, pid = peer.pid, method = %head.method, path, status = refusal.status.as_u16(), code = refusal.code(), "refused");
+                let (status, code) = (refusal.status.as_u16(), refusal.code());
+                tracing::warn!(caller = %peer, pid, %method, path, status, code, "not passed on");
                 refusal.into_response()
             }
         }

@@ -1,16 +1,21 @@
 //! One file per verb.
 
 mod call;
+mod console;
 mod doctor;
 mod quickstart;
 mod reference;
 mod register;
 mod run;
 mod sandbox;
+mod sidecar;
+mod status;
 mod token;
 
+use std::path::Path;
+
 use clap::CommandFactory;
-use unattended_daemon::{Config, Daemon, Ports, ProcessEnvironment};
+use unattended_daemon::{Config, Daemon, Ports, ProcessEnvironment, StatusReader};
 
 use crate::arguments::{Arguments, Verb};
 use crate::failure::{CommandError, Exit, explain, of_config};
@@ -26,6 +31,9 @@ pub(crate) async fn run(arguments: Arguments, printer: &Printer) -> Result<Exit,
         Verb::Token(token) => token::run(&token, &daemon(config)?, printer).await,
         Verb::Call(call) => call::run(&call, &daemon(config)?, printer).await,
         Verb::Run(run) => run::run(&run, daemon(config)?, printer).await,
+        Verb::Sidecar(sidecar) => sidecar::run(&sidecar, &daemon(config)?, printer).await,
+        Verb::Status => status::run(&status_reader(config)?, printer).await,
+        Verb::Console(console) => console::run(&console, status_reader(config)?, printer).await,
         Verb::Doctor => doctor::run(config, printer).await,
         Verb::Completions { shell } => {
             clap_complete::generate(shell, &mut Arguments::command(), "unattended", &mut std::io::stdout());
@@ -36,8 +44,16 @@ pub(crate) async fn run(arguments: Arguments, printer: &Printer) -> Result<Exit,
 }
 
 /// Everything that the configuration names, built.
-fn daemon(config: Option<&std::path::Path>) -> Result<Daemon, CommandError> {
-    let config = Config::load(config, &ProcessEnvironment).map_err(|error| of_config(&error))?;
-    Daemon::build(config, Ports::of_the_machine())
+fn daemon(config: Option<&Path>) -> Result<Daemon, CommandError> {
+    Daemon::build(load(config)?, Ports::of_the_machine())
         .map_err(|error| explain("the configuration cannot be used", &error))
+}
+
+/// Who tells how the jobs do, whether or not they could run.
+fn status_reader(config: Option<&Path>) -> Result<StatusReader, CommandError> {
+    Ok(StatusReader::new(load(config)?, Ports::of_the_machine()))
+}
+
+fn load(config: Option<&Path>) -> Result<Config, CommandError> {
+    Config::load(config, &ProcessEnvironment).map_err(|error| of_config(&error))
 }

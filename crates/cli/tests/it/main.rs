@@ -14,6 +14,7 @@ mod quickstart;
 mod register;
 mod sandbox;
 mod schedules;
+mod sidecar;
 mod support;
 mod third_party;
 mod token;

@@ -161,6 +161,15 @@ fn decode_hex(text: &str) -> Option<Vec<u8>> {
     (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).ok()).collect()
 }
 
+/// Header, claims, what was signed, and the signature of a compact serialization.
+pub(super) fn decoded_parts<'a, H: DeserializeOwned, C: DeserializeOwned>(
+    text: &'a str,
+) -> Option<(H, C, &'a str, Vec<u8>)> {
+    let (message, signature) = text.trim().rsplit_once('.')?;
+    let (header, payload) = message.split_once('.')?;
+    Some((decode_json(header)?, decode_json(payload)?, message, BASE64_URL.decode(signature).ok()?))
+}
+
 fn decode_json<T: DeserializeOwned>(part: &str) -> Option<T> {
     serde_json::from_slice(&BASE64_URL.decode(part).ok()?).ok()
 }

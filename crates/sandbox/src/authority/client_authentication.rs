@@ -3,8 +3,12 @@
 use super::assertion::Assertion;
 use super::error::{self, AuthorityError};
 use super::exchange::round_trip_time;
+use super::federation::ForeignToken;
+use super::issuers::Issuers;
+use super::keys::SigningKeys;
 use super::origin::Origin;
 use super::token_request::PresentedCredential;
+use crate::control::Settings;
 use crate::store::{Application, KeyCredential, Store, Tenant};
 
 /// How far the clocks of client and authority may be apart, in seconds.
@@ -32,6 +36,11 @@ pub(crate) struct ClientAuthentication<'a> {
     pub(crate) store: &'a Store,
     pub(crate) origin: &'a Origin,
     pub(crate) tenant: &'a Tenant,
+    pub(crate) settings: &'a Settings,
+    /// The keys of this authority.
+    pub(crate) keys: &'a SigningKeys,
+    /// Those of others.
+    pub(crate) issuers: &'a Issuers,
     /// Unix seconds.
     pub(crate) now: i64,
 }
@@ -58,7 +67,10 @@ impl ClientAuthentication<'_> {
             }
             Some(PresentedCredential::Assertion(assertion)) => {
                 let text = assertion.expose_text().unwrap_or_default();
-                self.check_assertion(application, &Assertion::parse(text)?)?;
+                match ForeignToken::read(text) {
+                    Some(token) => self.check_federated(application, &token)?,
+                    None => self.check_assertion(application, &Assertion::parse(text)?)?,
+                }
                 Ok(Proof::Assertion)
             }
         }
@@ -91,9 +103,14 @@ impl ClientAuthentication<'_> {
         if !claims.audiences().any(|audience| self.origin.is_audience(audience, self.tenant)) {
             return Err(AuthorityError::from(&error::ASSERTION_AUDIENCE));
         }
-        // A missing `nbf` is the beginning of time. Casts of floats saturate.
-        let (not_before, expiry) = (claims.nbf.unwrap_or(0.0) as i64, claims.exp as i64);
-        if self.now + LEEWAY < not_before || expiry <= self.now - LEEWAY {
+        self.check_times(claims.nbf, claims.exp)
+    }
+
+    /// Whether the time is within the assertion's. A missing `nbf` is the beginning of time.
+    pub(super) fn check_times(&self, not_before: Option<f64>, expiry: f64) -> Result<(), AuthorityError> {
+        // Casts of floats saturate.
+        let (not_before, expiry) = (not_before.unwrap_or(0.0) as i64, expiry as i64);
+        if self.now.saturating_add(LEEWAY) < not_before || expiry <= self.now.saturating_sub(LEEWAY) {
             return Err(error::ASSERTION_NOT_IN_TIME
                 .with("now", &round_trip_time(self.now))
                 .with("start", &round_trip_time(not_before))

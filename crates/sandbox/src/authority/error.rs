@@ -63,6 +63,16 @@ catalogue! {
     ASSERTION_ALGORITHM = 5002730, "invalid_client", 401, "Invalid JWT token. Unsupported key for the signing algorithm.";
     CERTIFICATE_NOT_IN_TIME = 1000502, "invalid_client", 401, "The provided certificate is not within its specified validity window.";
 
+    // Federated credentials.
+    FEDERATED_CREDENTIAL_UNKNOWN = 70021, "invalid_client", 401, "No matching federated identity record found for presented assertion. Assertion Issuer: '{issuer}'. Assertion Subject: '{subject}'. Assertion Audience: '{audience}'. https://docs.microsoft.com/en-us/azure/active-directory/develop/workload-identity-federation";
+    FEDERATED_ISSUER = 700211, "invalid_client", 401, "No matching federated identity record found for presented assertion issuer '{issuer}'. Please check your federated identity credential Subject, Audience and Issuer against the presented assertion. https://docs.microsoft.com/en-us/azure/active-directory/develop/workload-identity-federation";
+    FEDERATED_AUDIENCE = 700212, "invalid_client", 401, "No matching federated identity record found for presented assertion audience '{audience}'. Check your federated identity credential Subject, Audience and Issuer against the presented assertion. https://learn.microsoft.com/entra/workload-id/workload-identity-federation";
+    FEDERATED_SUBJECT = 700213, "invalid_client", 401, "No matching federated identity record found for presented assertion subject '{subject}'. Check your federated identity credential Subject, Audience and Issuer against the presented assertion. https://learn.microsoft.com/entra/workload-id/workload-identity-federation";
+    FEDERATED_SUBJECT_CASE = 7002138, "invalid_client", 401, "No matching federated identity record found for presented assertion subject '{subject}'. The subject matches a federated identity credential only when case is ignored, and the comparison is case-sensitive. https://learn.microsoft.com/entra/workload-id/workload-identity-federation";
+    FEDERATED_USER_TOKEN = 700229, "invalid_client", 401, "ForbiddenTokenType - Only app-only tokens can be used as Federated Identity Credentials for Microsoft Entra issuer.";
+    FEDERATED_ISSUER_UNREACHABLE = 50166, "invalid_request", 400, "Request to External OIDC endpoint failed. {reason}";
+    FEDERATED_SIGNATURE = 900384, "invalid_request", 400, "JWT token failed signature validation.";
+
     // Scope, resource, roles.
     PARAMETER_MISSING = 900144, "invalid_request", 400, "The request body must contain the following parameter: '{name}'.";
     SCOPE_INVALID = 70011, "invalid_scope", 400, "The provided request must include a 'scope' input parameter. The provided value for the input parameter 'scope' is not valid. The scope {scope} is not valid. Static and dynamic scopes cannot be combined.";

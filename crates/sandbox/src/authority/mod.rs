@@ -16,6 +16,8 @@ mod client_authentication;
 mod discovery;
 pub(crate) mod error;
 mod exchange;
+mod federation;
+mod issuers;
 mod keys;
 mod origin;
 mod response;
@@ -44,6 +46,7 @@ use crate::store::{Store, Tenant};
 
 pub(crate) use self::discovery::TenantSegment;
 pub(crate) use self::exchange::{Exchange, unix_seconds};
+pub(crate) use self::issuers::Issuers;
 pub(crate) use self::keys::SigningKeys;
 pub(crate) use self::origin::Origin;
 
@@ -59,6 +62,7 @@ pub(crate) struct Authority {
     pub(crate) entropy: Arc<dyn Entropy>,
     pub(crate) origin: Origin,
     pub(crate) keys: Arc<SigningKeys>,
+    pub(crate) issuers: Issuers,
 }
 
 /// Everything below the authority's origin that no other part of the sandbox answers.

@@ -46,6 +46,11 @@ impl Origin {
         url.scheme() == "https" && is_local && url.port().is_none_or(|port| port == self.port)
     }
 
+    /// Whether a URL points to this authority under the name that it gives itself.
+    pub(crate) fn is_own(&self, url: &Url) -> bool {
+        Url::parse(&self.base).is_ok_and(|base| base.origin() == url.origin())
+    }
+
     /// Whether a client assertion with this audience is meant for the tenant here: either token endpoint or either
     /// issuer, with the tenant's GUID or one of its domains.
     pub(crate) fn is_audience(&self, audience: &str, tenant: &Tenant) -> bool {

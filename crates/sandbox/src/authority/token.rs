@@ -50,6 +50,9 @@ impl Authority {
             store: &self.store,
             origin: &self.origin,
             tenant: &tenant,
+            settings: &self.control.settings(),
+            keys: &self.keys,
+            issuers: &self.issuers,
             now: exchange.now(),
         };
         let proof = authentication.authenticate(&application, request.credential())?;

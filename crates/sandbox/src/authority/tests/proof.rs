@@ -69,14 +69,7 @@ fn world() -> (World, App) {
 }
 
 async fn prove(world: &World, app: &App, assertion: &str) -> Answer {
-    let form = [
-        ("grant_type", "client_credentials"),
-        ("client_id", &app.client_id),
-        ("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"),
-        ("client_assertion", assertion),
-        ("scope", GRAPH),
-    ];
-    world.post(&format!("/{TENANT}/oauth2/v2.0/token"), &form).await
+    world.assert(app, assertion).await
 }
 
 // AC-2

@@ -12,10 +12,12 @@ use serde_json::{Map, Value, json};
 use tower::ServiceExt;
 use unattended_core::{Clock, Entropy, ManualClock, SeededEntropy};
 
-use crate::authority::{Authority, Origin, SigningKeys, router};
+use super::issuer::Internet;
+use crate::authority::{Authority, Issuers, Origin, SigningKeys, router};
 use crate::control::Control;
 use crate::store::{
-    KeyCredential, PasswordCredential, Seed, Store, Table, assignments, credentials, objects, principals,
+    FederatedCredential, KeyCredential, PasswordCredential, Seed, Store, Table, assignments, credentials,
+    federation, objects, principals,
 };
 
 pub(super) const NOW: i64 = 1_760_367_274;
@@ -27,6 +29,10 @@ pub(super) const GRAPH: &str = "https://graph.microsoft.com/.default";
 pub(super) struct World {
     pub(super) store: Arc<Store>,
     pub(super) clock: ManualClock,
+    pub(super) control: Arc<Control>,
+    pub(super) keys: Arc<SigningKeys>,
+    /// What the authority finds when it looks for other issuers.
+    pub(super) internet: Arc<Internet>,
     router: Router,
     entropy: Arc<dyn Entropy>,
 }
@@ -34,8 +40,8 @@ pub(super) struct World {
 /// An application and its service principal.
 pub(super) struct App {
     pub(super) client_id: String,
-    object_id: String,
-    principal_id: String,
+    pub(super) object_id: String,
+    pub(super) principal_id: String,
 }
 
 /// What the authority answered.
@@ -64,15 +70,17 @@ impl World {
             .unwrap();
         let keys = Arc::new(SigningKeys::load(&store, clock.now()).unwrap());
         let control = Arc::new(Control::load(Arc::clone(&store), Arc::new(clock.clone())).unwrap());
+        let internet = Arc::new(Internet::default());
         let authority = Authority {
             store: Arc::clone(&store),
             clock: control.clock(),
-            control,
+            control: Arc::clone(&control),
             entropy: Arc::clone(&entropy),
             origin: Origin::of_port(8443),
-            keys,
+            keys: Arc::clone(&keys),
+            issuers: Issuers::new(Arc::clone(&internet) as _, control.clock()),
         };
-        Self { store, clock, router: router(Arc::new(authority)), entropy }
+        Self { store, clock, control, keys, internet, router: router(Arc::new(authority)), entropy }
     }
 
     /// Registers an application without a service principal.
@@ -144,6 +152,37 @@ impl World {
             credentials::replace_keys(transaction, TENANT, &app.object_id, &[credential])
         };
         self.store.write(replace).unwrap();
+    }
+
+    /// Lets an application be represented by the tokens of another issuer.
+    pub(super) fn federate(&self, app: &App, issuer: &str, subject: &str) {
+        let credential = FederatedCredential {
+            id: self.entropy.uuid(),
+            name: self.entropy.uuid(),
+            issuer: issuer.into(),
+            subject: subject.into(),
+            audiences: vec!["api://AzureADTokenExchange".into()],
+            description: None,
+            changed_at: self.now(),
+        };
+        self.store.write(|transaction| federation::put(transaction, &app.object_id, &credential)).unwrap();
+    }
+
+    /// Changes a setting.
+    pub(super) fn set(&self, name: &str, value: &str) {
+        self.control.set([(name, value)]).unwrap();
+    }
+
+    /// Asks the v2.0 endpoint for a token of Microsoft Graph by assertion.
+    pub(super) async fn assert(&self, app: &App, assertion: &str) -> Answer {
+        let form = [
+            ("grant_type", "client_credentials"),
+            ("client_id", &app.client_id),
+            ("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"),
+            ("client_assertion", assertion),
+            ("scope", GRAPH),
+        ];
+        self.post(&format!("/{TENANT}/oauth2/v2.0/token"), &form).await
     }
 
     pub(super) async fn send(&self, request: Request<Body>) -> Answer {

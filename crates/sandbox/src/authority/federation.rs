@@ -1,0 +1,137 @@
+//! Client assertions of other issuers: workload identity federation.
+//!
+//! Issuer, subject and audience are compared with the application's federated credentials before anything is fetched,
+//! so that only issuers which somebody registered are ever asked for keys.
+
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+use serde_json::Value;
+
+use super::assertion::decoded_parts;
+use super::client_authentication::ClientAuthentication;
+use super::error::{self, AuthorityError};
+use super::issuers::IssuerKeys;
+use crate::store::{Application, FederatedCredential};
+
+/// A token of another issuer that was read and not yet believed.
+pub(crate) struct ForeignToken<'a> {
+    header: Header,
+    claims: Claims,
+    message: &'a str,
+    signature: Vec<u8>,
+}
+
+#[derive(Deserialize)]
+struct Header {
+    alg: String,
+    kid: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Claims {
+    iss: String,
+    sub: String,
+    aud: Value,
+    exp: f64,
+    nbf: Option<f64>,
+    /// The scopes of a token that the platform issued for a user.
+    scp: Option<IgnoredAny>,
+    idtyp: Option<String>,
+    oid: Option<String>,
+}
+
+impl Claims {
+    /// The one audience; a federated token has no second one.
+    fn audience(&self) -> &str {
+        match &self.aud {
+            Value::Array(several) if several.len() == 1 => several[0].as_str().unwrap_or_default(),
+            audience => audience.as_str().unwrap_or_default(),
+        }
+    }
+}
+
+impl<'a> ForeignToken<'a> {
+    /// Reads an assertion whose issuer is a URL, where a client names itself by its id. `None` for any other.
+    pub(crate) fn read(text: &'a str) -> Option<Self> {
+        let (header, claims, message, signature) = decoded_parts::<Header, Claims>(text)?;
+        claims.iss.contains("://").then_some(Self { header, claims, message, signature })
+    }
+}
+
+impl ClientAuthentication<'_> {
+    pub(super) fn check_federated(
+        &self,
+        application: &Application,
+        token: &ForeignToken<'_>,
+    ) -> Result<(), AuthorityError> {
+        if token.header.alg != "RS256" {
+            return Err(AuthorityError::from(&error::ASSERTION_ALGORITHM));
+        }
+        let claims = &token.claims;
+        self.find_federated_credential(application, claims)?;
+        if !self.is_signed(token)? {
+            return Err(AuthorityError::from(&error::FEDERATED_SIGNATURE));
+        }
+        self.check_times(claims.nbf, claims.exp)
+    }
+
+    /// Each of the three has an error of its own; none of them says what would have matched.
+    fn find_federated_credential(
+        &self,
+        application: &Application,
+        claims: &Claims,
+    ) -> Result<(), AuthorityError> {
+        let registered = self.store.federated_credentials(application.id())?;
+        let delay = i64::try_from(self.settings.federation_delay.as_secs()).unwrap_or(i64::MAX);
+        let (known, coming): (Vec<_>, Vec<_>) =
+            registered.iter().partition(|it| it.changed_at.saturating_add(delay) <= self.now);
+        let refuse = |entry: &'static error::Entry| {
+            Err(entry
+                .with("issuer", &claims.iss)
+                .with("subject", &claims.sub)
+                .with("audience", claims.audience()))
+        };
+        let accepts_audience =
+            |it: &&FederatedCredential| it.audiences.iter().any(|audience| audience == claims.audience());
+        let of_issuer: Vec<_> = known.iter().copied().filter(|it| it.issuer == claims.iss).collect();
+        let of_subject: Vec<_> = of_issuer.iter().copied().filter(|it| it.subject == claims.sub).collect();
+        if of_subject.iter().any(accepts_audience) {
+            return Ok(());
+        }
+        let is_coming = |it: &&FederatedCredential| {
+            it.issuer == claims.iss && it.subject == claims.sub && accepts_audience(it)
+        };
+        if known.is_empty() || coming.iter().any(is_coming) {
+            return refuse(&error::FEDERATED_CREDENTIAL_UNKNOWN);
+        }
+        if of_issuer.is_empty() {
+            return refuse(&error::FEDERATED_ISSUER);
+        }
+        if !of_subject.is_empty() {
+            return refuse(&error::FEDERATED_AUDIENCE);
+        }
+        if of_issuer.iter().any(|it| it.subject.to_lowercase() == claims.sub.to_lowercase()) {
+            return refuse(&error::FEDERATED_SUBJECT_CASE);
+        }
+        refuse(&error::FEDERATED_SUBJECT)
+    }
+
+    fn is_signed(&self, token: &ForeignToken<'_>) -> Result<bool, AuthorityError> {
+        let claims = &token.claims;
+        let Some(kid) = &token.header.kid else { return Ok(false) };
+        if url::Url::parse(&claims.iss).is_ok_and(|issuer| self.origin.is_own(&issuer)) {
+            let keys = IssuerKeys::from_jwks(&self.keys.jwks(None)).unwrap_or_default();
+            let is_signed = keys.verify(kid, token.message, &token.signature);
+            let is_app_only = claims.scp.is_none()
+                && claims.idtyp.as_deref().is_none_or(|kind| kind == "app")
+                && claims.oid.as_ref() == Some(&claims.sub);
+            if is_signed && !is_app_only {
+                return Err(AuthorityError::from(&error::FEDERATED_USER_TOKEN));
+            }
+            return Ok(is_signed);
+        }
+        self.issuers
+            .verify(&claims.iss, kid, token.message, &token.signature)
+            .map_err(|unreachable| error::FEDERATED_ISSUER_UNREACHABLE.with("reason", &unreachable.0))
+    }
+}
