@@ -18,12 +18,13 @@ pub fn relative(at: Timestamp, now: Timestamp) -> String {
     }
 }
 
-/// A length of time: `0.4 s`, `3 min 5 s`, `2 h 10 min`.
+/// A length of time: `90 ms`, `1.4 s`, `3 min 5 s`, `2 h 10 min`.
 #[must_use]
 pub fn length(milliseconds: u64) -> String {
     let seconds = milliseconds / 1_000;
     match seconds {
-        ..60 => format!("{seconds}.{} s", milliseconds % 1_000 / 100),
+        0 => format!("{milliseconds} ms"),
+        1..60 => format!("{seconds}.{} s", milliseconds % 1_000 / 100),
         60..3_600 => format!("{} min {} s", seconds / 60, seconds % 60),
         _ => format!("{} h {} min", seconds / 3_600, seconds % 3_600 / 60),
     }
@@ -52,7 +53,7 @@ mod tests {
         let said = |seconds: i64| relative(now + SignedDuration::from_secs(seconds), now);
         assert_eq!([said(-5), said(5), said(-600)], ["just now", "in a moment", "10 min ago"]);
         assert_eq!([said(3_600), said(-169_000), said(200_000)], ["in 1 h", "46 h ago", "in 2 days"]);
-        assert_eq!([length(0), length(12_345), length(185_000)], ["0.0 s", "12.3 s", "3 min 5 s"]);
+        assert_eq!([length(0), length(12_345), length(185_000)], ["0 ms", "12.3 s", "3 min 5 s"]);
         assert_eq!(length(7_800_000), "2 h 10 min");
         assert_eq!(moment(now, &TimeZone::UTC), "2026-11-23 00:00 UTC");
     }

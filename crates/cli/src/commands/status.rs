@@ -77,7 +77,11 @@ fn headline(job: &JobStatus) -> String {
         ),
         (_, None) => "has not run".to_owned(),
     };
-    if job.running.is_some() { format!("running (before: {state})") } else { state }
+    match (&job.running, &job.last) {
+        (None, _) => state,
+        (Some(_), None) => "running".to_owned(),
+        (Some(_), Some(_)) => format!("running (before: {state})"),
+    }
 }
 
 /// What the run did, and how long that took.

@@ -5,6 +5,7 @@
 #![allow(clippy::disallowed_methods, reason = "these tests stand outside the program, where time is real")]
 
 mod call;
+mod console;
 mod doctor;
 mod exit_codes;
 mod kill;
@@ -15,6 +16,7 @@ mod register;
 mod sandbox;
 mod schedules;
 mod sidecar;
+mod status;
 mod support;
 mod third_party;
 mod token;

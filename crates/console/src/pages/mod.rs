@@ -88,14 +88,13 @@ fn did(run: &RunStatus) -> Html {
     if let Some(did) = run.did() {
         told.push(text(did));
     }
-    if let Some(length) = run.duration_ms.map(words::length) {
-        told.push(note(format!("in {length}")));
+    let length = run.duration_ms.map(|length| format!("in {}", words::length(length)));
+    let output = run.output.as_ref().map(|file| format!("to {file}"));
+    let details: Vec<String> = length.into_iter().chain(output).collect();
+    if !details.is_empty() {
+        told.push(note(details.join(", ")));
     }
-    for (file, what) in [(&run.output, "to"), (&run.rejects, "left out:")] {
-        if let Some(file) = file {
-            told.push(note(format!("{what} {file}")));
-        }
-    }
+    told.extend(run.rejects.as_ref().map(|file| note(format!("left out: {file}"))));
     if run.resumed {
         told.push(note("went on where an earlier attempt had stopped"));
     }

@@ -24,7 +24,10 @@ pub(crate) fn page(status: &Status, zone: &TimeZone) -> String {
         )
     };
     if !status.jobs.is_empty() {
-        main.push(table("jobs", &["Job", "State", "Last run", "Next"], status.jobs.iter().map(row)));
+        // Whoever looks is looking for these.
+        let well = status.jobs.iter().filter(|job| job.verdict.is_good());
+        let rows = status.troubled().chain(well).map(row);
+        main.push(table("jobs", &["Job", "State", "Last run", "Next"], rows));
     }
     layout("Jobs", Tab::Jobs, main.into())
 }
