@@ -41,6 +41,7 @@ pub(crate) fn prepare(project: &Project) -> Vec<Missing> {
         ("Node", "third_party::node", node),
         ("Rust", "third_party::rust", rust),
         ("Apache", "third_party::apache", apache),
+        ("curl", "sidecar", curl),
     ] {
         if let Err(why) = install(project) {
             missing.push(Missing { name, tests, why });
@@ -143,6 +144,14 @@ fn apache(project: &Project) -> Result<(), String> {
     }
     let why = "apache2 with mod_auth_openidc is not installed".to_owned();
     apt_install(project, &["apache2-bin", "libapache2-mod-auth-openidc"], why)
+}
+
+/// What calls through the sidecar, beside Python.
+fn curl(project: &Project) -> Result<(), String> {
+    if succeeds(Command::new("curl").arg("--version")) {
+        return Ok(());
+    }
+    apt_install(project, &["curl"], "curl is not installed".to_owned())
 }
 
 /// Install unless the folder was completed for these very manifests.
