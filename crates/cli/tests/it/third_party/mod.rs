@@ -5,6 +5,7 @@ mod apache;
 mod node;
 mod python;
 mod rust;
+mod table;
 mod tenant;
 mod things;
 
