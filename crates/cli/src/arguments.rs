@@ -94,12 +94,143 @@ pub(crate) struct Quickstart {
 pub(crate) enum Sandbox {
     /// Serve the tenant until a signal
     Start(SandboxStart),
-    /// Empty a data directory: the next start makes a new tenant
-    Reset {
-        /// The data directory
-        #[arg(long, value_name = "DIR")]
-        data: PathBuf,
+    /// Change how a running sandbox behaves
+    Set {
+        /// Settings such as token-life=2m, clock-offset=+8d or fault-rate=0.2; all are changed, or none
+        #[arg(value_name = "KEY=VALUE", required = true)]
+        settings: Vec<Setting>,
+
+        #[command(flatten)]
+        sandbox: WhichSandbox,
     },
+    /// Show the settings of a running sandbox
+    Get {
+        /// One setting alone
+        #[arg(value_name = "KEY")]
+        key: Option<String>,
+
+        #[command(flatten)]
+        sandbox: WhichSandbox,
+    },
+    /// Let the next requests to a route of a running sandbox meet a fault
+    Fault(FaultOnce),
+    /// Show what a running sandbox was asked and what it answered
+    Journal {
+        /// Wait for more until the sandbox ends
+        #[arg(long, conflicts_with_all = ["assert", "clear"])]
+        follow: bool,
+
+        /// Check a rule instead, and exit with 1 and the entries that break it: no-early-retry,
+        /// no-token-to-foreign-origin or token-requests<=N; repeat for more
+        #[arg(long, value_name = "RULE")]
+        assert: Vec<String>,
+
+        /// Forget everything instead
+        #[arg(long, conflicts_with = "assert")]
+        clear: bool,
+
+        #[command(flatten)]
+        sandbox: WhichSandbox,
+    },
+    /// Keep the state of a running sandbox under a name
+    Snapshot {
+        /// Small letters, digits and hyphens
+        name: String,
+
+        #[command(flatten)]
+        sandbox: WhichSandbox,
+    },
+    /// Take a running sandbox back to a snapshot; `start` is how it began
+    Restore {
+        /// The name of the snapshot
+        name: String,
+
+        #[command(flatten)]
+        sandbox: WhichSandbox,
+    },
+    /// Print variables for MSAL, azure-identity and their like, to be evaluated by a shell
+    Env {
+        #[command(flatten)]
+        sandbox: WhichSandbox,
+    },
+    /// The tenants of a running sandbox
+    #[command(subcommand)]
+    Tenant(SandboxTenant),
+    /// Take a running sandbox back to its start; or empty a data directory, for a new tenant at the next start
+    Reset {
+        /// The data directory of a sandbox that does not run
+        #[arg(long, value_name = "DIR", conflicts_with = "sandbox")]
+        data: Option<PathBuf>,
+
+        #[command(flatten)]
+        sandbox: WhichSandbox,
+    },
+}
+
+/// A sandbox that runs.
+#[derive(Args, Debug)]
+pub(crate) struct WhichSandbox {
+    /// Its ready file [default: ./sandbox.json, else that of the sandbox that keeps its data in ./.unattended/sandbox]
+    #[arg(long, value_name = "READY_FILE")]
+    pub(crate) sandbox: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum SandboxTenant {
+    /// Add a tenant with an administrator of its own
+    Add {
+        /// `fabrikam` gets the domain fabrikam.onmicrosoft.com
+        name: String,
+
+        #[command(flatten)]
+        sandbox: WhichSandbox,
+    },
+    /// Show the tenants
+    List {
+        #[command(flatten)]
+        sandbox: WhichSandbox,
+    },
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct FaultOnce {
+    /// What happens, such as throttled-date, truncated-json or reset-before
+    pub(crate) kind: String,
+
+    /// What the path of the request must begin with
+    #[arg(long, value_name = "PATH", default_value = "/")]
+    pub(crate) path: String,
+
+    /// The method of the request [default: any]
+    #[arg(long, value_parser = parse_method)]
+    pub(crate) method: Option<http::Method>,
+
+    /// How many requests it happens to
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) times: u32,
+
+    #[command(flatten)]
+    pub(crate) sandbox: WhichSandbox,
+}
+
+/// `KEY=VALUE`.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct Setting {
+    pub(crate) key: String,
+    pub(crate) value: String,
+}
+
+impl std::str::FromStr for Setting {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text.split_once('=') {
+            Some((key, value)) if !key.is_empty() => {
+                Ok(Self { key: key.to_owned(), value: value.to_owned() })
+            }
+            _ => Err("not of the form KEY=VALUE, such as token-life=2m".to_owned()),
+        }
+    }
 }
 
 #[derive(Args, Debug)]

@@ -1,26 +1,84 @@
 //! `unattended sandbox`: a tenant on this machine.
 
+mod control;
+mod environment;
+mod journal;
+mod running;
+
 use std::path::{Path, PathBuf};
 
+use http::Method;
 use unattended_daemon::Shutdown;
 use unattended_sandbox::{Ready, Sandbox as Tenant, SandboxError};
 
-use crate::arguments::{Sandbox, SandboxStart};
+use self::running::Running;
+use crate::arguments::{Sandbox, SandboxStart, SandboxTenant, WhichSandbox};
 use crate::failure::{CommandError, Exit};
 use crate::files;
 use crate::printer::{BOLD, Printer, styled};
 
+/// Where a tenant is kept unless told otherwise.
 const DEFAULT_DATA: &str = "./.unattended/sandbox";
 
+/// The ready file in the data directory, by which the other verbs find a running sandbox.
+const READY_FILE: &str = "ready.json";
+
 pub(crate) async fn run(sandbox: Sandbox, printer: &Printer) -> Result<Exit, CommandError> {
+    let running = |which: &WhichSandbox| Running::find(which.sandbox.as_deref());
     match sandbox {
-        Sandbox::Start(start) => serve(start, printer).await,
-        Sandbox::Reset { data } => {
+        Sandbox::Start(start) => return serve(start, printer).await,
+        Sandbox::Set { settings, sandbox } => control::set(&running(&sandbox)?, &settings, printer).await?,
+        Sandbox::Get { key, sandbox } => control::get(&running(&sandbox)?, key.as_deref(), printer).await?,
+        Sandbox::Fault(fault) => control::fault(&running(&fault.sandbox)?, &fault, printer).await?,
+        Sandbox::Journal { clear: true, sandbox, .. } => {
+            let done = ("cleared", "the journal");
+            control::order(&running(&sandbox)?, Method::DELETE, "/journal", done, printer).await?;
+        }
+        Sandbox::Journal { follow, assert, sandbox, .. } if assert.is_empty() => {
+            journal::print(&running(&sandbox)?, follow, printer).await?;
+        }
+        Sandbox::Journal { assert, sandbox, .. } => {
+            return journal::check(&running(&sandbox)?, &assert, printer).await;
+        }
+        Sandbox::Snapshot { name, sandbox } => {
+            let path = format!("/snapshots/{}", segment(&name)?);
+            control::order(&running(&sandbox)?, Method::PUT, &path, ("kept", &name), printer).await?;
+        }
+        Sandbox::Restore { name, sandbox } => {
+            let path = format!("/snapshots/{}/restore", segment(&name)?);
+            control::order(&running(&sandbox)?, Method::POST, &path, ("restored", &name), printer).await?;
+        }
+        Sandbox::Env { sandbox } => {
+            environment::print(&running::ready(sandbox.sandbox.as_deref())?, printer)?
+        }
+        Sandbox::Tenant(SandboxTenant::Add { name, sandbox }) => {
+            control::add_tenant(&running(&sandbox)?, &name, printer).await?;
+        }
+        Sandbox::Tenant(SandboxTenant::List { sandbox }) => {
+            control::list_tenants(&running(&sandbox)?, printer).await?;
+        }
+        Sandbox::Reset { data: None, sandbox } => {
+            let done = ("reset", "the sandbox to its start");
+            control::order(&running(&sandbox)?, Method::POST, "/reset", done, printer).await?;
+        }
+        Sandbox::Reset { data: Some(data), .. } => {
             Tenant::reset(&data).map_err(|error| of_sandbox(&error))?;
+            // One that was killed had no time to take it away.
+            _ = std::fs::remove_file(data.join(READY_FILE));
             printer.result(format_args!("{} is empty; the next start makes a new tenant", data.display()))?;
             printer.json(&serde_json::json!({ "reset": data }))?;
-            Ok(Exit::Done)
         }
+    }
+    Ok(Exit::Done)
+}
+
+/// A name that is one segment of a path; what else it may be, the sandbox decides.
+fn segment(name: &str) -> Result<&str, CommandError> {
+    let is_plain = !name.is_empty() && name.chars().all(|it| it.is_ascii_alphanumeric() || "-_".contains(it));
+    match is_plain {
+        true => Ok(name),
+        false => Err(CommandError::new(Exit::Usage, format!("`{name}` is no name of a snapshot"))
+            .hint("a name has small letters, digits and hyphens")),
     }
 }
 
@@ -29,13 +87,16 @@ async fn serve(start: SandboxStart, printer: &Printer) -> Result<Exit, CommandEr
     // Before anything is served: a signal that comes early must not be lost.
     let shutdown = on_signals()?;
     let builder = Tenant::builder().listen(listen).users(users).seed(seed);
-    let builder = match in_memory {
-        true => builder.in_memory(),
-        false => builder.directory(data.unwrap_or_else(|| PathBuf::from(DEFAULT_DATA))),
+    let data = (!in_memory).then(|| data.unwrap_or_else(|| PathBuf::from(DEFAULT_DATA)));
+    let builder = match &data {
+        None => builder.in_memory(),
+        Some(data) => builder.directory(data),
     };
     let running = builder.start().await.map_err(|error| of_sandbox(&error))?;
     let ready = running.ready();
-    if let Some(path) = &ready_file {
+    let ready_files: Vec<PathBuf> =
+        ready_file.into_iter().chain(data.map(|data| data.join(READY_FILE))).collect();
+    for path in &ready_files {
         write_ready_file(path, ready)?;
     }
     printer.json(ready)?;
@@ -44,7 +105,7 @@ async fn serve(start: SandboxStart, printer: &Printer) -> Result<Exit, CommandEr
     shutdown.drain.cancelled().await;
     printer.note("stopping");
     running.shutdown().await;
-    if let Some(path) = &ready_file {
+    for path in &ready_files {
         // Nothing is ready any more; whoever polls for the file must not find the old one.
         _ = std::fs::remove_file(path);
     }

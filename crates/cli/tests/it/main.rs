@@ -14,6 +14,7 @@ mod provision;
 mod quickstart;
 mod register;
 mod sandbox;
+mod sandbox_control;
 mod schedules;
 mod sidecar;
 mod status;

@@ -1,0 +1,117 @@
+//! A running sandbox, controlled from outside.
+
+use std::fs;
+
+use serde_json::json;
+
+use crate::support::{Run, Sandbox, Workplace, mode};
+
+/// Runs a verb below `sandbox` for this sandbox.
+fn control(place: &Workplace, sandbox: &Sandbox, arguments: &[&str]) -> Run {
+    let ready_file = sandbox.ready_file();
+    let mut all = vec!["sandbox"];
+    all.extend(arguments);
+    all.extend(["--sandbox", ready_file.to_str().unwrap()]);
+    place.run(&all)
+}
+
+#[test]
+fn settings_change_while_it_runs_and_a_typing_error_leads_to_the_right_name() {
+    let (sandbox, place) = (Sandbox::on_disk(), Workplace::new());
+    control(&place, &sandbox, &["set", "consent-delay=30s", "fault-rate=0.5"])
+        .expect(0)
+        .says(&["consent-delay=30s", "fault-rate=0.5"]);
+    control(&place, &sandbox, &["get", "consent-delay"]).expect(0).says(&["30s"]);
+    control(&place, &sandbox, &["set", "consent-dealy=1s"])
+        .expect(2)
+        .says(&["did you mean `consent-delay`?"]);
+    control(&place, &sandbox, &["set", "token-life=soon"]).expect(2).says(&["`soon`", "token-life is"]);
+    control(&place, &sandbox, &["set", "token-life"]).expect(2).says(&["KEY=VALUE"]);
+    let all = control(&place, &sandbox, &["get", "--json"]).expect(0).json();
+    assert_eq!((&all["consent-delay"], &all["token-life"]), (&json!("30s"), &json!("59m 59s")));
+    assert_eq!(mode(&sandbox.data().join("control.token")), 0o600);
+
+    // Found by the ready file of the place, or by that of the data kept there.
+    place.run(&["sandbox", "get"]).expect(78).says(&["sandbox start"]);
+    fs::copy(sandbox.ready_file(), place.path("sandbox.json")).unwrap();
+    place.run(&["sandbox", "get", "consent-delay"]).expect(0).says(&["30s"]);
+    fs::remove_file(place.path("sandbox.json")).unwrap();
+    fs::create_dir_all(place.path(".unattended/sandbox")).unwrap();
+    fs::copy(sandbox.data().join("ready.json"), place.path(".unattended/sandbox/ready.json")).unwrap();
+    place.run(&["sandbox", "get", "consent-delay"]).expect(0).says(&["30s"]);
+}
+
+#[test]
+fn the_journal_shows_who_broke_a_rule() {
+    let sandbox = Sandbox::in_memory();
+    let place = Workplace::registered(&sandbox);
+    control(&place, &sandbox, &["journal", "--clear"]).expect(0);
+    control(&place, &sandbox, &["fault", "throttled", "--path", "/graph/v1.0/users"]).expect(0);
+    place.run(&["call", "graph", "GET", "/users"]).expect(0);
+    let entries = control(&place, &sandbox, &["journal", "--json"]).expect(0).ndjson();
+    let statuses: Vec<_> = entries.iter().filter(|it| it["path"] == "/graph/v1.0/users").collect();
+    assert_eq!((&statuses[0]["status"], &statuses[1]["status"]), (&json!(429), &json!(200)));
+    assert_eq!(
+        (&statuses[0]["fault"], &statuses[0]["application"]),
+        (&json!("throttled"), &json!(place.client_id()))
+    );
+    // Our own client behaves.
+    let rules = ["no-early-retry", "no-token-to-foreign-origin", "token-requests<=1"];
+    let asserts: Vec<&str> = rules.iter().flat_map(|rule| ["--assert", rule]).collect();
+    control(&place, &sandbox, &[&["journal"], &asserts[..]].concat()).expect(0).says(&["kept"]);
+
+    place.run(&["token"]).expect(0);
+    control(&place, &sandbox, &["journal", "--assert", "token-requests<=1"]).expect(1).says(&[
+        "broken: token-requests<=1",
+        "/oauth2/v2.0/token",
+        &place.client_id(),
+    ]);
+    control(&place, &sandbox, &["journal", "--assert", "be-nice"]).expect(2).says(&["no-early-retry"]);
+}
+
+#[test]
+fn a_restored_sandbox_has_forgotten_what_came_after() {
+    let (sandbox, empty) = (Sandbox::on_disk(), Workplace::new());
+    control(&empty, &sandbox, &["snapshot", "before"]).expect(0);
+    let place = Workplace::registered(&sandbox);
+    place.run(&["token"]).expect(0);
+    control(&place, &sandbox, &["tenant", "add", "fabrikam"]).expect(0).says(&["fabrikam.onmicrosoft.com"]);
+    control(&place, &sandbox, &["snapshot", "after"]).expect(0);
+    for (name, exit, tenants) in [("before", 77, 1), ("after", 0, 2), ("start", 77, 1)] {
+        control(&place, &sandbox, &["restore", name]).expect(0);
+        place.run(&["token"]).expect(exit);
+        let list = control(&place, &sandbox, &["tenant", "list", "--json"]).expect(0).json();
+        assert_eq!(list["tenants"].as_array().unwrap().len(), tenants, "{name}");
+    }
+    control(&place, &sandbox, &["restore", "after"]).expect(0);
+    control(&place, &sandbox, &["reset"]).expect(0);
+    place.run(&["token"]).expect(77);
+    control(&place, &sandbox, &["restore", "nowhere"]).expect(1).says(&["no snapshot `nowhere`"]);
+    control(&place, &sandbox, &["restore", "../data"]).expect(2);
+}
+
+#[test]
+fn other_clients_get_their_variables() {
+    let (sandbox, place) = (Sandbox::in_memory(), Workplace::new());
+    let variables = control(&place, &sandbox, &["env", "--json"]).expect(0).json();
+    assert_eq!(variables["AZURE_AUTHORITY_HOST"], sandbox.ready("authority"));
+    assert_eq!(variables["AZURE_TENANT_ID"], sandbox.ready("tenant_id"));
+    for name in ["REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS"] {
+        assert_eq!(variables[name], sandbox.ready("ca_file"));
+    }
+    let lines = control(&place, &sandbox, &["env"]).expect(0);
+    assert!(lines.stdout.lines().all(|line| line.starts_with("export ")), "{lines}");
+}
+
+#[test]
+fn a_fault_that_cuts_the_connection_is_survived() {
+    let sandbox = Sandbox::in_memory();
+    let place = Workplace::registered(&sandbox);
+    for kind in ["reset-before", "reset-in-body", "reset-after"] {
+        control(&place, &sandbox, &["fault", kind, "--path", "/graph/v1.0/users"]).expect(0);
+        place.run(&["call", "graph", "GET", "/users"]).expect(0);
+    }
+    let entries = control(&place, &sandbox, &["journal", "--json"]).expect(0).ndjson();
+    let cut = entries.iter().filter(|it| it.get("status").is_none()).count();
+    assert_eq!(cut, 2, "the one that is cut in its body had a status");
+}
