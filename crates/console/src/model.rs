@@ -145,7 +145,7 @@ impl RunStatus {
     pub fn did(&self) -> Option<String> {
         let counts = self.counts.as_ref()?;
         let mut told = match &self.output {
-            Some(_) => format!("{} items in {} pages", counts.items, counts.pages),
+            Some(_) => format!("{} in {}", counted(counts.items, "item"), counted(counts.pages, "page")),
             None => format!(
                 "{} created, {} updated, {} unchanged",
                 counts.created, counts.updated, counts.unchanged
@@ -289,6 +289,10 @@ impl CredentialStatus {
             _ => None,
         }
     }
+}
+
+fn counted(number: u64, noun: &str) -> String {
+    if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
 }
 
 fn second<S: Serializer>(at: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {

@@ -80,7 +80,7 @@ fn whoever_has_the_login_url_sees_the_jobs_and_nobody_else_sees_anything() {
     assert!(head.starts_with("HTTP/1.1 200") && head.contains("default-src 'none'"), "{head}");
     assert!(overview.contains("All 2 jobs are well") && overview.contains("3 created"), "{overview}");
     let (_, job) = console.get("/job?name=users-export", &[cookie]);
-    assert!(job.contains("3 items in 1 pages"), "{job}");
+    assert!(job.contains("3 items in 1 page"), "{job}");
     let (_, application) = console.get("/application", &[cookie]);
     assert!(application.contains(&place.client_id()) && application.contains("days left"), "{application}");
     let key = fs::read_to_string(place.credential_file()).unwrap();

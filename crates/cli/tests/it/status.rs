@@ -16,7 +16,7 @@ fn each_job_tells_its_last_run_and_one_that_needs_attention_is_the_exit_code() {
     place.run(&["status"]).expect(0).says(&[
         "people done",
         "3 created, 0 updated, 0 unchanged",
-        "3 items in 1 pages",
+        "3 items in 1 page",
         "all 2 jobs are well",
     ]);
 

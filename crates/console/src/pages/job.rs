@@ -56,7 +56,7 @@ fn attempts(run: &RunStatus) -> Html {
 
 fn goes_on(run: &RunStatus, now: Timestamp, zone: &TimeZone) -> Html {
     match (run.state, run.goes_on_at) {
-        (RunState::Interrupted, Some(at)) => {
+        (RunState::Interrupted, Some(at)) if at > now => {
             element("div", &[], [Html::from("goes on "), moment(at, now, zone)])
         }
         _ => Html::default(),
