@@ -31,7 +31,8 @@ impl Outbound {
     }
 
     fn make(&self) -> Result<Transport, String> {
-        let mut builder = Transport::builder().user_agent(concat!("unattended-sandbox/", env!("CARGO_PKG_VERSION")));
+        let mut builder =
+            Transport::builder().user_agent(concat!("unattended-sandbox/", env!("CARGO_PKG_VERSION")));
         for bundle in &self.authorities {
             builder = builder.extra_ca_pem(bundle).map_err(|error| error.to_string())?;
         }

@@ -57,6 +57,51 @@ pub(super) const UPDATE_USERS: Access = any_of(&[
 
 pub(super) const DELETE_USERS: Access = any_of(&["User.DeleteRestore.All", "User.ReadWrite.All"]);
 
+pub(super) const READ_GROUPS: Access = any_of(&[
+    "GroupMember.Read.All",
+    "GroupMember.ReadWrite.All",
+    "Group.Read.All",
+    "Group.ReadWrite.All",
+    "Directory.Read.All",
+    "Directory.ReadWrite.All",
+]);
+
+pub(super) const CREATE_GROUPS: Access =
+    any_of(&["Group.Create", "Group.ReadWrite.All", "Directory.ReadWrite.All"]);
+
+pub(super) const WRITE_GROUPS: Access = any_of(&["Group.ReadWrite.All"]);
+
+pub(super) const WRITE_MEMBERS: Access =
+    any_of(&["GroupMember.ReadWrite.All", "Group.ReadWrite.All", "Directory.ReadWrite.All"]);
+
+pub(super) const READ_DIRECTORY: Access = any_of(&["Directory.Read.All", "Directory.ReadWrite.All"]);
+
+pub(super) const WRITE_MANAGERS: Access = any_of(&UPDATE_ANY_PROPERTY);
+
+/// Any of these for some type; the handler asks for the one of the object's type.
+pub(super) const READ_DELETED: Access = any_of(&[
+    "User.Read.All",
+    "User.ReadWrite.All",
+    "GroupMember.Read.All",
+    "GroupMember.ReadWrite.All",
+    "Group.Read.All",
+    "Group.ReadWrite.All",
+    "Application.Read.All",
+    "Application.ReadWrite.OwnedBy",
+    "Application.ReadWrite.All",
+    "Directory.Read.All",
+    "Directory.ReadWrite.All",
+]);
+
+pub(super) const WRITE_DELETED: Access = any_of(&[
+    "User.DeleteRestore.All",
+    "User.ReadWrite.All",
+    "Group.ReadWrite.All",
+    "Application.ReadWrite.All",
+]);
+
+pub(super) const RESTORE_APPLICATIONS: Access = any_of(&["Application.ReadWrite.All"]);
+
 pub(super) const READ_APPLICATIONS: Access = any_of(&[
     "Application.Read.All",
     "Application.ReadWrite.OwnedBy",

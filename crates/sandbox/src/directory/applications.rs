@@ -1,6 +1,6 @@
 //! `/applications`
 
-use axum::http::StatusCode;
+use axum::http::{Method, StatusCode};
 use rusqlite::Connection;
 use serde_json::{Map, Value, json};
 
@@ -10,7 +10,8 @@ use super::exchange::{Answer, Call};
 use super::fault::Fault;
 use super::schema::APPLICATION;
 use super::{credentials, service_principals};
-use crate::store::{Object, Table, Tenant, credentials::replace_keys, objects, timestamp};
+use crate::store::links::{self, Relation};
+use crate::store::{Object, Table, Tenant, credentials::replace_keys, deleted, objects, timestamp};
 
 pub(super) fn list(call: &Call<'_>) -> Result<Answer, Fault> {
     collection().list(call)
@@ -43,6 +44,7 @@ pub(super) fn create(call: &Call<'_>) -> Result<Answer, Fault> {
     let id = document["id"].as_str().unwrap_or_default().to_owned();
     call.directory.store.write(|transaction| {
         objects::insert(transaction, Table::Applications, &call.tenant.id, &document)?;
+        own(transaction, call, Table::Applications, &document)?;
         if let Some(keys) = keys {
             let keys = credentials::read_keys(call, &keys, &[])?;
             replace_keys(transaction, &call.tenant.id, &id, &keys)?;
@@ -84,9 +86,9 @@ pub(super) fn delete(call: &Call<'_>) -> Result<Answer, Fault> {
         let app_id = application.text("appId");
         let principal = objects::find(transaction, Table::ServicePrincipals, tenant, "app_id", app_id)?;
         if let Some(principal) = principal {
-            objects::delete(transaction, Table::ServicePrincipals, tenant, principal.id())?;
+            deleted::delete(transaction, Table::ServicePrincipals, tenant, principal.id(), call.now)?;
         }
-        objects::delete(transaction, Table::Applications, tenant, application.id())?;
+        deleted::delete(transaction, Table::Applications, tenant, application.id(), call.now)?;
         Ok::<_, Fault>(())
     })?;
     Ok(Answer::no_content())
@@ -100,10 +102,45 @@ pub(super) fn find(connection: &Connection, call: &Call<'_>) -> Result<Object, F
 /// The same, if the caller may write it.
 pub(super) fn find_writable(connection: &Connection, call: &Call<'_>) -> Result<Object, Fault> {
     let application = find(connection, call)?;
-    if call.own_objects_only && application.text("createdByAppId") != call.caller.client_id().as_str() {
-        return Err(Fault::denied());
-    }
+    require_owner(connection, call, &application)?;
     Ok(application)
+}
+
+/// The same for a request that reads or writes.
+pub(super) fn find_for_write(connection: &Connection, call: &Call<'_>) -> Result<Object, Fault> {
+    match call.request.method == Method::GET {
+        true => find(connection, call),
+        false => find_writable(connection, call),
+    }
+}
+
+/// 403 for a caller that may write its own objects only, and does not own this one.
+pub(super) fn require_owner(connection: &Connection, call: &Call<'_>, object: &Object) -> Result<(), Fault> {
+    if !call.own_objects_only {
+        return Ok(());
+    }
+    let caller = call.caller.object_id().unwrap_or_default();
+    match links::exists(connection, Relation::Owners, object.id(), caller)? {
+        true => Ok(()),
+        false => Err(Fault::denied()),
+    }
+}
+
+/// Makes a caller that may write its own objects only the owner of what it made.
+pub(super) fn own(
+    connection: &Connection,
+    call: &Call<'_>,
+    table: Table,
+    document: &Map<String, Value>,
+) -> Result<(), Fault> {
+    if !call.own_objects_only {
+        return Ok(());
+    }
+    let id = document.get("id").and_then(Value::as_str).unwrap_or_default();
+    let caller = call.caller.object_id().unwrap_or_default();
+    let owner = (Table::ServicePrincipals, caller);
+    links::add(connection, &call.tenant.id, Relation::Owners, (table, id), owner)?;
+    Ok(())
 }
 
 fn collection() -> Collection<'static> {

@@ -80,6 +80,7 @@ fn fits(property: &Property, value: &Value) -> bool {
     };
     match (property.kind, value) {
         (Kind::Objects | Kind::Texts(_), Value::Null) => false,
+        (Kind::Links, _) => false,
         (_, Value::Null) => true,
         (Kind::Boolean, value) => value.is_boolean(),
         (Kind::DateTime, value) => value.as_str().is_some_and(|text| text.parse::<jiff::Timestamp>().is_ok()),

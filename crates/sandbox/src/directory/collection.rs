@@ -12,6 +12,8 @@ use crate::store::{Condition, Object, PageQuery, Position, SqlValue, Table, obje
 /// A collection as one request sees it.
 pub(super) struct Collection<'a> {
     pub(super) entity: &'static EntityType,
+    /// Where its objects are kept.
+    pub(super) table: Table,
     /// Its path below the version, for links.
     pub(super) path: String,
     /// The only objects in it, besides the filter: a column and its value.
@@ -25,7 +27,14 @@ pub(super) struct Collection<'a> {
 impl Collection<'_> {
     /// A whole entity set.
     pub(super) fn of(entity: &'static EntityType) -> Self {
-        Self { entity, path: entity.set.to_owned(), within: None, visible: None, complete: |_, _| Ok(()) }
+        Self {
+            entity,
+            table: entity.table,
+            path: entity.set.to_owned(),
+            within: None,
+            visible: None,
+            complete: |_, _| Ok(()),
+        }
     }
 
     /// One page.
@@ -43,12 +52,12 @@ impl Collection<'_> {
             limit: limit + 1,
         };
         let (mut page, count) = call.directory.store.read(|connection| {
-            let mut page = objects::page(connection, self.entity.table, &call.tenant.id, &query)?;
+            let mut page = objects::page(connection, self.table, &call.tenant.id, &query)?;
             for object in page.iter_mut().take(limit) {
                 (self.complete)(connection, object)?;
             }
             let count = match options.count {
-                true => Some(objects::count(connection, self.entity.table, &call.tenant.id, &condition)?),
+                true => Some(objects::count(connection, self.table, &call.tenant.id, &condition)?),
                 false => None,
             };
             Ok::<_, Fault>((page, count))
@@ -81,7 +90,7 @@ impl Collection<'_> {
         let count = call
             .directory
             .store
-            .read(|connection| objects::count(connection, self.entity.table, &call.tenant.id, &condition))?;
+            .read(|connection| objects::count(connection, self.table, &call.tenant.id, &condition))?;
         Ok(Answer::number(count))
     }
 
@@ -150,12 +159,16 @@ impl Collection<'_> {
         select: Option<&[&'static Property]>,
         is_single: bool,
     ) -> Map<String, Value> {
-        let is_visible =
-            |property: &&Property| self.visible.is_none_or(|visible| visible.contains(&property.name));
+        let is_visible = |property: &&Property| {
+            property.kind != Kind::Links
+                && self.visible.is_none_or(|visible| visible.contains(&property.name))
+        };
         let show = |property: &Property| {
             let value = object.document.get(property.name).cloned().unwrap_or(match property.kind {
                 Kind::Objects | Kind::Texts(_) => json!([]),
-                Kind::Boolean | Kind::DateTime | Kind::Guid | Kind::Object | Kind::Text(_) => Value::Null,
+                Kind::Boolean | Kind::DateTime | Kind::Guid | Kind::Links | Kind::Object | Kind::Text(_) => {
+                    Value::Null
+                }
             });
             (property.name.to_owned(), value)
         };

@@ -15,13 +15,19 @@ use super::collection::Collection;
 use super::exchange::{Answer, Call};
 use super::fault::Fault;
 use super::odata::{Constant, Expression, Operator, parse_filter, select};
-use super::schema::Property;
+use super::schema::{Property, entity_of};
 use crate::store::changes::{self, Change, Removal};
+use crate::store::links::{self, Direction, Relation};
 use crate::store::{Condition, Object, PageQuery, Position, StoreError, Table, objects};
 
 /// How many objects a page has when nobody says, and at most.
 const DEFAULT_PAGE: usize = 200;
 const MAX_PAGE: usize = 999;
+
+/// How many links of one object a page has at most: a group with more comes several times.
+const LINKS_PER_PAGE: usize = 1_000;
+
+const MEMBERS: &str = "members@delta";
 
 /// How many objects a filter may name.
 const MAX_IDS: usize = 50;
@@ -47,6 +53,8 @@ struct State {
 enum Place {
     /// After the object of this age.
     Objects(i64),
+    /// In the object of this age, after its link of that age.
+    Links(i64, i64),
     /// After this number of the log.
     Changes(i64),
 }
@@ -119,18 +127,35 @@ impl Round<'_> {
             self.call.directory.store.read(|connection| match (state.place, state.ids.is_empty()) {
                 (Place::Objects(after), true) => {
                     let found = self.objects(connection, after, limit)?;
-                    let is_end = found.len() < limit;
-                    if let Some(last) = found.last() {
-                        state.place = Place::Objects(last.seq);
+                    let mut items = Vec::new();
+                    for object in &found {
+                        state.place = Place::Objects(object.seq);
+                        let (item, rest) = self.whole(connection, object, select.as_deref(), 0)?;
+                        items.push(item);
+                        if let Some(link) = rest {
+                            state.place = Place::Links(object.seq, link);
+                            return Ok((items, false));
+                        }
                     }
-                    let items = found.iter().map(|object| self.whole(object, select.as_deref())).collect();
-                    Ok::<_, Fault>((items, is_end))
+                    Ok::<_, Fault>((items, found.len() < limit))
+                }
+                (Place::Links(seq, after), _) => {
+                    state.place = Place::Objects(seq);
+                    let found = self.objects(connection, seq - 1, 1)?;
+                    let Some(object) = found.first().filter(|object| object.seq == seq) else {
+                        return Ok((Vec::new(), false));
+                    };
+                    let (item, rest) = self.whole(connection, object, select.as_deref(), after)?;
+                    if let Some(link) = rest {
+                        state.place = Place::Links(seq, link);
+                    }
+                    Ok((vec![item], false))
                 }
                 (Place::Objects(_), false) => {
                     let mut items: Vec<Value> = Vec::new();
                     for id in &state.ids {
                         if let Some(object) = self.object(connection, id)? {
-                            items.push(self.whole(&object, select.as_deref()));
+                            items.push(self.whole(connection, &object, select.as_deref(), 0)?.0);
                         }
                     }
                     Ok((items, true))
@@ -197,9 +222,34 @@ impl Round<'_> {
         Ok(Some(object))
     }
 
-    /// An object that the client has not seen: every property that has a value.
-    fn whole(&self, object: &Object, select: Option<&[&'static Property]>) -> Value {
-        self.shown(object, select, |_, value| !is_nothing(value))
+    /// An object that the client has not seen: every property that has a value, and its links after a place. If there
+    /// are more than one page holds, the place where the rest begins.
+    fn whole(
+        &self,
+        connection: &Connection,
+        object: &Object,
+        select: Option<&[&'static Property]>,
+        after: i64,
+    ) -> Result<(Value, Option<i64>), Fault> {
+        let mut shown = self.shown(object, select, |_, value| !is_nothing(value));
+        if !self.tracks_members(select) {
+            return Ok((shown, None));
+        }
+        let (relation, direction) = (Relation::Members, Direction::ToTargets);
+        let mut ends =
+            links::page(connection, relation, direction, object.id(), None, after, LINKS_PER_PAGE + 1)?;
+        let has_more = ends.len() > LINKS_PER_PAGE;
+        ends.truncate(LINKS_PER_PAGE);
+        if !ends.is_empty() {
+            shown[MEMBERS] = ends.iter().map(|end| member(end.table, &end.id, false)).collect();
+        }
+        Ok((shown, ends.last().map(|end| end.seq).filter(|_| has_more)))
+    }
+
+    /// Whether the client hears of the members of groups.
+    fn tracks_members(&self, select: Option<&[&'static Property]>) -> bool {
+        self.table() == Table::Groups
+            && select.is_none_or(|select| select.iter().any(|property| property.name == "members"))
     }
 
     /// What a client that knows everything up to `state.since` has to hear about a change; nothing if it does not
@@ -229,7 +279,7 @@ impl Round<'_> {
             return Ok(tombstone(Removal::Permanent));
         };
         if change.appeared > state.since {
-            return Ok(Some(self.whole(&object, select)));
+            return Ok(Some(self.whole(connection, &object, select, 0)?.0));
         }
         let is_tracked = |property: &Property| match select {
             Some(select) => select.iter().any(|it| it.name == property.name),
@@ -240,10 +290,15 @@ impl Round<'_> {
         if !properties.iter().any(|property| is_tracked(property) && is_touched(property.name)) {
             return Ok(None);
         }
-        let shown = self.shown(&object, select, |name, value| match is_minimal {
+        let mut shown = self.shown(&object, select, |name, value| match is_minimal {
             true => is_touched(name),
             false => is_touched(name) || !is_nothing(value),
         });
+        if self.tracks_members(select) && is_touched("members") {
+            let changed = links::changed_after(connection, Relation::Members, object.id(), state.since)?;
+            shown[MEMBERS] =
+                changed.iter().map(|it| member(it.target, &it.target_id, it.is_removed)).collect();
+        }
         Ok(Some(shown))
     }
 
@@ -348,6 +403,15 @@ fn ids(filter: &Expression) -> Option<Vec<String>> {
         _ => return None,
     };
     (ids.len() <= MAX_IDS).then_some(ids)
+}
+
+/// A member that was there, came or went.
+fn member(table: Table, id: &str, is_removed: bool) -> Value {
+    let kind = format!("#microsoft.graph.{}", entity_of(table).name);
+    match is_removed {
+        true => json!({ "@odata.type": kind, "id": id, "@removed": { "reason": "deleted" } }),
+        false => json!({ "@odata.type": kind, "id": id }),
+    }
 }
 
 fn is_nothing(value: &Value) -> bool {

@@ -1,11 +1,11 @@
-//! The table of everything that can be asked, with the permissions it takes.
+//! From a method and a path to the one route that answers them.
 
 use axum::http::{Method, StatusCode};
 
-use super::access::{self, Access};
+use super::access::Access;
 use super::exchange::{Answer, Call, Key, segments};
 use super::fault::Fault;
-use super::{applications, assignments, credentials, organization, service_principals, users};
+pub(super) use super::route_table::ROUTES;
 
 /// One call.
 #[derive(Debug)]
@@ -69,111 +69,3 @@ fn unqualified(segment: &str) -> &str {
         _ => segment,
     }
 }
-
-const fn route(
-    method: Method,
-    template: &'static str,
-    access: Access,
-    cost: u32,
-    handler: fn(&Call<'_>) -> Result<Answer, Fault>,
-) -> Route {
-    Route { method, template, access, cost, handler }
-}
-
-/// The more specific template stands first.
-pub(super) static ROUTES: &[Route] = &[
-    route(Method::GET, "users", access::READ_USERS, 2, users::list),
-    route(Method::POST, "users", access::CREATE_USERS, 1, users::create),
-    route(Method::GET, "users/$count", access::READ_USERS, 1, users::count),
-    route(Method::GET, "users/delta", access::READ_ALL_USERS, 2, users::delta),
-    route(Method::GET, "users/{}", access::READ_USERS, 1, users::get),
-    route(Method::PATCH, "users/{}", access::UPDATE_USERS, 1, users::update),
-    route(Method::DELETE, "users/{}", access::DELETE_USERS, 1, users::delete),
-    route(Method::GET, "applications", access::READ_APPLICATIONS, 2, applications::list),
-    route(Method::POST, "applications", access::WRITE_APPLICATIONS, 1, applications::create),
-    route(Method::GET, "applications/$count", access::READ_APPLICATIONS, 1, applications::count),
-    route(Method::GET, "applications/delta", access::READ_APPLICATIONS, 2, applications::delta),
-    route(Method::GET, "applications/{}", access::READ_APPLICATIONS, 1, applications::get),
-    route(Method::PATCH, "applications/{}", access::WRITE_APPLICATIONS, 1, applications::update),
-    route(Method::DELETE, "applications/{}", access::WRITE_APPLICATIONS, 1, applications::delete),
-    route(
-        Method::POST,
-        "applications/{}/addPassword",
-        access::WRITE_APPLICATIONS,
-        1,
-        credentials::add_password,
-    ),
-    route(
-        Method::POST,
-        "applications/{}/removePassword",
-        access::WRITE_APPLICATIONS,
-        1,
-        credentials::remove_password,
-    ),
-    route(Method::GET, "servicePrincipals", access::READ_APPLICATIONS, 1, service_principals::list),
-    route(Method::POST, "servicePrincipals", access::WRITE_APPLICATIONS, 1, service_principals::create),
-    route(Method::GET, "servicePrincipals/$count", access::READ_APPLICATIONS, 1, service_principals::count),
-    route(Method::GET, "servicePrincipals/delta", access::READ_APPLICATIONS, 2, service_principals::delta),
-    route(Method::GET, "servicePrincipals/{}", access::READ_APPLICATIONS, 1, service_principals::get),
-    route(Method::PATCH, "servicePrincipals/{}", access::WRITE_APPLICATIONS, 1, service_principals::update),
-    route(Method::DELETE, "servicePrincipals/{}", access::WRITE_APPLICATIONS, 1, service_principals::delete),
-    route(
-        Method::GET,
-        "servicePrincipals/{}/appRoleAssignments",
-        access::READ_ASSIGNMENTS,
-        2,
-        assignments::list_of_client,
-    ),
-    route(
-        Method::POST,
-        "servicePrincipals/{}/appRoleAssignments",
-        access::CREATE_ASSIGNMENTS,
-        1,
-        assignments::create_at_client,
-    ),
-    route(
-        Method::GET,
-        "servicePrincipals/{}/appRoleAssignments/{}",
-        access::READ_ASSIGNMENTS,
-        1,
-        assignments::get_of_client,
-    ),
-    route(
-        Method::DELETE,
-        "servicePrincipals/{}/appRoleAssignments/{}",
-        access::DELETE_ASSIGNMENTS,
-        1,
-        assignments::delete_of_client,
-    ),
-    route(
-        Method::GET,
-        "servicePrincipals/{}/appRoleAssignedTo",
-        access::READ_ASSIGNMENTS,
-        1,
-        assignments::list_of_resource,
-    ),
-    route(
-        Method::POST,
-        "servicePrincipals/{}/appRoleAssignedTo",
-        access::CREATE_ASSIGNMENTS,
-        1,
-        assignments::create_at_resource,
-    ),
-    route(
-        Method::GET,
-        "servicePrincipals/{}/appRoleAssignedTo/{}",
-        access::READ_ASSIGNMENTS,
-        1,
-        assignments::get_of_resource,
-    ),
-    route(
-        Method::DELETE,
-        "servicePrincipals/{}/appRoleAssignedTo/{}",
-        access::DELETE_ASSIGNMENTS,
-        1,
-        assignments::delete_of_resource,
-    ),
-    route(Method::GET, "organization", access::READ_ORGANIZATION, 1, organization::list),
-    route(Method::GET, "organization/$count", access::READ_ORGANIZATION, 1, organization::count),
-    route(Method::GET, "organization/{}", access::READ_ORGANIZATION, 1, organization::get),
-];

@@ -40,6 +40,8 @@ pub(crate) enum Kind {
     Boolean,
     DateTime,
     Guid,
+    /// Other objects: no value of the object itself.
+    Links,
     /// A complex value, with any members.
     Object,
     /// Complex values.
@@ -112,8 +114,81 @@ pub(crate) static USER: EntityType = EntityType {
         property("streetAddress", Kind::Text(1024), Write::Always).on_select(),
         property("usageLocation", Kind::Text(2), Write::Always).on_select(),
         property("userType", Kind::Text(64), Write::Always).on_select(),
+        property("deletedDateTime", Kind::DateTime, Write::Never).on_select(),
+        property("manager", Kind::Links, Write::Never).on_select(),
     ],
 };
+
+/// `microsoft.graph.group`
+pub(crate) static GROUP: EntityType = EntityType {
+    name: "group",
+    resource: "Group",
+    set: "groups",
+    table: Table::Groups,
+    properties: &[
+        property("id", Kind::Guid, Write::Never).indexed("id"),
+        property("deletedDateTime", Kind::DateTime, Write::Never),
+        property("classification", Kind::Text(64), Write::Always),
+        property("createdDateTime", Kind::DateTime, Write::Never),
+        property("description", Kind::Text(1024), Write::Always),
+        property("displayName", Kind::Text(256), Write::Always).indexed("display_name"),
+        property("groupTypes", Kind::Texts(64), Write::Create),
+        property("isAssignableToRole", Kind::Boolean, Write::Create),
+        property("mail", Kind::Text(256), Write::Never).indexed("mail"),
+        property("mailEnabled", Kind::Boolean, Write::Create),
+        property("mailNickname", Kind::Text(64), Write::Always),
+        property("membershipRule", Kind::Text(3072), Write::Always),
+        property("membershipRuleProcessingState", Kind::Text(64), Write::Always),
+        property("preferredLanguage", Kind::Text(16), Write::Always),
+        property("proxyAddresses", Kind::Texts(256), Write::Never),
+        property("securityEnabled", Kind::Boolean, Write::Always),
+        property("theme", Kind::Text(64), Write::Always),
+        property("uniqueName", Kind::Text(128), Write::Create),
+        property("visibility", Kind::Text(64), Write::Always),
+        property("members", Kind::Links, Write::Never),
+        property("owners", Kind::Links, Write::Never).on_select(),
+    ],
+};
+
+/// `microsoft.graph.directoryObject`: what lists of several types may be asked for.
+pub(crate) static DIRECTORY_OBJECT: EntityType = EntityType {
+    name: "directoryObject",
+    resource: "DirectoryObject",
+    set: "directoryObjects",
+    table: Table::Users,
+    properties: &[
+        property("id", Kind::Guid, Write::Never),
+        property("deletedDateTime", Kind::DateTime, Write::Never),
+        property("accountEnabled", Kind::Boolean, Write::Never),
+        property("appId", Kind::Guid, Write::Never),
+        property("department", Kind::Text(64), Write::Never),
+        property("description", Kind::Text(1024), Write::Never),
+        property("displayName", Kind::Text(256), Write::Never),
+        property("givenName", Kind::Text(64), Write::Never),
+        property("groupTypes", Kind::Texts(64), Write::Never),
+        property("jobTitle", Kind::Text(128), Write::Never),
+        property("mail", Kind::Text(256), Write::Never),
+        property("mailEnabled", Kind::Boolean, Write::Never),
+        property("mailNickname", Kind::Text(64), Write::Never),
+        property("securityEnabled", Kind::Boolean, Write::Never),
+        property("servicePrincipalType", Kind::Text(64), Write::Never),
+        property("surname", Kind::Text(64), Write::Never),
+        property("userPrincipalName", Kind::Text(113), Write::Never),
+        property("userType", Kind::Text(64), Write::Never),
+    ],
+};
+
+/// The type of the directory objects in a table.
+pub(crate) fn entity_of(table: Table) -> &'static EntityType {
+    match table {
+        Table::Applications => &APPLICATION,
+        Table::Groups => &GROUP,
+        Table::ServicePrincipals => &SERVICE_PRINCIPAL,
+        Table::AppRoleAssignments => &APP_ROLE_ASSIGNMENT,
+        Table::DeletedObjects => &DIRECTORY_OBJECT,
+        Table::Users => &USER,
+    }
+}
 
 /// `microsoft.graph.application`
 pub(crate) static APPLICATION: EntityType = EntityType {
@@ -145,6 +220,7 @@ pub(crate) static APPLICATION: EntityType = EntityType {
         property("info", Kind::Object, Write::Always),
         property("keyCredentials", Kind::Objects, Write::Always),
         property("optionalClaims", Kind::Object, Write::Always),
+        property("owners", Kind::Links, Write::Never).on_select(),
         property("passwordCredentials", Kind::Objects, Write::Never),
         property("publicClient", Kind::Object, Write::Always),
         property("requiredResourceAccess", Kind::Objects, Write::Always),

@@ -1,15 +1,16 @@
 //! `/servicePrincipals`
 
-use axum::http::StatusCode;
+use axum::http::{Method, StatusCode};
 use rusqlite::Connection;
 use serde_json::Value;
 
+use super::applications::{own, require_owner};
 use super::body::{invalid, merge, properties, require};
 use super::collection::{Collection, named};
 use super::exchange::{Answer, Call};
 use super::fault::Fault;
 use super::schema::SERVICE_PRINCIPAL;
-use crate::store::{Object, StoreError, Table, objects, principals};
+use crate::store::{Object, StoreError, Table, deleted, objects, principals};
 
 pub(super) fn list(call: &Call<'_>) -> Result<Answer, Fault> {
     Collection::of(&SERVICE_PRINCIPAL).list(call)
@@ -47,10 +48,7 @@ pub(super) fn create(call: &Call<'_>) -> Result<Answer, Fault> {
             ),
         ));
     };
-    let is_own = application.object.text("createdByAppId") == call.caller.client_id().as_str();
-    if call.own_objects_only && !is_own {
-        return Err(Fault::denied());
-    }
+    call.directory.store.read(|connection| require_owner(connection, call, &application.object))?;
     let mut document = principals::document(&application, call.directory.entropy.uuid(), call.now);
     wish.remove("appId");
     merge(&mut document, wish);
@@ -68,7 +66,8 @@ pub(super) fn create(call: &Call<'_>) -> Result<Answer, Fault> {
             ));
         }
         principals::insert(transaction, tenant, &document, application.access_token_version())
-            .map_err(conflict)
+            .map_err(conflict)?;
+        own(transaction, call, Table::ServicePrincipals, &document)
     })?;
     Collection::of(&SERVICE_PRINCIPAL).created(call, document)
 }
@@ -92,7 +91,7 @@ pub(super) fn update(call: &Call<'_>) -> Result<Answer, Fault> {
 pub(super) fn delete(call: &Call<'_>) -> Result<Answer, Fault> {
     call.directory.store.write(|transaction| {
         let principal = find_writable(transaction, call)?;
-        objects::delete(transaction, Table::ServicePrincipals, &call.tenant.id, principal.id())?;
+        deleted::delete(transaction, Table::ServicePrincipals, &call.tenant.id, principal.id(), call.now)?;
         Ok::<_, Fault>(())
     })?;
     Ok(Answer::no_content())
@@ -115,10 +114,16 @@ pub(super) fn follow(connection: &Connection, call: &Call<'_>, application: &Obj
 
 fn find_writable(connection: &Connection, call: &Call<'_>) -> Result<Object, Fault> {
     let principal = find(connection, call)?;
-    if call.own_objects_only && principal.text("createdByAppId") != call.caller.client_id().as_str() {
-        return Err(Fault::denied());
-    }
+    require_owner(connection, call, &principal)?;
     Ok(principal)
+}
+
+/// The same for a request that reads or writes.
+pub(super) fn find_for_write(connection: &Connection, call: &Call<'_>) -> Result<Object, Fault> {
+    match call.request.method == Method::GET {
+        true => find(connection, call),
+        false => find_writable(connection, call),
+    }
 }
 
 fn conflict(error: StoreError) -> Fault {

@@ -9,7 +9,7 @@ use super::collection::Collection;
 use super::exchange::{Answer, Call};
 use super::fault::Fault;
 use super::schema::USER;
-use crate::store::{Object, StoreError, Table, Tenant, objects, timestamp};
+use crate::store::{Object, StoreError, Table, Tenant, deleted, objects, timestamp};
 
 pub(super) fn list(call: &Call<'_>) -> Result<Answer, Fault> {
     collection(call).list(call)
@@ -81,7 +81,7 @@ pub(super) fn update(call: &Call<'_>) -> Result<Answer, Fault> {
 pub(super) fn delete(call: &Call<'_>) -> Result<Answer, Fault> {
     call.directory.store.write(|transaction| {
         let user = find(transaction, call)?;
-        objects::delete(transaction, Table::Users, &call.tenant.id, user.id())?;
+        deleted::delete(transaction, Table::Users, &call.tenant.id, user.id(), call.now)?;
         Ok::<_, Fault>(())
     })?;
     Ok(Answer::no_content())
@@ -103,7 +103,7 @@ fn collection(call: &Call<'_>) -> Collection<'static> {
 }
 
 /// By id or by user principal name.
-fn find(connection: &Connection, call: &Call<'_>) -> Result<Object, Fault> {
+pub(super) fn find(connection: &Connection, call: &Call<'_>) -> Result<Object, Fault> {
     let name = &call.key(0).value;
     let (column, value) = match name.contains('@') {
         true => ("user_principal_name", name.clone()),

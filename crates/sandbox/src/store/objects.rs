@@ -4,32 +4,43 @@ use rusqlite::types::Value as SqlValue;
 use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
 use serde_json::{Map, Value};
 
-use super::StoreError;
 use super::changes::{self, Removal};
+use super::{StoreError, links};
 
 /// Where objects of one type live.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Table {
     AppRoleAssignments,
     Applications,
+    DeletedObjects,
+    Groups,
     ServicePrincipals,
     Users,
 }
 
 impl Table {
     /// The name of the table.
-    pub(super) fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::AppRoleAssignments => "app_role_assignments",
             Self::Applications => "applications",
+            Self::DeletedObjects => "deleted_objects",
+            Self::Groups => "groups",
             Self::ServicePrincipals => "service_principals",
             Self::Users => "users",
         }
     }
 
-    /// Whether delta queries tell what changes in it.
+    /// The table of directory objects with that name.
+    pub(super) fn from_name(name: &str) -> Option<Self> {
+        [Self::Applications, Self::Groups, Self::ServicePrincipals, Self::Users]
+            .into_iter()
+            .find(|table| table.name() == name)
+    }
+
+    /// Whether it holds directory objects: delta queries tell what changes in it, and its objects have links.
     fn is_tracked(self) -> bool {
-        self != Self::AppRoleAssignments
+        Self::from_name(self.name()).is_some()
     }
 }
 
@@ -172,6 +183,7 @@ pub(super) fn remove(
     let sql = format!("DELETE FROM {} WHERE tenant_id = ?1 AND id = ?2", table.name());
     let is_gone = connection.prepare_cached(&sql)?.execute(params![tenant, id])? > 0;
     if is_gone && table.is_tracked() {
+        links::remove_all(connection, tenant, table, id)?;
         changes::removed(connection, tenant, table, id, removal)?;
     }
     Ok(is_gone)

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use rusqlite::Connection;
 
-use super::{StoreError, changes, federation, revocations};
+use super::{StoreError, changes, deleted, federation, links, revocations};
 
 /// Marks the file as a sandbox's in its header ("unAt").
 const APPLICATION_ID: i64 = 0x756e_4174;
@@ -38,7 +38,22 @@ pub(super) fn prepare(connection: &mut Connection, path: &Path) -> Result<(), St
 
 /// Tables that came after the first version, each beside what works on it. They are made where they are missing, so
 /// that they change no version: an older program does not miss them.
-const LATER_TABLES: &[&str] = &[changes::TABLES, federation::TABLES, revocations::TABLES];
+const LATER_TABLES: &[&str] =
+    &[changes::TABLES, GROUPS, links::TABLES, deleted::TABLES, federation::TABLES, revocations::TABLES];
+
+const GROUPS: &str = "
+CREATE TABLE IF NOT EXISTS groups (
+    seq          INTEGER PRIMARY KEY,
+    tenant_id    TEXT NOT NULL REFERENCES tenants (id),
+    id           TEXT NOT NULL UNIQUE,
+    document     TEXT NOT NULL,
+    display_name TEXT COLLATE NOCASE AS (document ->> '$.displayName'),
+    mail         TEXT COLLATE NOCASE AS (document ->> '$.mail')
+) STRICT;
+CREATE INDEX IF NOT EXISTS groups_by_tenant ON groups (tenant_id);
+CREATE INDEX IF NOT EXISTS groups_by_display_name ON groups (tenant_id, display_name);
+CREATE INDEX IF NOT EXISTS groups_by_mail ON groups (tenant_id, mail);
+";
 
 fn create(connection: &mut Connection) -> Result<(), StoreError> {
     let transaction = connection.transaction()?;

@@ -66,7 +66,10 @@ async fn issuer_subject_and_audience_are_told_apart_when_they_do_not_match() {
     let answer = world.assert(&other, &token(json!({}))).await;
     assert_eq!(answer.code(), 70_021);
     let text = answer.body["error_description"].as_str().unwrap();
-    assert!(text.contains(&format!("Assertion Issuer: '{ISSUER}'. Assertion Subject: '{SUBJECT}'")), "{text}");
+    assert!(
+        text.contains(&format!("Assertion Issuer: '{ISSUER}'. Assertion Subject: '{SUBJECT}'")),
+        "{text}"
+    );
 }
 
 // AC-4

@@ -251,7 +251,9 @@ impl Parser<'_> {
             )))
         };
         Ok(match (property.kind, literal) {
-            (Kind::Object | Kind::Objects | Kind::Texts(_), _) => return Err(self.unsupported(property)),
+            (Kind::Links | Kind::Object | Kind::Objects | Kind::Texts(_), _) => {
+                return Err(self.unsupported(property));
+            }
             (_, Literal::Null) => Constant::Null,
             (Kind::Boolean, Literal::Boolean(value)) => Constant::Boolean(value),
             (Kind::Text(_), Literal::Text(text)) => Constant::Text(text),

@@ -3,7 +3,9 @@
 mod access;
 mod applications;
 mod batch;
+mod deleted_items;
 mod delta;
+mod groups;
 mod queries;
 mod users;
 
@@ -207,8 +209,9 @@ impl World {
     }
 }
 
-const ALL: [&str; 4] = [
+const ALL: [&str; 5] = [
     "User.ReadWrite.All",
+    "Group.ReadWrite.All",
     "Application.ReadWrite.All",
     "AppRoleAssignment.ReadWrite.All",
     "Directory.ReadWrite.All",

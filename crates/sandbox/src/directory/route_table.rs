@@ -1,0 +1,173 @@
+//! The table of everything that can be asked, with the permissions it takes and what it costs.
+
+use axum::http::Method;
+
+use super::access::{self, Access};
+use super::exchange::{Answer, Call};
+use super::fault::Fault;
+use super::navigation as nav;
+use super::routes::Route;
+use super::schema::{APPLICATION, GROUP, SERVICE_PRINCIPAL, USER};
+use super::{
+    applications, assignments, credentials, deleted_items, groups, organization, service_principals, users,
+};
+
+type Handler = fn(&Call<'_>) -> Result<Answer, Fault>;
+
+/// The more specific template stands first. Costs are resource units before `$select` and `$top` are considered.
+pub(super) static ROUTES: &[Route] = &[
+    get("users", access::READ_USERS, 2, users::list),
+    post("users", access::CREATE_USERS, 1, users::create),
+    get("users/$count", access::READ_USERS, 1, users::count),
+    get("users/delta", access::READ_ALL_USERS, 2, users::delta),
+    get("users/{}", access::READ_USERS, 1, users::get),
+    patch("users/{}", access::UPDATE_USERS, 1, users::update),
+    delete("users/{}", access::DELETE_USERS, 1, users::delete),
+    get("users/{}/memberOf", access::READ_DIRECTORY, 2, |call| nav::USER_MEMBER_OF.list(call)),
+    get("users/{}/memberOf/$count", access::READ_DIRECTORY, 2, |call| nav::USER_MEMBER_OF.count(call)),
+    get("users/{}/memberOf/group", access::READ_DIRECTORY, 2, |call| {
+        nav::USER_MEMBER_OF.list_of(call, &GROUP)
+    }),
+    get("users/{}/manager", access::READ_ALL_USERS, 1, |call| nav::MANAGER.single(call)),
+    put("users/{}/manager/$ref", access::WRITE_MANAGERS, 1, |call| nav::MANAGER.set(call)),
+    delete("users/{}/manager/$ref", access::WRITE_MANAGERS, 1, |call| nav::MANAGER.clear(call)),
+    get("users/{}/directReports", access::READ_ALL_USERS, 1, |call| nav::DIRECT_REPORTS.list(call)),
+    get("groups", access::READ_GROUPS, 1, groups::list),
+    post("groups", access::CREATE_GROUPS, 1, groups::create),
+    get("groups/$count", access::READ_GROUPS, 1, groups::count),
+    get("groups/delta", access::READ_GROUPS, 1, groups::delta),
+    get("groups/{}", access::READ_GROUPS, 1, groups::get),
+    patch("groups/{}", access::WRITE_GROUPS, 1, groups::update),
+    delete("groups/{}", access::WRITE_GROUPS, 1, groups::delete),
+    get("groups/{}/members", access::READ_GROUPS, 3, |call| nav::GROUP_MEMBERS.list(call)),
+    get("groups/{}/members/$count", access::READ_GROUPS, 3, |call| nav::GROUP_MEMBERS.count(call)),
+    post("groups/{}/members/$ref", access::WRITE_MEMBERS, 1, |call| nav::GROUP_MEMBERS.add(call)),
+    delete("groups/{}/members/{}/$ref", access::WRITE_MEMBERS, 1, |call| nav::GROUP_MEMBERS.remove(call)),
+    get("groups/{}/members/user", access::READ_GROUPS, 3, |call| nav::GROUP_MEMBERS.list_of(call, &USER)),
+    get("groups/{}/members/group", access::READ_GROUPS, 3, |call| nav::GROUP_MEMBERS.list_of(call, &GROUP)),
+    get("groups/{}/members/servicePrincipal", access::READ_GROUPS, 3, |call| {
+        nav::GROUP_MEMBERS.list_of(call, &SERVICE_PRINCIPAL)
+    }),
+    get("groups/{}/owners", access::READ_GROUPS, 1, |call| nav::GROUP_OWNERS.list(call)),
+    post("groups/{}/owners/$ref", access::WRITE_GROUPS, 1, |call| nav::GROUP_OWNERS.add(call)),
+    delete("groups/{}/owners/{}/$ref", access::WRITE_GROUPS, 1, |call| nav::GROUP_OWNERS.remove(call)),
+    get("groups/{}/memberOf", access::READ_DIRECTORY, 2, |call| nav::GROUP_MEMBER_OF.list(call)),
+    get("applications", access::READ_APPLICATIONS, 2, applications::list),
+    post("applications", access::WRITE_APPLICATIONS, 1, applications::create),
+    get("applications/$count", access::READ_APPLICATIONS, 1, applications::count),
+    get("applications/delta", access::READ_APPLICATIONS, 2, applications::delta),
+    get("applications/{}", access::READ_APPLICATIONS, 1, applications::get),
+    patch("applications/{}", access::WRITE_APPLICATIONS, 1, applications::update),
+    delete("applications/{}", access::WRITE_APPLICATIONS, 1, applications::delete),
+    post("applications/{}/addPassword", access::WRITE_APPLICATIONS, 1, credentials::add_password),
+    post("applications/{}/removePassword", access::WRITE_APPLICATIONS, 1, credentials::remove_password),
+    get("applications/{}/owners", access::READ_APPLICATIONS, 1, |call| nav::APPLICATION_OWNERS.list(call)),
+    post("applications/{}/owners/$ref", access::WRITE_APPLICATIONS, 1, |call| {
+        nav::APPLICATION_OWNERS.add(call)
+    }),
+    delete("applications/{}/owners/{}/$ref", access::WRITE_APPLICATIONS, 1, |call| {
+        nav::APPLICATION_OWNERS.remove(call)
+    }),
+    get("servicePrincipals", access::READ_APPLICATIONS, 1, service_principals::list),
+    post("servicePrincipals", access::WRITE_APPLICATIONS, 1, service_principals::create),
+    get("servicePrincipals/$count", access::READ_APPLICATIONS, 1, service_principals::count),
+    get("servicePrincipals/delta", access::READ_APPLICATIONS, 1, service_principals::delta),
+    get("servicePrincipals/{}", access::READ_APPLICATIONS, 1, service_principals::get),
+    patch("servicePrincipals/{}", access::WRITE_APPLICATIONS, 1, service_principals::update),
+    delete("servicePrincipals/{}", access::WRITE_APPLICATIONS, 1, service_principals::delete),
+    get("servicePrincipals/{}/memberOf", access::READ_DIRECTORY, 2, |call| {
+        nav::SERVICE_PRINCIPAL_MEMBER_OF.list(call)
+    }),
+    get("servicePrincipals/{}/owners", access::READ_APPLICATIONS, 1, |call| {
+        nav::SERVICE_PRINCIPAL_OWNERS.list(call)
+    }),
+    post("servicePrincipals/{}/owners/$ref", access::WRITE_APPLICATIONS, 1, |call| {
+        nav::SERVICE_PRINCIPAL_OWNERS.add(call)
+    }),
+    delete("servicePrincipals/{}/owners/{}/$ref", access::WRITE_APPLICATIONS, 1, |call| {
+        nav::SERVICE_PRINCIPAL_OWNERS.remove(call)
+    }),
+    get("servicePrincipals/{}/appRoleAssignments", access::READ_ASSIGNMENTS, 2, assignments::list_of_client),
+    post(
+        "servicePrincipals/{}/appRoleAssignments",
+        access::CREATE_ASSIGNMENTS,
+        1,
+        assignments::create_at_client,
+    ),
+    get(
+        "servicePrincipals/{}/appRoleAssignments/{}",
+        access::READ_ASSIGNMENTS,
+        1,
+        assignments::get_of_client,
+    ),
+    delete(
+        "servicePrincipals/{}/appRoleAssignments/{}",
+        access::DELETE_ASSIGNMENTS,
+        1,
+        assignments::delete_of_client,
+    ),
+    get("servicePrincipals/{}/appRoleAssignedTo", access::READ_ASSIGNMENTS, 1, assignments::list_of_resource),
+    post(
+        "servicePrincipals/{}/appRoleAssignedTo",
+        access::CREATE_ASSIGNMENTS,
+        1,
+        assignments::create_at_resource,
+    ),
+    get(
+        "servicePrincipals/{}/appRoleAssignedTo/{}",
+        access::READ_ASSIGNMENTS,
+        1,
+        assignments::get_of_resource,
+    ),
+    delete(
+        "servicePrincipals/{}/appRoleAssignedTo/{}",
+        access::DELETE_ASSIGNMENTS,
+        1,
+        assignments::delete_of_resource,
+    ),
+    get("directory/deletedItems/user", access::READ_DELETED, 1, |call| deleted_items::list(call, &USER)),
+    get("directory/deletedItems/group", access::READ_DELETED, 1, |call| deleted_items::list(call, &GROUP)),
+    get("directory/deletedItems/application", access::READ_DELETED, 1, |call| {
+        deleted_items::list(call, &APPLICATION)
+    }),
+    get("directory/deletedItems/servicePrincipal", access::READ_DELETED, 1, |call| {
+        deleted_items::list(call, &SERVICE_PRINCIPAL)
+    }),
+    get("directory/deletedItems/user/$count", access::READ_DELETED, 1, |call| {
+        deleted_items::count(call, &USER)
+    }),
+    get("directory/deletedItems/group/$count", access::READ_DELETED, 1, |call| {
+        deleted_items::count(call, &GROUP)
+    }),
+    get("directory/deletedItems/application/$count", access::READ_DELETED, 1, |call| {
+        deleted_items::count(call, &APPLICATION)
+    }),
+    get("directory/deletedItems/{}", access::READ_DELETED, 1, deleted_items::get),
+    delete("directory/deletedItems/{}", access::WRITE_DELETED, 1, deleted_items::purge),
+    post("directory/deletedItems/{}/restore", access::WRITE_DELETED, 1, deleted_items::restore),
+    post("directoryObjects/getByIds", access::READ_DIRECTORY, 3, nav::get_by_ids),
+    get("directoryObjects/{}", access::READ_DIRECTORY, 1, nav::get),
+    get("organization", access::READ_ORGANIZATION, 1, organization::list),
+    get("organization/$count", access::READ_ORGANIZATION, 1, organization::count),
+    get("organization/{}", access::READ_ORGANIZATION, 1, organization::get),
+];
+
+const fn get(template: &'static str, access: Access, cost: u32, handler: Handler) -> Route {
+    Route { method: Method::GET, template, access, cost, handler }
+}
+
+const fn post(template: &'static str, access: Access, cost: u32, handler: Handler) -> Route {
+    Route { method: Method::POST, template, access, cost, handler }
+}
+
+const fn patch(template: &'static str, access: Access, cost: u32, handler: Handler) -> Route {
+    Route { method: Method::PATCH, template, access, cost, handler }
+}
+
+const fn put(template: &'static str, access: Access, cost: u32, handler: Handler) -> Route {
+    Route { method: Method::PUT, template, access, cost, handler }
+}
+
+const fn delete(template: &'static str, access: Access, cost: u32, handler: Handler) -> Route {
+    Route { method: Method::DELETE, template, access, cost, handler }
+}
