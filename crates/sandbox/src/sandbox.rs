@@ -273,6 +273,7 @@ impl Prepared {
         let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
         let control = &self.control;
         let directory = Directory {
+            throttle: directory::Throttle::default(),
             store: Arc::clone(&self.store),
             control: Arc::clone(control),
             clock: control.clock(),

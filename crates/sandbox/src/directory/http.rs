@@ -13,6 +13,7 @@ use unattended_protect::{Caller, Rejection, RejectionKind};
 
 use super::exchange::{Answer, Body, Call, Request};
 use super::fault::Fault;
+use super::throttle::{Cost, Payer, Usage};
 use super::{Directory, batch, routes};
 use crate::store::{GRAPH_APP_ID, Tenant, principals, timestamp};
 
@@ -143,12 +144,23 @@ impl Directory {
         let result = routes::find(&request.method, &request.path).and_then(|(route, keys)| {
             let own_objects_only = route.access.admit(caller)?;
             let call = Call { keys, own_objects_only, ..self.call(request, caller, tenant, now) };
-            let mut answer = (route.handler)(&call)?;
             let units = resource_units(route.cost, &request.query);
+            let usage = self.pay(&call, units)?;
+            let mut answer = (route.handler)(&call)?;
             answer.headers.push((HeaderName::from_static("x-ms-resource-unit"), units.into()));
+            answer.headers.extend(usage.header());
             Ok(answer)
         });
         result.unwrap_or_else(|fault| self.refuse(&fault, request, now))
+    }
+
+    /// Each request of a batch pays for itself.
+    fn pay(&self, call: &Call<'_>, units: u32) -> Result<Usage, Fault> {
+        let now = self.clock.now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
+        let payer =
+            Payer { app_id: call.caller.client_id().as_str(), tenant_id: call.caller.tenant_id().as_str() };
+        let cost = Cost { units, is_write: call.request.method != Method::GET };
+        self.throttle.pay(self.control.settings().throttling, payer, cost, now)
     }
 
     /// The answer that a refusal is.
@@ -176,14 +188,18 @@ impl Directory {
 
 const VERSIONS: [&str; 2] = ["v1.0", "beta"];
 
-/// `$select` and a small `$top` make a request cheaper, never free.
+/// `$select` and a small `$top` make a request cheaper, never free; `$expand` makes it dearer.
 fn resource_units(cost: u32, query: &str) -> u32 {
     let option = |name: &str| {
         url::form_urlencoded::parse(query.as_bytes()).find(|(key, _)| key.eq_ignore_ascii_case(name))
     };
     let is_selective = option("$select").is_some();
+    let is_expanding = option("$expand").is_some();
     let is_small = option("$top").is_some_and(|(_, top)| top.parse().is_ok_and(|top: u32| top < 20));
-    cost.saturating_sub(is_selective.into()).saturating_sub(is_small.into()).max(1)
+    (cost + u32::from(is_expanding))
+        .saturating_sub(is_selective.into())
+        .saturating_sub(is_small.into())
+        .max(1)
 }
 
 /// No `Strict-Transport-Security`: a browser would remember it for every other server on this machine's `localhost`.

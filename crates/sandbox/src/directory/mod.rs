@@ -26,6 +26,7 @@ mod schema;
 mod service_principals;
 #[cfg(test)]
 mod tests;
+mod throttle;
 mod users;
 
 use std::fmt;
@@ -36,6 +37,7 @@ use unattended_protect::Validator;
 
 pub(crate) use self::http::router;
 use self::odata::SkipTokens;
+pub(crate) use self::throttle::Throttle;
 use crate::control::Control;
 use crate::store::{Store, StoreError};
 
@@ -43,6 +45,8 @@ use crate::store::{Store, StoreError};
 pub(crate) struct Directory {
     pub(crate) store: Arc<Store>,
     pub(crate) control: Arc<Control>,
+    /// What callers have left of their quotas.
+    pub(crate) throttle: Throttle,
     /// The time in the sandbox.
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) entropy: Arc<dyn Entropy>,

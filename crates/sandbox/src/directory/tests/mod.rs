@@ -7,6 +7,7 @@ mod deleted_items;
 mod delta;
 mod groups;
 mod queries;
+mod throttling;
 mod users;
 
 use std::sync::{Arc, OnceLock};
@@ -20,7 +21,7 @@ use tower::ServiceExt;
 use unattended_core::{Clock, ManualClock, SeededEntropy, TenantId};
 use unattended_protect::Validator;
 
-use super::{Directory, router};
+use super::{Directory, Throttle, router};
 use crate::authority::SigningKeys;
 use crate::control::Control;
 use crate::store::{GRAPH_APP_ID, Seed, Store};
@@ -103,6 +104,7 @@ impl World {
             store: Arc::clone(&store),
             clock: control.clock(),
             control: Arc::clone(&control),
+            throttle: Throttle::default(),
             entropy,
             validator: Arc::new(validator),
             base_url: BASE.into(),

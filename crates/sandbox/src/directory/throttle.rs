@@ -1,0 +1,235 @@
+//! Quotas in resource units, as token buckets for an application in a tenant, an application and a tenant.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+use axum::http::header::RETRY_AFTER;
+use axum::http::{HeaderName, HeaderValue, StatusCode};
+
+use super::fault::Fault;
+use crate::control::settings::{TenantSize, Throttling};
+
+/// What one request costs.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) struct Cost {
+    pub(super) units: u32,
+    pub(super) is_write: bool,
+}
+
+/// Who pays for a request.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Payer<'a> {
+    pub(super) app_id: &'a str,
+    pub(super) tenant_id: &'a str,
+}
+
+/// The buckets of everyone who called. They are not kept: a sandbox that starts again owes nobody anything.
+#[derive(Debug, Default)]
+pub(crate) struct Throttle {
+    buckets: Mutex<HashMap<String, Bucket>>,
+}
+
+/// Whose bucket, and of what.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Scope {
+    Application,
+    ApplicationInTenant,
+    Tenant,
+}
+
+/// A limit of the identity service: so much in so many seconds.
+#[derive(Clone, Copy, Debug)]
+struct Limit {
+    scope: Scope,
+    /// Writes, or resource units.
+    counts_writes: bool,
+    amount: f64,
+    seconds: f64,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Bucket {
+    /// What is left; less than nothing for who went on asking.
+    level: f64,
+    /// Unix seconds.
+    at: f64,
+}
+
+/// How near to a limit a request came.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Usage {
+    /// 1 is the limit.
+    share: f64,
+}
+
+impl Throttle {
+    /// Pays for a request at a time in Unix seconds.
+    ///
+    /// # Errors
+    /// 429 when a bucket is empty. Asking again at once is paid for, too, so that it prolongs the wait.
+    pub(super) fn pay(
+        &self,
+        throttling: Throttling,
+        payer: Payer<'_>,
+        cost: Cost,
+        now: f64,
+    ) -> Result<Usage, Fault> {
+        let mut usage = Usage { share: 0.0 };
+        let Some(limits) = limits(throttling.size) else { return Ok(usage) };
+        let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut refusal = None;
+        for limit in limits {
+            let price = match limit.counts_writes {
+                true => f64::from(u32::from(cost.is_write)),
+                false => f64::from(cost.units),
+            };
+            if price == 0.0 {
+                continue;
+            }
+            let capacity = (limit.amount * throttling.scale).max(1.0);
+            let rate = capacity / limit.seconds;
+            let bucket = buckets.entry(limit.name(payer)).or_insert(Bucket { level: capacity, at: now });
+            bucket.level = (bucket.level + (now - bucket.at).max(0.0) * rate).min(capacity);
+            bucket.at = now;
+            let is_enough = bucket.level >= price.min(capacity);
+            bucket.level = (bucket.level - price).max(-capacity);
+            if !is_enough && refusal.is_none() {
+                // Until the same request can be paid for.
+                refusal = Some(refuse(limit, payer, (price.min(capacity) - bucket.level) / rate));
+            }
+            usage.share = usage.share.max((capacity - bucket.level) / capacity);
+        }
+        refusal.map_or(Ok(usage), Err)
+    }
+}
+
+impl Usage {
+    /// The header that warns from 80 % on.
+    pub(super) fn header(self) -> Option<(HeaderName, HeaderValue)> {
+        let value = HeaderValue::from_str(&format!("{:.1}", self.share.min(1.8))).ok()?;
+        (self.share >= 0.8).then(|| (HeaderName::from_static("x-ms-throttle-limit-percentage"), value))
+    }
+}
+
+impl Limit {
+    /// The name of a payer's bucket, which is also what `x-ms-throttle-scope` says.
+    fn name(&self, payer: Payer<'_>) -> String {
+        let kind = if self.counts_writes { "Write" } else { "ReadWrite" };
+        let Payer { app_id, tenant_id } = payer;
+        match self.scope {
+            Scope::Application => format!("Application/{kind}/{app_id}"),
+            Scope::ApplicationInTenant => format!("Tenant_Application/{kind}/{app_id}/{tenant_id}"),
+            Scope::Tenant => format!("Tenant/{kind}/{tenant_id}"),
+        }
+    }
+}
+
+fn refuse(limit: &Limit, payer: Payer<'_>, wait: f64) -> Fault {
+    let mut fault = Fault::new(StatusCode::TOO_MANY_REQUESTS, "TooManyRequests", "Too many requests.");
+    let information = if limit.counts_writes { "WriteLimitExceeded" } else { "ResourceUnitLimitExceeded" };
+    let seconds = format!("{:.0}", wait.ceil().max(1.0));
+    let headers = [
+        (RETRY_AFTER, seconds),
+        (HeaderName::from_static("x-ms-throttle-scope"), limit.name(payer)),
+        (HeaderName::from_static("x-ms-throttle-information"), information.to_owned()),
+    ];
+    let headers = headers.into_iter().filter_map(|(name, text)| Some((name, text.parse().ok()?)));
+    fault.headers.extend(headers);
+    fault
+}
+
+fn limits(size: TenantSize) -> Option<&'static [Limit; 5]> {
+    match size {
+        TenantSize::Off => None,
+        TenantSize::Small => Some(&SMALL),
+        TenantSize::Medium => Some(&MEDIUM),
+        TenantSize::Large => Some(&LARGE),
+    }
+}
+
+static SMALL: [Limit; 5] = of_size(3_500.0);
+static MEDIUM: [Limit; 5] = of_size(5_000.0);
+static LARGE: [Limit; 5] = of_size(8_000.0);
+
+const fn of_size(units: f64) -> [Limit; 5] {
+    [
+        Limit { scope: Scope::ApplicationInTenant, counts_writes: false, amount: units, seconds: 10.0 },
+        Limit { scope: Scope::ApplicationInTenant, counts_writes: true, amount: 3_000.0, seconds: 150.0 },
+        Limit { scope: Scope::Application, counts_writes: false, amount: 150_000.0, seconds: 20.0 },
+        Limit { scope: Scope::Application, counts_writes: true, amount: 70_000.0, seconds: 300.0 },
+        Limit { scope: Scope::Tenant, counts_writes: true, amount: 18_000.0, seconds: 300.0 },
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PAYER: Payer<'_> = Payer { app_id: "a", tenant_id: "t" };
+
+    fn pay(throttle: &Throttle, units: u32, is_write: bool, now: f64) -> Result<Usage, Fault> {
+        let throttling = Throttling { size: TenantSize::Small, scale: 0.01 };
+        throttle.pay(throttling, PAYER, Cost { units, is_write }, now)
+    }
+
+    fn header<'a>(fault: &'a Fault, name: &str) -> &'a str {
+        fault.headers.iter().find(|(found, _)| found == name).unwrap().1.to_str().unwrap()
+    }
+
+    // directory 8: 35 units in ten seconds
+    #[test]
+    fn who_spends_its_units_waits_until_they_are_back() {
+        let throttle = Throttle::default();
+        for _ in 0..35 {
+            pay(&throttle, 1, false, 0.0).unwrap();
+        }
+        let refused = pay(&throttle, 1, false, 0.0).unwrap_err();
+        assert_eq!((refused.status, refused.code), (StatusCode::TOO_MANY_REQUESTS, "TooManyRequests"));
+        assert_eq!(header(&refused, "retry-after"), "1");
+        assert_eq!(header(&refused, "x-ms-throttle-scope"), "Tenant_Application/ReadWrite/a/t");
+        assert_eq!(header(&refused, "x-ms-throttle-information"), "ResourceUnitLimitExceeded");
+        pay(&throttle, 1, false, 1.0).unwrap();
+    }
+
+    #[test]
+    fn asking_on_without_waiting_prolongs_the_wait() {
+        let throttle = Throttle::default();
+        pay(&throttle, 35, false, 0.0).unwrap();
+        let mut waits = Vec::new();
+        for _ in 0..4 {
+            waits.push(header(&pay(&throttle, 10, false, 0.0).unwrap_err(), "retry-after").to_owned());
+        }
+        assert_eq!(waits, ["6", "9", "12", "13"]);
+        pay(&throttle, 35, false, 30.0).unwrap();
+    }
+
+    // directory 8: writes have a quota of their own
+    #[test]
+    fn writes_are_counted_apart() {
+        let throttle = Throttle::default();
+        for second in 0..30 {
+            pay(&throttle, 1, true, f64::from(second) / 100.0).unwrap();
+        }
+        let refused = pay(&throttle, 1, true, 0.3).unwrap_err();
+        assert_eq!(header(&refused, "x-ms-throttle-information"), "WriteLimitExceeded");
+        assert_eq!(header(&refused, "x-ms-throttle-scope"), "Tenant_Application/Write/a/t");
+        pay(&throttle, 1, false, 0.3).unwrap();
+    }
+
+    #[test]
+    fn the_header_warns_from_eighty_percent_on() {
+        let throttle = Throttle::default();
+        assert!(pay(&throttle, 27, false, 0.0).unwrap().header().is_none());
+        let (_, value) = pay(&throttle, 2, false, 0.0).unwrap().header().unwrap();
+        assert_eq!(value, "0.8");
+    }
+
+    #[test]
+    fn without_quotas_nothing_is_counted() {
+        let throttle = Throttle::default();
+        let off = Throttling { size: TenantSize::Off, scale: 1.0 };
+        for _ in 0..100_000 {
+            throttle.pay(off, PAYER, Cost { units: 5, is_write: true }, 0.0).unwrap();
+        }
+    }
+}
