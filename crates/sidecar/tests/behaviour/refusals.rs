@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use http::{Method, Request};
+use http_body_util::StreamBody;
+use hyper::body::Frame;
 use unattended_core::ManualClock;
 use unattended_sidecar::{Policy, ReservedName, Sidecar};
 
@@ -153,6 +156,20 @@ async fn a_body_of_four_mebibytes_is_taken_and_one_byte_more_is_not() {
     let answer = world.ask(US, post(), vec![b'x'; (4 << 20) + 1]).await;
     assert_eq!(answer.error(), (413, "body_too_long".to_owned()));
     assert_eq!(world.network.asked().len(), 1);
+}
+
+#[tokio::test]
+async fn a_body_that_does_not_arrive_is_not_waited_for_without_end() {
+    let world = World::impatient();
+    let never = StreamBody::new(futures_util::stream::pending::<Result<Frame<Bytes>, std::io::Error>>());
+    let request = request(Method::POST, "/graph/users").body(never).unwrap();
+    assert_eq!(world.sidecar.answer(US, request).await.status(), 408);
+
+    let broken = [Ok(Frame::data(Bytes::from("{"))), Err(std::io::Error::other("gone"))];
+    let broken = StreamBody::new(futures_util::stream::iter(broken));
+    let request = crate::world::request(Method::POST, "/graph/users").body(broken).unwrap();
+    assert_eq!(World::new().sidecar.answer(US, request).await.status(), 400);
+    assert!(world.network.asked().is_empty());
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use http::{HeaderMap, Method, Request, Response};
 use http_body_util::{BodyExt as _, Full};
 use serde_json::Value;
+use tokio::sync::OwnedMutexGuard;
 use unattended_core::{
     Authorization, BoxFuture, HttpClient, HttpError, HttpErrorKind, ManualClock, ResponseBody, SeededEntropy,
     TokenDemand, TokenSource, TokenSourceError,
@@ -22,7 +23,7 @@ pub(crate) const STRANGER: Peer = Peer { uid: 4711, pid: None };
 
 /// A network whose answers are told beforehand, in order.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Network(Arc<Mutex<Script>>);
+pub(crate) struct Network(Arc<Mutex<Script>>, Arc<tokio::sync::Mutex<()>>);
 
 #[derive(Debug, Default)]
 struct Script {
@@ -34,6 +35,17 @@ impl Network {
     pub(crate) fn answers(&self, answer: http::response::Builder, body: &'static str) -> &Self {
         self.0.lock().unwrap().answers.push(answer.body(body).unwrap());
         self
+    }
+
+    /// Holds every answer back until the guard is dropped.
+    pub(crate) fn hold(&self) -> OwnedMutexGuard<()> {
+        Arc::clone(&self.1).try_lock_owned().unwrap()
+    }
+
+    pub(crate) async fn until_asked(&self) {
+        while self.asked().is_empty() {
+            tokio::task::yield_now().await;
+        }
     }
 
     pub(crate) fn asked(&self) -> Vec<Request<Bytes>> {
@@ -50,7 +62,11 @@ impl HttpClient for Network {
         } else {
             Ok(script.answers.remove(0).map(ResponseBody::full))
         };
-        Box::pin(async { answer })
+        let held = Arc::clone(&self.1);
+        Box::pin(async move {
+            let _released = held.lock().await;
+            answer
+        })
     }
 }
 
@@ -86,6 +102,14 @@ impl World {
 
     pub(crate) fn without_tokens(error: fn() -> TokenSourceError) -> Self {
         Self::with(Policy::of(vec![grant(&["graph"], None, true)]), Some(error))
+    }
+
+    /// One whose clock runs as soon as something waits for it.
+    pub(crate) fn impatient() -> Self {
+        let Self { network, .. } = Self::new();
+        let apis = [("graph".to_owned(), api("https://graph.example/v1.0", &network, None))].into();
+        let clock = Arc::new(ManualClock::self_advancing_at(NOW));
+        Self { sidecar: Sidecar::new(apis, Policy::for_user(US.uid), clock).unwrap(), network }
     }
 
     fn with(policy: Policy, error: Option<fn() -> TokenSourceError>) -> Self {
@@ -128,10 +152,20 @@ impl World {
 
 /// An API of the network.
 pub(crate) fn api(base_url: &str, network: &Network, error: Option<fn() -> TokenSourceError>) -> Api {
+    api_at(ManualClock::self_advancing_at(NOW), base_url, network, error)
+}
+
+/// An API that is called on this clock.
+pub(crate) fn api_at(
+    clock: ManualClock,
+    base_url: &str,
+    network: &Network,
+    error: Option<fn() -> TokenSourceError>,
+) -> Api {
     let client = Client::builder(base_url)
         .http(Arc::new(network.clone()))
         .token_source(Arc::new(Tokens(error)))
-        .clock(Arc::new(ManualClock::self_advancing_at(NOW)))
+        .clock(Arc::new(clock))
         .entropy(Arc::new(SeededEntropy::new(7)))
         .build()
         .unwrap();
