@@ -68,7 +68,7 @@ impl Authority {
             client_id: principal.app_id(),
             client_object_id: principal.id(),
             proof,
-            roles: self.store.application_role_values(&tenant.id, principal.id(), target.id())?,
+            roles: self.store.application_role_values_of(principal.id(), &target)?,
             with_idtyp: self.wants_idtyp(&target)?,
         };
         self.respond(endpoint, &grant, exchange)

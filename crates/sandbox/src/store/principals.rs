@@ -138,19 +138,26 @@ impl Store {
         client: &str,
         resource: &str,
     ) -> Result<Vec<String>, StoreError> {
-        self.read(|connection| {
-            let Some(resource) = find(connection, tenant, "id", resource)? else {
-                return Ok(Vec::new());
-            };
-            let mut values: Vec<String> = super::assignments::roles_of(connection, client, resource.id())?
-                .iter()
-                .filter_map(|role| resource.app_role(role))
-                .filter(|role| is_assignable(role))
-                .filter_map(|role| role.get("value")?.as_str().map(str::to_owned))
-                .collect();
-            values.sort_unstable();
-            Ok(values)
-        })
+        let resource = self.read(|connection| find(connection, tenant, "id", resource))?;
+        resource.map_or(Ok(Vec::new()), |resource| self.application_role_values_of(client, &resource))
+    }
+
+    /// The same of a resource that was read already: one with hundreds of roles takes a while to be read.
+    pub(crate) fn application_role_values_of(
+        &self,
+        client: &str,
+        resource: &ServicePrincipal,
+    ) -> Result<Vec<String>, StoreError> {
+        let assigned =
+            self.read(|connection| super::assignments::roles_of(connection, client, resource.id()))?;
+        let mut values: Vec<String> = assigned
+            .iter()
+            .filter_map(|role| resource.app_role(role))
+            .filter(|role| is_assignable(role))
+            .filter_map(|role| role.get("value")?.as_str().map(str::to_owned))
+            .collect();
+        values.sort_unstable();
+        Ok(values)
     }
 }
 
