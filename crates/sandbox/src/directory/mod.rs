@@ -15,6 +15,7 @@ mod deleted_items;
 mod delta;
 mod exchange;
 mod fault;
+mod federated_credentials;
 mod groups;
 mod http;
 mod navigation;

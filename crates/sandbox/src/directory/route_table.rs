@@ -9,7 +9,8 @@ use super::navigation as nav;
 use super::routes::Route;
 use super::schema::{APPLICATION, GROUP, SERVICE_PRINCIPAL, USER};
 use super::{
-    applications, assignments, credentials, deleted_items, groups, organization, service_principals, users,
+    applications, assignments, credentials, deleted_items, federated_credentials, groups, organization,
+    service_principals, users,
 };
 
 type Handler = fn(&Call<'_>) -> Result<Answer, Fault>;
@@ -61,6 +62,36 @@ pub(super) static ROUTES: &[Route] = &[
     delete("applications/{}", access::WRITE_APPLICATIONS, 1, applications::delete),
     post("applications/{}/addPassword", access::WRITE_APPLICATIONS, 1, credentials::add_password),
     post("applications/{}/removePassword", access::WRITE_APPLICATIONS, 1, credentials::remove_password),
+    get(
+        "applications/{}/federatedIdentityCredentials",
+        access::READ_APPLICATIONS,
+        1,
+        federated_credentials::list,
+    ),
+    post(
+        "applications/{}/federatedIdentityCredentials",
+        access::WRITE_APPLICATIONS,
+        1,
+        federated_credentials::create,
+    ),
+    get(
+        "applications/{}/federatedIdentityCredentials/{}",
+        access::READ_APPLICATIONS,
+        1,
+        federated_credentials::get,
+    ),
+    patch(
+        "applications/{}/federatedIdentityCredentials/{}",
+        access::WRITE_APPLICATIONS,
+        1,
+        federated_credentials::update,
+    ),
+    delete(
+        "applications/{}/federatedIdentityCredentials/{}",
+        access::WRITE_APPLICATIONS,
+        1,
+        federated_credentials::delete,
+    ),
     get("applications/{}/owners", access::READ_APPLICATIONS, 1, |call| nav::APPLICATION_OWNERS.list(call)),
     post("applications/{}/owners/$ref", access::WRITE_APPLICATIONS, 1, |call| {
         nav::APPLICATION_OWNERS.add(call)

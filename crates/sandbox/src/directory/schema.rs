@@ -178,6 +178,22 @@ pub(crate) static DIRECTORY_OBJECT: EntityType = EntityType {
     ],
 };
 
+/// `microsoft.graph.federatedIdentityCredential`, as far as queries are concerned.
+pub(crate) static FEDERATED_CREDENTIAL: EntityType = EntityType {
+    name: "federatedIdentityCredential",
+    resource: "FederatedIdentityCredential",
+    set: "federatedIdentityCredentials",
+    table: Table::Applications,
+    properties: &[
+        property("id", Kind::Guid, Write::Never),
+        property("name", Kind::Text(120), Write::Create),
+        property("issuer", Kind::Text(600), Write::Always),
+        property("subject", Kind::Text(600), Write::Always),
+        property("description", Kind::Text(600), Write::Always),
+        property("audiences", Kind::Texts(600), Write::Always),
+    ],
+};
+
 /// The type of the directory objects in a table.
 pub(crate) fn entity_of(table: Table) -> &'static EntityType {
     match table {

@@ -5,6 +5,7 @@ mod applications;
 mod batch;
 mod deleted_items;
 mod delta;
+mod federated_credentials;
 mod groups;
 mod queries;
 mod throttling;
