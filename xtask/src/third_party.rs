@@ -1,6 +1,6 @@
 //! What the third-party tests need: Python packages in a virtual environment of their own, npm packages in a
 //! folder of their own, both kept while the pinned manifest is unchanged; a Rust program with a lock of its own;
-//! and Apache from Debian.
+//! Apache and Chromium from Debian.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -42,6 +42,7 @@ pub(crate) fn prepare(project: &Project) -> Vec<Missing> {
         ("Rust", "third_party::rust", rust),
         ("Apache", "third_party::apache", apache),
         ("curl", "sidecar", curl),
+        ("Chromium", "third_party::browser", chromium),
     ] {
         if let Err(why) = install(project) {
             missing.push(Missing { name, tests, why });
@@ -112,6 +113,7 @@ fn node(project: &Project) -> Result<(), String> {
         let install = || {
             let mut npm = Command::new(if cfg!(windows) { "npm.cmd" } else { "npm" });
             npm.args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"]).current_dir(&folder);
+            npm.env("PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD", "1");
             progress::run(project, "npm", &mut npm)
         };
         if !(succeeds(Command::new("node").arg("--version"))
@@ -152,6 +154,15 @@ fn curl(project: &Project) -> Result<(), String> {
         return Ok(());
     }
     apt_install(project, &["curl"], "curl is not installed".to_owned())
+}
+
+/// Chromium is used where Debian puts it, driven by a package of Node that would otherwise fetch its own.
+fn chromium(project: &Project) -> Result<(), String> {
+    node(project)?;
+    if succeeds(Command::new("/usr/bin/chromium").arg("--version")) {
+        return Ok(());
+    }
+    apt_install(project, &["chromium"], "chromium is not installed".to_owned())
 }
 
 /// Install unless the folder was completed for these very manifests.

@@ -48,6 +48,7 @@ impl SignIn<'_> {
 <form method="post" autocomplete="off">
 <input type="hidden" name="action" value="sign-in"><input type="hidden" name="token" value="{token}">
 <fieldset><legend>Account</legend>{accounts}</fieldset>
+<input type="text" autocomplete="username" value="{ACCOUNT}" readonly hidden>
 <label class="field" for="password">Password</label>
 <input id="password" name="password" type="password" autocomplete="current-password" required autofocus aria-describedby="hint">
 <p id="hint" class="hint">The administrator’s secret. <code>administrator.secret_file</code> in the sandbox’s ready file names the file it is in.</p>
@@ -100,7 +101,7 @@ impl Ask<'_> {
 <p><bdi class="name">{name}</bdi> asks to act as itself, with no user signed in, in all of <bdi class="name">{organization}</bdi>.</p>
 {problem}{asks}{delegated}
 <dl>{publisher}<dt>Application ID</dt><dd><code>{app_id}</code></dd><dt>Returns to</dt><dd>{returns_to}</dd></dl>
-<form method="post">
+<form method="post" class="decision">
 <input type="hidden" name="token" value="{decision_token}">
 <p class="quiet">Accept only if you trust it. It keeps these permissions until its app role assignments are removed from the directory.</p>
 <div class="buttons"><button name="action" value="cancel">Cancel</button><button class="main" name="action" value="accept">Accept</button></div>
@@ -201,7 +202,7 @@ fn document(title: &str, tenant: Option<&Tenant>, content: &str) -> String {
 <main>
 {place}{content}
 </main>
-<footer>A sandbox on this machine. No data of a real organization belongs here.</footer>
+<footer>A sandbox on this machine: no place for real data.</footer>
 </body>
 </html>
 "#

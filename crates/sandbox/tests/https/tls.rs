@@ -4,7 +4,6 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 
 use http::Version;
-use reqwest::Certificate;
 
 use crate::{administrator_token, client, start};
 

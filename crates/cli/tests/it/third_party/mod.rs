@@ -1,7 +1,8 @@
-//! Programs that are not ours: Microsoft's clients against the sandbox, resource servers that validate its tokens, our
-//! client against a certified server.
+//! Programs that are not ours: Microsoft's clients and a browser against the sandbox, resource servers that validate its
+//! tokens, our client against a certified server.
 
 mod apache;
+mod browser;
 mod node;
 mod python;
 mod rust;
