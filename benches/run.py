@@ -1,0 +1,345 @@
+#!/usr/bin/env python3
+"""Measure the sandbox against what cannot be cheaper, in one run, and print a table.
+
+    cargo build --release -p unattended && python3 benches/run.py [--million]
+
+Needs openssl, wrk and nginx (Debian: apt-get install openssl wrk nginx-light). Everything listens on loopback. With
+--million a tenant of a million users is made, which takes some minutes and 2 GiB below TMPDIR.
+"""
+
+import argparse
+import base64
+import contextlib
+import hashlib
+import json
+import os
+import pathlib
+import re
+import shutil
+import socket
+import ssl
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.parse
+import urllib.request
+import uuid
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+TICK = 1 / os.sysconf("SC_CLK_TCK")
+SECONDS = 6
+
+
+def main() -> None:
+    arguments = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    target = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
+    arguments.add_argument("--program", type=pathlib.Path, default=target / "release/unattended")
+    arguments.add_argument("--million", action="store_true", help="measure a tenant of a million users, too")
+    options = arguments.parse_args()
+    missing = [name for name in ("openssl", "wrk", "nginx") if not shutil.which(name)]
+    if missing or not options.program.exists():
+        sys.exit(f"error: needs {', '.join(missing) or 'a release build: cargo build --release -p unattended'}")
+
+    table = Table()
+    with tempfile.TemporaryDirectory() as folder:
+        folder = pathlib.Path(folder)
+        starts(options.program, folder, table)
+        with Sandbox(options.program, folder / "thousand", 1_000) as sandbox:
+            table.row("resident, 1,000 users, idle", f"{sandbox.resident():.0f} MiB", 60, sandbox.resident())
+            tokens(sandbox, folder, table)
+            pages(sandbox, folder, table)
+            table.row("resident, 1,000 users, after the load", f"{sandbox.resident():.0f} MiB", 60, sandbox.resident())
+        if options.million:
+            million(options.program, folder, table)
+
+
+# ---------------------------------------------------------------------------------------------------- what is measured
+
+
+def starts(program: pathlib.Path, folder: pathlib.Path, table: "Table") -> None:
+    """From the start of the process to accepted connections, with a tenant that is there already."""
+    with Sandbox(program, folder / "start", 1_000) as sandbox:
+        table.note("first start, which makes 1,000 users", f"{sandbox.took:.2f} s")
+    times = []
+    for _ in range(5):
+        with Sandbox(program, folder / "start", 1_000) as sandbox:
+            times.append(sandbox.took)
+    took = statistics.median(times)
+    table.row("start to ready, 1,000 users, median of 5", f"{took:.3f} s", 0.3, took)
+
+
+def tokens(sandbox: "Sandbox", folder: pathlib.Path, table: "Table") -> None:
+    sign, verify = rsa_2048()
+    table.note("one RSA-2048 signature, one verification (openssl)", f"{sign * 1e6:.0f} us, {verify * 1e6:.0f} us")
+    url = f"{sandbox.ready['authority']}/{sandbox.ready['tenant_id']}/oauth2/v2.0/token"
+    for credential, floor in (("secret", sign), ("certificate", sign + verify)):
+        place = sandbox.register(folder / credential, credential)
+        body = place.token_request(url, sandbox.ready["graph_resource"])
+        for connections in (1, 64):
+            script = folder / "token.lua"
+            script.write_text(
+                'wrk.method = "POST"\n'
+                'wrk.headers["Content-Type"] = "application/x-www-form-urlencoded"\n'
+                f"wrk.body = {json.dumps(body)}\n"
+            )
+            load = Load(url, connections, sandbox.processes(), ["-s", str(script)])
+            name = f"token, {credential}, {connections} at once"
+            table.row(
+                name,
+                f"{load.cpu_each * 1e6:.0f} us CPU, {load.rate:.0f}/s, {load.busy:.2f} cores",
+                1.3,
+                load.cpu_each / floor,
+                "x the signature" + (" and a verification" if credential == "certificate" else ""),
+            )
+
+
+def pages(sandbox: "Sandbox", folder: pathlib.Path, table: "Table") -> None:
+    place = sandbox.register(folder / "reader", "secret")
+    header = ["-H", f"Authorization: Bearer {place.token()}"]
+    url = f"{sandbox.ready['graph']}/users?$top=100"
+    page = sandbox.get(url, place.token())
+    assert len(json.loads(page)["value"]) == 100
+    with Nginx(folder / "nginx", page) as nginx:
+        files = Load(nginx.url, 16, nginx.processes(), [])
+    ours = Load(url, 16, sandbox.processes(), header)
+    table.note(f"nginx, the same {len(page):,} bytes over TLS", f"{files.cpu_each * 1e6:.0f} us CPU, {files.rate:.0f}/s")
+    ratio = ours.cpu_each / files.cpu_each
+    table.row("page of 100 users", f"{ours.cpu_each * 1e6:.0f} us CPU, {ours.rate:.0f}/s", 3, ratio, "x nginx")
+
+
+def million(program: pathlib.Path, folder: pathlib.Path, table: "Table") -> None:
+    data = folder / "million"
+    with Sandbox(program, data, 1_000_000) as sandbox:
+        table.note("first start, which makes 1,000,000 users", f"{sandbox.took:.0f} s")
+    size = sum(file.stat().st_size for file in data.rglob("*") if file.is_file()) / 2**30
+    table.row("on disk, 1,000,000 users", f"{size:.2f} GiB", 1.2, size)
+    with Sandbox(program, data, 1_000_000) as sandbox:
+        table.note("start to ready, 1,000,000 users", f"{sandbox.took:.2f} s")
+        token = sandbox.register(folder / "million-reader", "secret").token()
+        graph = sandbox.ready["graph"]
+        url, times, first, last = f"{graph}/users?$top=999&$select=id,userPrincipalName", [], None, None
+        while url:
+            started = time.perf_counter()
+            page = json.loads(sandbox.get(url, token))
+            times.append(time.perf_counter() - started)
+            first, last = first or page["value"][0], page["value"][-1]
+            url = page.get("@odata.nextLink")
+        early, late = statistics.median(times[:50]), statistics.median(times[-51:-1])
+        table.row("page of 999, last 50 of all", f"{late * 1e3:.1f} ms", 1.5, late / early, "x the first 50")
+
+        def median(url: str) -> float:
+            spent = []
+            for _ in range(50):
+                started = time.perf_counter()
+                sandbox.get(url, token)
+                spent.append(time.perf_counter() - started)
+            return statistics.median(spent)
+
+        key = lambda user: urllib.parse.quote(f"userPrincipalName eq '{user['userPrincipalName']}'")
+        by_id = [median(f"{graph}/users/{user['id']}") for user in (first, last)]
+        table.row("user by id, the last", f"{by_id[1] * 1e3:.2f} ms", 1.5, by_id[1] / by_id[0], "x the first")
+        by_key = [median(f"{graph}/users?$filter={key(user)}") for user in (first, last)]
+        table.row("user by key, the last", f"{by_key[1] * 1e3:.2f} ms", 1.5, by_key[1] / by_key[0], "x the first")
+        table.row("resident, 1,000,000 users", f"{sandbox.resident():.0f} MiB", 300, sandbox.resident())
+
+
+def rsa_2048() -> tuple:
+    """Seconds of CPU for one signature and one verification."""
+    output = subprocess.run(
+        ["openssl", "speed", "-seconds", "3", "rsa2048"], capture_output=True, text=True, check=True
+    ).stdout
+    sign, verify = re.search(r"rsa 2048 bits ([0-9.]+)s ([0-9.]+)s", output).groups()
+    return float(sign), float(verify)
+
+
+# ---------------------------------------------------------------------------------------------------- what is driven
+
+
+class Sandbox:
+    """A running sandbox in a folder of its own."""
+
+    def __init__(self, program: pathlib.Path, folder: pathlib.Path, users: int):
+        folder.mkdir(exist_ok=True)
+        self.program, ready = program, folder / "ready.json"
+        started = time.perf_counter()
+        self.process = subprocess.Popen(
+            [program, "sandbox", "start", "--data", folder / "data", f"--users={users}", "--seed=7"]
+            + ["--ready-file", ready],
+            stdout=subprocess.DEVNULL,
+            stderr=(folder / "log").open("w"),
+            cwd=folder,
+        )
+        while not ready.exists():
+            if self.process.poll() is not None:
+                sys.exit(f"error: the sandbox ended\n{(folder / 'log').read_text()}")
+            time.sleep(0.001)
+        self.took = time.perf_counter() - started
+        self.ready, self.ready_file = json.loads(ready.read_text()), ready
+        self.trust = ssl.create_default_context(cafile=self.ready["ca_file"])
+        self.opener = urllib.request.build_opener(
+            urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=self.trust)
+        )
+
+    def register(self, folder: pathlib.Path, credential: str) -> "Place":
+        folder.mkdir()
+        options = ["--role", "graph:User.Read.All", f"--{credential}", "new", "--grant-admin-consent"]
+        subprocess.run(
+            [self.program, "--quiet", "register", folder.name, *options, "--sandbox", self.ready_file],
+            check=True,
+            capture_output=True,
+            cwd=folder,
+        )
+        return Place(self.program, folder)
+
+    def get(self, url: str, token: str) -> bytes:
+        request = urllib.request.Request(url.replace(" ", "%20"), headers={"Authorization": f"Bearer {token}"})
+        with self.opener.open(request) as answer:
+            return answer.read()
+
+    def processes(self) -> list:
+        return [self.process.pid]
+
+    def resident(self) -> float:
+        status = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
+        return int(re.search(r"VmRSS:\s+(\d+)", status).group(1)) / 1024
+
+    def __enter__(self) -> "Sandbox":
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.process.terminate()
+        self.process.wait()
+
+
+class Place:
+    """A folder with a registered daemon."""
+
+    def __init__(self, program: pathlib.Path, folder: pathlib.Path):
+        self.program, self.folder = program, folder
+        config = (folder / "unattended.toml").read_text()
+        self.client_id = re.search(r'client-id = "([^"]+)"', config).group(1)
+        self.credential = folder / re.search(r'"file:([^"]+)"', config).group(1)
+
+    def token(self) -> str:
+        command = [self.program, "token", "graph", "--raw"]
+        return subprocess.run(command, check=True, cwd=self.folder, capture_output=True, text=True).stdout.strip()
+
+    def token_request(self, url: str, resource: str) -> str:
+        fields = {"client_id": self.client_id, "grant_type": "client_credentials", "scope": f"{resource}/.default"}
+        if self.credential.suffix == ".pem":
+            fields["client_assertion_type"] = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+            fields["client_assertion"] = self.assertion(url)
+        else:
+            fields["client_secret"] = self.credential.read_text().strip()
+        return urllib.parse.urlencode(fields)
+
+    def assertion(self, audience: str) -> str:
+        encode = lambda data: base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+        der = subprocess.run(
+            ["openssl", "x509", "-in", self.credential, "-outform", "DER"], check=True, capture_output=True
+        ).stdout
+        now = int(time.time())
+        header = {"alg": "RS256", "typ": "JWT", "x5t#S256": encode(hashlib.sha256(der).digest())}
+        claims = {"aud": audience, "iss": self.client_id, "sub": self.client_id, "jti": str(uuid.uuid4())}
+        claims |= {"iat": now, "nbf": now, "exp": now + 600}
+        signed = ".".join(encode(json.dumps(part).encode()) for part in (header, claims))
+        signature = subprocess.run(
+            ["openssl", "dgst", "-sha256", "-sign", self.credential],
+            input=signed.encode(),
+            check=True,
+            capture_output=True,
+        ).stdout
+        return f"{signed}.{encode(signature)}"
+
+
+class Nginx:
+    """nginx with one worker, serving one file over TLS."""
+
+    def __init__(self, folder: pathlib.Path, content: bytes):
+        folder.mkdir()
+        folder.chmod(0o755)
+        (folder / "page.json").write_bytes(content)
+        subprocess.run(
+            ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
+            + ["-subj", "/CN=localhost", "-days", "2", "-keyout", folder / "key.pem", "-out", folder / "certificate.pem"],
+            check=True,
+            capture_output=True,
+        )
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = free.getsockname()[1]
+        (folder / "nginx.conf").write_text(
+            f"""
+            worker_processes 1; daemon off; pid {folder}/pid; error_log {folder}/error.log;
+            events {{ worker_connections 512; }}
+            http {{
+                access_log off; keepalive_requests 1000000; default_type application/json; sendfile on;
+                client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy;
+                fastcgi_temp_path {folder}/fastcgi; uwsgi_temp_path {folder}/uwsgi; scgi_temp_path {folder}/scgi;
+                server {{
+                    listen 127.0.0.1:{port} ssl; root {folder};
+                    ssl_certificate {folder}/certificate.pem; ssl_certificate_key {folder}/key.pem;
+                }}
+            }}
+            """
+        )
+        # Started by root, its worker reads as another user.
+        folder.parent.chmod(0o755)
+        self.process = subprocess.Popen(["nginx", "-c", folder / "nginx.conf"], stderr=subprocess.DEVNULL)
+        self.url = f"https://localhost:{port}/page.json"
+        for _ in range(500):
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port)):
+                return
+            time.sleep(0.01)
+        sys.exit("error: nginx does not listen")
+
+    def processes(self) -> list:
+        path = pathlib.Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
+        return [int(pid) for pid in path.read_text().split()]
+
+    def __enter__(self) -> "Nginx":
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.process.terminate()
+        self.process.wait()
+
+
+class Load:
+    """What one run of wrk cost the server: CPU seconds for each request, requests a second, cores kept busy."""
+
+    def __init__(self, url: str, connections: int, processes: list, options: list):
+        wrk = ["wrk", "-t1", f"-c{connections}", *options]
+        run = lambda seconds: subprocess.run(
+            [*wrk, f"-d{seconds}s", url], check=True, capture_output=True, text=True
+        ).stdout
+        run(1)
+        before, started = cpu(processes), time.perf_counter()
+        output = run(SECONDS)
+        spent, wall = cpu(processes) - before, time.perf_counter() - started
+        if "Non-2xx" in output:
+            sys.exit(f"error: refused under load\n{output}")
+        requests = int(re.search(r"(\d+) requests in", output).group(1))
+        self.cpu_each, self.rate, self.busy = spent / requests, requests / wall, spent / wall
+
+
+def cpu(processes: list) -> float:
+    """Seconds of CPU that the processes have used."""
+    fields = [pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split() for pid in processes]
+    return sum((int(each[11]) + int(each[12])) * TICK for each in fields)
+
+
+class Table:
+    def __init__(self):
+        print("| what | measured | target | ratio or value | |\n|---|---|---|---|---|", flush=True)
+
+    def row(self, what: str, measured: str, target: float, value: float, of: str = "") -> None:
+        verdict = "met" if value <= target else "**missed**"
+        print(f"| {what} | {measured} | <= {target:g} | {value:.2f} {of} | {verdict} |".replace("  ", " "), flush=True)
+
+    def note(self, what: str, measured: str) -> None:
+        print(f"| {what} | {measured} | | | |", flush=True)
+
+
+main()
