@@ -51,7 +51,7 @@ impl SignIn<'_> {
 <input type="text" autocomplete="username" value="{ACCOUNT}" readonly hidden>
 <label class="field" for="password">Password</label>
 <input id="password" name="password" type="password" autocomplete="current-password" required autofocus aria-describedby="hint">
-<p id="hint" class="hint">The administrator’s secret. <code>administrator.secret_file</code> in the sandbox’s ready file names the file it is in.</p>
+<p id="hint" class="hint">The administrator’s secret. <code>unattended sandbox tenant list</code> names the file it is in.</p>
 <div class="buttons"><button class="main">Sign in</button></div>
 </form>"#,
             name = escape(self.application.object.text("displayName")),
