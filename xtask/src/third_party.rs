@@ -43,6 +43,7 @@ pub(crate) fn prepare(project: &Project) -> Vec<Missing> {
         ("Apache", "third_party::apache", apache),
         ("curl", "sidecar", curl),
         ("Chromium", "third_party::browser", chromium),
+        ("Chromium", "third_party::chromium", chromium),
     ] {
         if let Err(why) = install(project) {
             missing.push(Missing { name, tests, why });

@@ -10,14 +10,14 @@ use serde_json::Value;
 use crate::support::{Sandbox, Workplace, end, wait_until};
 
 /// A console in a process of its own; it ends with its value.
-struct Console {
+pub(crate) struct Console {
     process: Child,
     address: String,
     login: String,
 }
 
 impl Console {
-    fn of(place: &Workplace) -> Self {
+    pub(crate) fn of(place: &Workplace) -> Self {
         let log = place.path("console.out");
         let mut process = place
             .command(&["console"])
@@ -33,6 +33,11 @@ impl Console {
         let rest = url.trim().strip_prefix("http://").unwrap_or_else(|| panic!("no URL: {url:?}"));
         let (address, login) = rest.split_at(rest.find('/').unwrap());
         Self { process, address: address.to_owned(), login: login.to_owned() }
+    }
+
+    /// What it printed.
+    pub(crate) fn login_url(&self) -> String {
+        format!("http://{}{}", self.address, self.login)
     }
 
     /// Head and body of the answer to a GET request.

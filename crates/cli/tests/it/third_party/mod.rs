@@ -3,6 +3,7 @@
 
 mod apache;
 mod browser;
+mod chromium;
 mod node;
 mod python;
 mod rust;
