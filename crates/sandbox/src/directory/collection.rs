@@ -1,5 +1,6 @@
 //! What every collection has in common: lists in pages, counts, single objects, what is shown of them.
 
+use axum::http::Method;
 use rusqlite::Connection;
 use serde_json::{Map, Value, json};
 
@@ -97,6 +98,9 @@ impl Collection<'_> {
     /// One object.
     pub(super) fn single(&self, call: &Call<'_>, object: Object) -> Result<Answer, Fault> {
         let options = self.options(call)?;
+        if call.request.method == Method::GET && !call.is_replicated(&object) {
+            return Err(Fault::not_found(object.id()));
+        }
         let body = self.entity_body(call, object, &options)?;
         Ok(Answer::ok(body))
     }

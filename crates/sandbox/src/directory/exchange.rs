@@ -9,7 +9,7 @@ use unattended_protect::Caller;
 
 use super::Directory;
 use super::fault::Fault;
-use crate::store::Tenant;
+use crate::store::{Object, Tenant};
 
 /// A request below `/v1.0` or `/beta`.
 #[derive(Debug)]
@@ -77,6 +77,14 @@ impl Call<'_> {
                  JSON format.",
             )
         })
+    }
+
+    /// Whether an object was made long enough ago to be known to every reader; what the tenant began with always was.
+    pub(super) fn is_replicated(&self, object: &Object) -> bool {
+        let delay = self.directory.control.settings().replication_delay.as_secs();
+        let known_since = self.now.saturating_sub_unsigned(delay).max(self.tenant.created_at);
+        let made = object.text("createdDateTime").parse::<jiff::Timestamp>();
+        made.map_or(true, |made| made.as_second() <= known_since)
     }
 
     /// The URL of the version that was asked.

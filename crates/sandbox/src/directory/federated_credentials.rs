@@ -111,7 +111,7 @@ fn read(body: &Map<String, Value>) -> Result<Wish, Fault> {
     let mut wish = Wish::default();
     for (name, value) in body.iter().filter(|(name, _)| !name.contains("@odata.")) {
         let text = || match value.as_str() {
-            Some(text) if text.is_empty() => Err(empty()),
+            Some("") => Err(empty()),
             Some(text) if text.chars().count() <= MAX_LENGTH => Ok(Some(text.to_owned())),
             _ => {
                 Err(Fault::invalid_property(name, format!("Invalid value specified for property '{name}'.")))

@@ -9,6 +9,8 @@ use axum::extract::State;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, DATE, WWW_AUTHENTICATE};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use axum::response::Response;
+use base64::prelude::{BASE64_STANDARD, Engine as _};
+use serde_json::json;
 use unattended_protect::{Caller, Rejection, RejectionKind};
 
 use super::exchange::{Answer, Body, Call, Request};
@@ -111,8 +113,24 @@ impl Directory {
             self.store.read(|connection| principals::find(connection, &tenant.id, "id", object_id))?;
         match principal {
             Some(principal) if principal.account_enabled() => Ok((caller, tenant)),
+            _ if caller.understands_claims_challenges() => Err(self.claims_challenge(now)),
             _ => Err(Fault::unknown_identity()),
         }
+    }
+
+    /// 401 for a client that asks the authority again, where it learns what is wrong.
+    fn claims_challenge(&self, now: SystemTime) -> Fault {
+        let claims =
+            json!({ "access_token": { "nbf": { "essential": true, "value": seconds(now).to_string() } } });
+        let message = "Continuous access evaluation resulted in challenge with result: InteractionRequired and \
+                       code: TokenIssuedBeforeRevocationTimestamp";
+        self.unauthorized(
+            message,
+            &format!(
+                r#", errorDescription="{message}", error="insufficient_claims", claims="{}""#,
+                BASE64_STANDARD.encode(claims.to_string())
+            ),
+        )
     }
 
     fn challenge(&self, rejection: &Rejection) -> Fault {
@@ -129,10 +147,15 @@ impl Directory {
             RejectionKind::NotAppOnly => "Access token validation failure.",
             _ => "CompactToken parsing failed with error code: 80049217",
         };
+        self.unauthorized(message, "")
+    }
+
+    /// 401 with a challenge and further parameters of it.
+    fn unauthorized(&self, message: &str, parameters: &str) -> Fault {
         let mut fault = Fault::new(StatusCode::UNAUTHORIZED, "InvalidAuthenticationToken", message);
         let origin = self.base_url.strip_suffix("/graph").unwrap_or(&self.base_url);
         let challenge = format!(
-            r#"Bearer realm="", authorization_uri="{origin}/common/oauth2/authorize", client_id="{GRAPH_APP_ID}""#
+            r#"Bearer realm="", authorization_uri="{origin}/common/oauth2/authorize", client_id="{GRAPH_APP_ID}"{parameters}"#
         );
         fault.headers.extend(HeaderValue::from_str(&challenge).map(|value| (WWW_AUTHENTICATE, value)));
         fault

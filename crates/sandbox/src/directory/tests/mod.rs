@@ -3,6 +3,7 @@
 mod access;
 mod applications;
 mod batch;
+mod delays;
 mod deleted_items;
 mod delta;
 mod federated_credentials;
