@@ -11,6 +11,7 @@ use unattended_core::Secret;
 
 use crate::SandboxError;
 use crate::admin::{self, Admin};
+use crate::authority::SigningKeys;
 use crate::control::Control;
 use crate::data_directory::DataDirectory;
 use crate::faults::{FaultLayer, Faults, inject};
@@ -25,6 +26,7 @@ pub(crate) struct Front<'a> {
     pub(crate) directory: &'a Arc<DataDirectory>,
     pub(crate) control: &'a Arc<Control>,
     pub(crate) tenants: &'a Tenants,
+    pub(crate) keys: &'a Arc<SigningKeys>,
     /// `https://localhost:PORT`.
     pub(crate) base: String,
     pub(crate) stop: CancellationToken,
@@ -49,6 +51,8 @@ impl Front<'_> {
             journal: Arc::clone(&journal),
             snapshots: Snapshots::new(self.store, self.directory),
             tenants: self.tenants.clone(),
+            store: Arc::clone(self.store),
+            keys: Arc::clone(self.keys),
             stop: self.stop,
         };
         let faults = FaultLayer { control: Arc::clone(self.control), faults, base: self.base };

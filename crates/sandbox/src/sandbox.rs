@@ -16,7 +16,7 @@ use unattended_core::{Clock, Entropy, SystemClock, SystemEntropy};
 use unattended_protect::Validator;
 
 use crate::SandboxError;
-use crate::authority::{self, Authority, Issuers, Origin, SigningKeys};
+use crate::authority::{self, Authority, Issuers, Limits, Origin, SigningKeys};
 use crate::consent::{self, Consent};
 use crate::control::Control;
 use crate::data_directory::DataDirectory;
@@ -229,6 +229,7 @@ impl Prepared {
             directory: &self.directory,
             control: &self.control,
             tenants: &self.tenants,
+            keys: &self.keys,
             base: origin.base().to_owned(),
             stop: stop.clone(),
         };
@@ -289,6 +290,7 @@ impl Prepared {
             origin,
             keys: Arc::clone(&self.keys),
             issuers: Issuers::new(Arc::clone(&self.outbound) as _, control.clock()),
+            limits: Limits::default(),
         };
         let authority = Arc::new(authority);
         let consent = Arc::new(Consent::new(Arc::clone(&authority))?);

@@ -17,8 +17,8 @@ const MAX_START_BYTES: u64 = 64 * 1024 * 1024;
 const PREFIX: &str = "snapshot-";
 const SUFFIX: &str = ".sqlite3";
 
-/// The settings that a restored sandbox keeps: where it is served is no part of its state.
-const KEPT_SETTINGS: [&str; 1] = ["port"];
+/// The settings that a restored sandbox keeps: where it is served and what it signs with are no part of its state.
+const KEPT_SETTINGS: [&str; 2] = ["port", "signing-keys"];
 
 /// Takes and restores snapshots. Holds no directory: a sandbox that has ended takes none.
 #[derive(Clone, Debug)]

@@ -1,4 +1,4 @@
-//! The API by which a running sandbox is controlled: settings, time, faults, journal, snapshots, tenants.
+//! The API by which a running sandbox is controlled: settings, time, faults, journal, snapshots, tenants, keys.
 //!
 //! It is below `/sandbox` of the sandbox's own origin and described by `/sandbox/openapi.json`. Every request but the
 //! one for that description needs the control token, which is in a file that only the owner of the sandbox can read.
@@ -8,6 +8,7 @@
 mod access;
 mod answer;
 mod journal;
+mod keys;
 mod settings;
 mod snapshots;
 mod tenants;
@@ -20,10 +21,12 @@ use axum::routing::{get, post, put};
 use tokio_util::sync::CancellationToken;
 use unattended_core::Secret;
 
+use crate::authority::SigningKeys;
 use crate::control::Control;
 use crate::faults::Faults;
 use crate::journal::Journal;
 use crate::snapshots::Snapshots;
+use crate::store::Store;
 use crate::tenants::Tenants;
 
 /// What the API works on.
@@ -35,6 +38,8 @@ pub(crate) struct Admin {
     pub(crate) journal: Arc<Journal>,
     pub(crate) snapshots: Snapshots,
     pub(crate) tenants: Tenants,
+    pub(crate) store: Arc<Store>,
+    pub(crate) keys: Arc<SigningKeys>,
     /// Ends the journals that are followed.
     pub(crate) stop: CancellationToken,
 }
@@ -51,6 +56,10 @@ pub(crate) fn router(admin: Arc<Admin>) -> Router {
         .route("/snapshots/{name}", put(snapshots::take).delete(snapshots::remove))
         .route("/snapshots/{name}/restore", post(snapshots::restore))
         .route("/reset", post(snapshots::reset))
+        .route("/keys", get(keys::list))
+        .route("/keys/prepublish", post(keys::prepublish))
+        .route("/keys/rotate", post(keys::rotate))
+        .route("/keys/{name}/revoke", post(keys::revoke))
         .route("/tenants", get(tenants::list).post(tenants::add))
         .fallback(answer::nothing_here)
         .method_not_allowed_fallback(answer::not_that_method)

@@ -39,11 +39,13 @@ impl World {
         tenants.prepare(3, 1).unwrap();
         Snapshots::new(&store, &directory).take_start().unwrap();
         let stop = CancellationToken::new();
+        let keys = Arc::new(SigningKeys::load(&store, control.clock().now()).unwrap());
         let front = Front {
             store: &store,
             directory: &directory,
             control: &control,
             tenants: &tenants,
+            keys: &keys,
             base: BASE.into(),
             stop: stop.clone(),
         };
@@ -391,4 +393,24 @@ async fn snapshots_take_settings_and_tenants_back() {
     assert_eq!(world.ask(Method::POST, "/snapshots/none/restore", Value::Null).await.0, 404);
     assert_eq!(world.ask(Method::PUT, "/snapshots/Not%20a%20name", Value::Null).await.0, 400);
     assert_eq!(world.ask(Method::POST, "/tenants", json!({ "name": "Not a name" })).await.0, 400);
+}
+
+// AC-9
+#[tokio::test]
+async fn keys_are_published_used_and_revoked() {
+    let world = World::new();
+    let states = |answer: &Value| -> Vec<String> {
+        let keys = answer["keys"].as_array().unwrap();
+        keys.iter().map(|key| key["state"].as_str().unwrap().to_owned()).collect()
+    };
+    let (_, listed) = world.ask(Method::GET, "/keys", Value::Null).await;
+    assert_eq!(states(&listed), ["active"]);
+    let first = listed["keys"][0]["kid"].as_str().unwrap().to_owned();
+    let (_, ahead) = world.ask(Method::POST, "/keys/prepublish", Value::Null).await;
+    assert_eq!(states(&ahead), ["active", "next"]);
+    let (_, rotated) = world.ask(Method::POST, "/keys/rotate", Value::Null).await;
+    assert_eq!(states(&rotated), ["retired", "active"]);
+    let (status, revoked) = world.ask(Method::POST, &format!("/keys/{first}/revoke"), Value::Null).await;
+    assert_eq!((status.as_u16(), states(&revoked)), (200, vec!["revoked".to_owned(), "active".to_owned()]));
+    assert_eq!(world.ask(Method::POST, "/keys/nobody/revoke", Value::Null).await.0, 404);
 }

@@ -10,9 +10,6 @@ use super::client_authentication::Proof;
 use super::exchange::Exchange;
 use super::origin::Origin;
 
-/// How long a token lives, in seconds, as `expires_in` says. The token itself lives a second longer.
-pub(crate) const LIFETIME: i64 = 3599;
-
 /// Tokens are backdated for APIs whose clock is behind.
 const BACKDATED: i64 = 300;
 
@@ -53,6 +50,12 @@ pub(crate) struct Grant<'a> {
     pub(crate) roles: Vec<String>,
     /// Whether the token says outright that it is app-only.
     pub(crate) with_idtyp: bool,
+    /// Whether the token says that its client handles claims challenges.
+    pub(crate) with_capabilities: bool,
+    /// Seconds, as `expires_in` says. The token itself lives a second longer.
+    pub(crate) lifetime: i64,
+    /// The token does not begin before, and so is not among those that were revoked then. Unix seconds.
+    pub(crate) not_before: Option<i64>,
 }
 
 /// The claims in the order in which the platform writes them.
@@ -84,6 +87,8 @@ pub(crate) struct Claims<'a> {
     tid: &'a str,
     uti: String,
     ver: &'static str,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    xms_cc: &'static [&'static str],
 }
 
 impl<'a> Claims<'a> {
@@ -95,11 +100,14 @@ impl<'a> Claims<'a> {
     ) -> Self {
         let is_v1 = grant.version == Version::V1;
         let iss = issuer(origin, grant.tenant_id, grant.version);
+        let usual = exchange.now() - BACKDATED;
+        let not_before =
+            grant.not_before.map_or(usual, |least| least.clamp(usual, exchange.now() + BACKDATED));
         Claims {
             aud: if is_v1 { grant.requested_resource } else { grant.resource_app_id },
-            iat: exchange.now() - BACKDATED,
-            nbf: exchange.now() - BACKDATED,
-            exp: exchange.now() + LIFETIME + 1,
+            iat: not_before,
+            nbf: not_before,
+            exp: exchange.now() + grant.lifetime + 1,
             aio: opaque(entropy),
             appid: is_v1.then_some(grant.client_id),
             appidacr: is_v1.then(|| grant.proof.as_claim()),
@@ -115,6 +123,7 @@ impl<'a> Claims<'a> {
             tid: grant.tenant_id,
             uti: URL_SAFE_NO_PAD.encode(exchange.token_id()),
             ver: if is_v1 { "1.0" } else { "2.0" },
+            xms_cc: if grant.with_capabilities { &["cp1"] } else { &[] },
         }
     }
 

@@ -6,6 +6,7 @@ use url::Url;
 use super::claims::{Version, issuer};
 use super::error::{self, AuthorityError};
 use super::origin::Origin;
+use crate::control::settings::InstanceDiscovery;
 
 /// Where tenant names would stand for every tenant.
 const TENANT_PLACEHOLDER: &str = "{tenantid}";
@@ -34,8 +35,13 @@ impl TenantSegment {
     }
 }
 
-/// Answers whether an authority is known: this one is, under each of its names, and no other.
-pub(crate) fn instance(origin: &Origin, query: &str) -> Result<Value, AuthorityError> {
+/// Answers whether an authority is known: this one is, under each of its names, unless a setting says otherwise, and no
+/// other.
+pub(crate) fn instance(
+    origin: &Origin,
+    known: InstanceDiscovery,
+    query: &str,
+) -> Result<Value, AuthorityError> {
     let parameter = |wanted: &str| {
         url::form_urlencoded::parse(query.as_bytes())
             .find(|(name, _)| name == wanted)
@@ -48,7 +54,7 @@ pub(crate) fn instance(origin: &Origin, query: &str) -> Result<Value, AuthorityE
     if !matches!(version.as_str(), "1.0" | "1.1") {
         return Err(malformed());
     }
-    if !origin.owns(&endpoint) {
+    if known == InstanceDiscovery::Unknown || !origin.owns(&endpoint) {
         return Err(AuthorityError::from(&error::UNKNOWN_INSTANCE));
     }
     let tenant = endpoint.path_segments().and_then(|mut segments| segments.next()).unwrap_or_default();
@@ -119,7 +125,7 @@ mod tests {
     use super::*;
 
     fn ask(query: &str) -> Result<Value, u32> {
-        instance(&Origin::of_port(8443), query).map_err(|error| error.entry.code)
+        instance(&Origin::of_port(8443), InstanceDiscovery::Known, query).map_err(|error| error.entry.code)
     }
 
     // authority 3

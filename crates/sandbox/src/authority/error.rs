@@ -6,6 +6,7 @@
 use http::StatusCode;
 use serde::Serialize;
 
+pub(crate) use super::errors_on_request::ON_REQUEST;
 use super::exchange::Exchange;
 use crate::store::StoreError;
 
@@ -19,13 +20,15 @@ pub(crate) struct Entry {
     /// The OAuth error code (RFC 6749 section 5.2), or one that the platform added.
     pub(crate) error: &'static str,
     pub(crate) status: u16,
+    /// What clients are to make of it, beside the error.
+    pub(crate) suberror: Option<&'static str>,
     pub(crate) template: &'static str,
 }
 
 macro_rules! catalogue {
     ($($name:ident = $code:literal, $error:literal, $status:literal, $template:expr;)*) => {
         $(pub(crate) static $name: Entry =
-            Entry { code: $code, error: $error, status: $status, template: $template };)*
+            Entry { code: $code, error: $error, status: $status, suberror: None, template: $template };)*
 
         /// Every error that this authority answers with.
         pub(crate) static CATALOGUE: &[&Entry] = &[$(&$name),*];
@@ -87,6 +90,8 @@ catalogue! {
     // Request format and availability.
     REQUEST_MALFORMED = 9002313, "invalid_request", 400, "Invalid request. Request is malformed or invalid. {reason}";
     GRANT_UNSUPPORTED = 70003, "unsupported_grant_type", 400, "The app requested an unsupported grant type '{grant}'.";
+    REQUEST_LOOP = 50196, "invalid_grant", 400, "The server terminated an operation because it encountered a client request loop. Please contact your app vendor.";
+    TENANT_THROTTLED = 90055, "temporarily_unavailable", 429, "TenantThrottlingError - There are too many incoming requests.";
     SERVER_FAILED = 50000, "server_error", 500, "There was an error issuing a token or an issue with our sign-in service.";
 }
 
@@ -95,6 +100,7 @@ catalogue! {
 pub(crate) struct AuthorityError {
     pub(crate) entry: &'static Entry,
     message: String,
+    retry_after: Option<i64>,
 }
 
 impl AuthorityError {
@@ -110,17 +116,35 @@ impl AuthorityError {
         &self.message
     }
 
+    /// Says when to ask again, in seconds.
+    pub(crate) fn retry_after(mut self, seconds: i64) -> Self {
+        self.retry_after = Some(seconds);
+        self
+    }
+
+    /// Writes the name of every argument that is still missing in its place.
+    pub(crate) fn without_arguments(mut self) -> Self {
+        self.message.retain(|c| !matches!(c, '{' | '}'));
+        self
+    }
+
+    /// In how many seconds to ask again, if that is known. Who is throttled always knows.
+    pub(crate) fn seconds_to_wait(&self) -> Option<i64> {
+        self.retry_after.or((self.entry.status == 429).then_some(1))
+    }
+
     pub(crate) fn status(&self) -> StatusCode {
         StatusCode::from_u16(self.entry.status).unwrap_or(StatusCode::BAD_REQUEST)
     }
 
     /// The body of the response.
     pub(crate) fn body(&self, exchange: &Exchange, base: &str) -> ErrorBody {
-        let Self { entry: Entry { code, error, .. }, message } = self;
+        let Self { entry: Entry { code, error, suberror, .. }, message, .. } = self;
         let (trace_id, correlation_id) = (exchange.trace_id(), exchange.correlation_id().to_owned());
         let timestamp = exchange.timestamp();
         ErrorBody {
             error,
+            suberror: *suberror,
             error_description: format!(
                 "AADSTS{code}: {message} Trace ID: {trace_id} Correlation ID: {correlation_id} Timestamp: {timestamp}"
             ),
@@ -135,7 +159,7 @@ impl AuthorityError {
 
 impl From<&'static Entry> for AuthorityError {
     fn from(entry: &'static Entry) -> Self {
-        Self { entry, message: entry.template.to_owned() }
+        Self { entry, message: entry.template.to_owned(), retry_after: None }
     }
 }
 
@@ -144,6 +168,11 @@ impl From<StoreError> for AuthorityError {
         tracing::error!(error = %error, source = ?std::error::Error::source(&error), "the token endpoint could not read its data");
         Self::from(&SERVER_FAILED)
     }
+}
+
+/// The entry of a code, whether the authority makes that error itself or only when a setting wants it.
+pub(crate) fn find(code: u32) -> Option<&'static Entry> {
+    CATALOGUE.iter().copied().chain(ON_REQUEST).find(|entry| entry.code == code)
 }
 
 impl Entry {
@@ -157,6 +186,8 @@ impl Entry {
 #[derive(Debug, Serialize)]
 pub(crate) struct ErrorBody {
     error: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    suberror: Option<&'static str>,
     error_description: String,
     error_codes: [u32; 1],
     timestamp: String,
@@ -178,9 +209,12 @@ mod tests {
 
     #[test]
     fn every_error_has_a_number_an_oauth_error_and_a_text() {
+        for entry in CATALOGUE.iter().copied().chain(ON_REQUEST) {
+            assert!(entry.code > 28_000 && !entry.error.is_empty() && !entry.template.is_empty());
+            assert!((400..=504).contains(&entry.status), "{}", entry.code);
+        }
+        // The pages of the consent answer with the same errors and another status.
         for entry in CATALOGUE {
-            assert!(entry.code > 50_000 - 1 && !entry.error.is_empty() && !entry.template.is_empty());
-            assert!((400..=503).contains(&entry.status), "{}", entry.code);
             assert_eq!(entry.error == "invalid_client", entry.status == 401, "{}", entry.code);
         }
     }

@@ -1,155 +1,281 @@
-//! The keys that sign tokens.
+//! The keys that sign tokens, and how they follow each other.
+//!
+//! A key is first published, then signs, then is published for as long as tokens with its signature may live. One that
+//! was revoked is published no more, and no token with its signature is accepted. The keys are those of the whole
+//! sandbox: every tenant's tokens are signed with them.
 
 use std::fmt;
-use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::SystemTime;
 
-use aws_lc_rs::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
-use aws_lc_rs::rand::SystemRandom;
-use aws_lc_rs::signature::{KeyPair as _, RSA_PKCS1_SHA256, RsaKeyPair, RsaPublicKeyComponents};
-use base64::Engine;
-use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use rcgen::{
-    CertificateParams, DnType, KeyPair, KeyUsagePurpose, PKCS_RSA_SHA256, RsaKeySize, date_time_ymd,
-};
+use arc_swap::ArcSwap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use unattended_protect::{KeySource, VerificationKey};
 
+use super::exchange::unix_seconds;
+use super::signing_key::{KeptKey, SigningKey};
 use crate::SandboxError;
 use crate::store::{Store, StoreError};
 
 const SETTING: &str = "signing-keys";
-const CERTIFICATE_LIFETIME: Duration = Duration::from_secs(10 * 365 * 86_400);
 
-/// Every published key; the first one signs.
-pub(crate) struct SigningKeys(Vec<SigningKey>);
+/// How long a key that signs no more is kept, in seconds: longer than any token lives.
+const KEPT_AFTERWARDS: i64 = 48 * 3600;
 
-/// One RSA key with its self-signed certificate, as the key set shows it.
-pub(crate) struct SigningKey {
-    pair: RsaKeyPair,
-    /// The SHA-1 thumbprint of the certificate in base64url.
-    kid: String,
-    jwk: Value,
-    verification: Arc<VerificationKey>,
+/// Where a key is in its life.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum KeyState {
+    /// Published ahead of its use.
+    Next,
+    /// Signs.
+    #[default]
+    Active,
+    /// Signed; its tokens are still good.
+    Retired,
+    /// Not published; its tokens are good for nothing.
+    Revoked,
 }
 
-/// How a key is kept: PKCS#8 and X.509 in base64.
-#[derive(Deserialize, Serialize)]
-struct KeptKey {
-    key: String,
-    certificate: String,
+/// A key as it is shown outside.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+pub(crate) struct KeyStatus {
+    pub(crate) kid: String,
+    pub(crate) state: KeyState,
+    /// Since when it is in that state. Unix seconds.
+    pub(crate) since: i64,
+}
+
+/// Every key. Whoever validates by them sees each change at once.
+pub(crate) struct SigningKeys {
+    keys: ArcSwap<Vec<Entry>>,
+    /// Held by whoever changes keys.
+    change: Mutex<()>,
+}
+
+#[derive(Clone)]
+struct Entry {
+    key: Arc<SigningKey>,
+    kept: Kept,
+}
+
+/// How a key and its state are kept.
+#[derive(Clone, Deserialize, Serialize)]
+struct Kept {
+    #[serde(flatten)]
+    key: KeptKey,
+    #[serde(default)]
+    state: KeyState,
+    #[serde(default)]
+    since: i64,
+}
+
+impl Entry {
+    fn read(kept: Kept) -> Result<Self, SandboxError> {
+        Ok(Self { key: Arc::new(SigningKey::read(&kept.key)?), kept })
+    }
+
+    fn generate(state: KeyState, now: SystemTime) -> Result<Self, SandboxError> {
+        Self::read(Kept { key: KeptKey::generate(now)?, state, since: unix_seconds(now) })
+    }
+
+    fn becomes(&mut self, state: KeyState, now: SystemTime) {
+        (self.kept.state, self.kept.since) = (state, unix_seconds(now));
+    }
 }
 
 impl SigningKeys {
     /// The keys of a store, which gets its first one if it has none.
     pub(crate) fn load(store: &Store, now: SystemTime) -> Result<Self, SandboxError> {
-        let kept = match store.setting(SETTING)? {
-            Some(json) => serde_json::from_slice(&json).map_err(StoreError::from)?,
+        let keys = match read(store)? {
+            Some(keys) => keys,
             None => {
-                let kept = vec![KeptKey::generate(now)?];
-                store.set_setting(SETTING, &serde_json::to_vec(&kept).map_err(StoreError::from)?)?;
-                kept
+                let keys = vec![Entry::generate(KeyState::Active, now)?];
+                keep(store, &keys)?;
+                keys
             }
         };
-        let keys = kept.iter().map(SigningKey::read).collect::<Result<Vec<_>, _>>()?;
-        if keys.is_empty() {
-            return Err(StoreError::corrupt("the tenant has no key to sign with").into());
-        }
-        Ok(Self(keys))
+        Ok(Self { keys: ArcSwap::from_pointee(keys), change: Mutex::default() })
     }
 
     /// The key that signs.
-    pub(crate) fn current(&self) -> &SigningKey {
-        &self.0[0]
+    pub(crate) fn current(&self) -> Arc<SigningKey> {
+        let keys = self.keys.load();
+        let active = keys.iter().find(|entry| entry.kept.state == KeyState::Active);
+        Arc::clone(&active.unwrap_or(&keys[0]).key)
     }
 
     /// The key set (RFC 7517 section 5). `issuer` is what the keys of the v2.0 document carry.
     pub(crate) fn jwks(&self, issuer: Option<&str>) -> Value {
-        let keys = self.0.iter().map(|key| {
-            let mut jwk = key.jwk.clone();
+        let keys = self.keys.load();
+        let published = keys.iter().filter(|entry| entry.kept.state != KeyState::Revoked).map(|entry| {
+            let mut jwk = entry.key.jwk.clone();
             if let Some(issuer) = issuer {
                 jwk["issuer"] = issuer.into();
             }
             jwk
         });
-        json!({ "keys": keys.collect::<Vec<_>>() })
+        json!({ "keys": published.collect::<Vec<_>>() })
+    }
+
+    /// Every key that there is, oldest first.
+    pub(crate) fn list(&self) -> Vec<KeyStatus> {
+        let status = |entry: &Entry| KeyStatus {
+            kid: entry.key.kid().to_owned(),
+            state: entry.kept.state,
+            since: entry.kept.since,
+        };
+        self.keys.load().iter().map(status).collect()
+    }
+
+    /// Publishes the key that will sign next, unless there is one already. Blocks.
+    pub(crate) fn prepublish(&self, store: &Store, now: SystemTime) -> Result<Vec<KeyStatus>, SandboxError> {
+        self.change(store, now, |keys| {
+            if !keys.iter().any(|entry| entry.kept.state == KeyState::Next) {
+                keys.push(Entry::generate(KeyState::Next, now)?);
+            }
+            Ok(())
+        })
+    }
+
+    /// Signs with the next key from now on: with the one that was published ahead, or else, as in an emergency, with
+    /// one that nobody has seen. Blocks.
+    pub(crate) fn rotate(&self, store: &Store, now: SystemTime) -> Result<Vec<KeyStatus>, SandboxError> {
+        self.change(store, now, |keys| succeed(keys, now))
+    }
+
+    /// Revokes a key; the one that signs is replaced first. Returns `None` if no key has that `kid`. Blocks.
+    pub(crate) fn revoke(
+        &self,
+        store: &Store,
+        kid: &str,
+        now: SystemTime,
+    ) -> Result<Option<Vec<KeyStatus>>, SandboxError> {
+        let mut is_known = false;
+        let keys = self.change(store, now, |keys| {
+            let state = keys.iter().find(|entry| entry.key.kid() == kid).map(|entry| entry.kept.state);
+            is_known = state.is_some();
+            if state == Some(KeyState::Active) {
+                succeed(keys, now)?;
+            }
+            for entry in keys.iter_mut().filter(|entry| entry.key.kid() == kid) {
+                entry.becomes(KeyState::Revoked, now);
+            }
+            Ok(())
+        })?;
+        Ok(is_known.then_some(keys))
+    }
+
+    fn change(
+        &self,
+        store: &Store,
+        now: SystemTime,
+        edit: impl FnOnce(&mut Vec<Entry>) -> Result<(), SandboxError>,
+    ) -> Result<Vec<KeyStatus>, SandboxError> {
+        let _one_at_a_time = self.change.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut keys = Vec::clone(&self.keys.load());
+        edit(&mut keys)?;
+        let oldest = unix_seconds(now) - KEPT_AFTERWARDS;
+        keys.retain(|entry| {
+            matches!(entry.kept.state, KeyState::Next | KeyState::Active) || entry.kept.since > oldest
+        });
+        keep(store, &keys)?;
+        self.keys.store(Arc::new(keys));
+        Ok(self.list())
     }
 }
 
 impl KeySource for SigningKeys {
     fn key(&self, kid: &str) -> Option<Arc<VerificationKey>> {
-        self.0.iter().find(|key| key.kid == kid).map(|key| Arc::clone(&key.verification))
+        let keys = self.keys.load();
+        let entry =
+            keys.iter().find(|entry| entry.key.kid() == kid && entry.kept.state != KeyState::Revoked)?;
+        Some(Arc::clone(&entry.key.verification))
     }
 }
 
 impl fmt::Debug for SigningKeys {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.0.iter().map(|key| &key.kid)).finish()
+        f.debug_list().entries(self.list()).finish()
     }
 }
 
-impl SigningKey {
-    pub(crate) fn kid(&self) -> &str {
-        &self.kid
+/// Lets the next key sign.
+fn succeed(keys: &mut Vec<Entry>, now: SystemTime) -> Result<(), SandboxError> {
+    if !keys.iter().any(|entry| entry.kept.state == KeyState::Next) {
+        keys.push(Entry::generate(KeyState::Next, now)?);
     }
-
-    /// A compact JWS with RS256 (RFC 7515 section 3.1); `None` if the cryptographic library fails.
-    pub(crate) fn sign(&self, header: &impl Serialize, claims: &impl Serialize) -> Option<String> {
-        let mut token = URL_SAFE_NO_PAD.encode(serde_json::to_vec(header).ok()?);
-        token.push('.');
-        URL_SAFE_NO_PAD.encode_string(serde_json::to_vec(claims).ok()?, &mut token);
-        let mut signature = vec![0; self.pair.public_modulus_len()];
-        self.pair.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), token.as_bytes(), &mut signature).ok()?;
-        token.push('.');
-        URL_SAFE_NO_PAD.encode_string(signature, &mut token);
-        Some(token)
+    for entry in keys.iter_mut() {
+        match entry.kept.state {
+            KeyState::Active => entry.becomes(KeyState::Retired, now),
+            KeyState::Next => entry.becomes(KeyState::Active, now),
+            KeyState::Retired | KeyState::Revoked => {}
+        }
     }
-
-    fn read(kept: &KeptKey) -> Result<Self, SandboxError> {
-        let damaged = || StoreError::corrupt("the tenant's signing key is damaged");
-        let decode = |text: &str| STANDARD.decode(text).map_err(|_| damaged());
-        let pair = RsaKeyPair::from_pkcs8(&decode(&kept.key)?).map_err(|_| damaged())?;
-        let thumbprint = digest(&SHA1_FOR_LEGACY_USE_ONLY, &decode(&kept.certificate)?);
-        let kid = URL_SAFE_NO_PAD.encode(thumbprint);
-        let public = RsaPublicKeyComponents::<Vec<u8>>::from(pair.public_key());
-        let jwk = json!({
-            "kty": "RSA",
-            "use": "sig",
-            "kid": kid,
-            "x5t": kid,
-            "n": URL_SAFE_NO_PAD.encode(&public.n),
-            "e": URL_SAFE_NO_PAD.encode(&public.e),
-            "x5c": [kept.certificate],
-            "cloud_instance_name": "microsoftonline.com",
-        });
-        let verification = VerificationKey::from_jwk(&jwk).map_err(|_| damaged())?;
-        Ok(Self { pair, kid, jwk, verification: Arc::new(verification) })
-    }
+    Ok(())
 }
 
-impl KeptKey {
-    fn generate(now: SystemTime) -> Result<Self, SandboxError> {
-        let failed = |error| SandboxError::internal("could not make a key to sign tokens with", error);
-        let key = KeyPair::generate_rsa_for(&PKCS_RSA_SHA256, RsaKeySize::_2048).map_err(failed)?;
-        let mut params = CertificateParams::default();
-        params.distinguished_name.push(DnType::CommonName, "Unattended Sandbox token signing");
-        params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-        let epoch = date_time_ymd(1970, 1, 1);
-        let now = now.duration_since(UNIX_EPOCH).unwrap_or_default();
-        params.not_before = epoch + now;
-        params.not_after = epoch + now + CERTIFICATE_LIFETIME;
-        let certificate = params.self_signed(&key).map_err(failed)?;
-        Ok(Self {
-            key: STANDARD.encode(key.serialized_der()),
-            certificate: STANDARD.encode(certificate.der()),
-        })
+fn read(store: &Store) -> Result<Option<Vec<Entry>>, SandboxError> {
+    let Some(json) = store.setting(SETTING)? else { return Ok(None) };
+    let kept: Vec<Kept> = serde_json::from_slice(&json).map_err(StoreError::from)?;
+    let keys = kept.into_iter().map(Entry::read).collect::<Result<Vec<_>, _>>()?;
+    if !keys.iter().any(|entry| entry.kept.state == KeyState::Active) {
+        return Err(StoreError::corrupt("the tenant has no key to sign with").into());
     }
+    Ok(Some(keys))
+}
+
+fn keep(store: &Store, keys: &[Entry]) -> Result<(), SandboxError> {
+    let kept: Vec<&Kept> = keys.iter().map(|entry| &entry.kept).collect();
+    Ok(store.set_setting(SETTING, &serde_json::to_vec(&kept).map_err(StoreError::from)?)?)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::{Duration, UNIX_EPOCH};
+
+    use aws_lc_rs::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
+    use base64::Engine;
+    use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+
     use super::*;
+
+    fn states(keys: &SigningKeys) -> Vec<KeyState> {
+        keys.list().iter().map(|key| key.state).collect()
+    }
+
+    fn published(keys: &SigningKeys) -> usize {
+        keys.jwks(None)["keys"].as_array().unwrap().len()
+    }
+
+    // AC-9
+    #[test]
+    fn a_key_is_published_then_signs_then_is_still_known_until_it_is_revoked() {
+        use KeyState::{Active, Next, Retired, Revoked};
+        let store = Store::in_memory().unwrap();
+        let now = UNIX_EPOCH + Duration::from_secs(1_800_000_000);
+        let keys = SigningKeys::load(&store, now).unwrap();
+        let first = keys.current().kid().to_owned();
+        let ahead = keys.prepublish(&store, now).unwrap()[1].kid.clone();
+        assert_eq!(keys.prepublish(&store, now).unwrap().len(), 2, "one is enough");
+        assert_eq!((states(&keys), keys.current().kid()), (vec![Active, Next], first.as_str()));
+
+        keys.rotate(&store, now).unwrap();
+        assert_eq!((states(&keys), keys.current().kid()), (vec![Retired, Active], ahead.as_str()));
+        assert!(published(&keys) == 2 && keys.key(&first).is_some());
+
+        assert_eq!(keys.revoke(&store, "nobody", now).unwrap(), None);
+        keys.revoke(&store, &first, now).unwrap().unwrap();
+        assert!(published(&keys) == 1 && keys.key(&first).is_none());
+        // In an emergency the next key comes unseen.
+        keys.revoke(&store, &ahead, now).unwrap().unwrap();
+        assert_eq!(states(&keys), [Revoked, Revoked, Active]);
+        assert_eq!(SigningKeys::load(&store, now).unwrap().list(), keys.list(), "all of that is kept");
+
+        let later = now + Duration::from_secs(48 * 3600);
+        assert_eq!(keys.rotate(&store, later).unwrap().len(), 2, "old keys go");
+    }
 
     #[test]
     fn the_keys_stay_and_are_known_by_the_thumbprint_of_their_certificate() {

@@ -12,16 +12,20 @@
 
 mod assertion;
 mod claims;
+mod claims_request;
 mod client_authentication;
 mod discovery;
 pub(crate) mod error;
+mod errors_on_request;
 mod exchange;
 mod federation;
 mod issuers;
 mod keys;
+mod limits;
 mod origin;
 mod response;
 mod scope;
+mod signing_key;
 #[cfg(test)]
 mod tests;
 mod token;
@@ -48,6 +52,7 @@ pub(crate) use self::discovery::TenantSegment;
 pub(crate) use self::exchange::{Exchange, unix_seconds};
 pub(crate) use self::issuers::Issuers;
 pub(crate) use self::keys::SigningKeys;
+pub(crate) use self::limits::Limits;
 pub(crate) use self::origin::Origin;
 
 /// The largest body of a request.
@@ -63,6 +68,7 @@ pub(crate) struct Authority {
     pub(crate) origin: Origin,
     pub(crate) keys: Arc<SigningKeys>,
     pub(crate) issuers: Issuers,
+    pub(crate) limits: Limits,
 }
 
 /// Everything below the authority's origin that no other part of the sandbox answers.
@@ -82,7 +88,8 @@ async fn answer(State(authority): State<Arc<Authority>>, request: Request) -> Re
     let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
     match segments.as_slice() {
         ["common", "discovery", "instance"] => {
-            authority.document(&parts, |query| discovery::instance(&authority.origin, query))
+            let known = authority.control.settings().instance_discovery;
+            authority.document(&parts, |query| discovery::instance(&authority.origin, known, query))
         }
         [tenant, "v2.0", ".well-known", "openid-configuration"] => {
             authority.metadata(parts, tenant, Version::V2).await

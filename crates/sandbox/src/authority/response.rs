@@ -4,15 +4,15 @@ use axum::body::Body;
 use axum::response::Response;
 use http::StatusCode;
 use http::header::{
-    ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, CONTENT_TYPE, EXPIRES, HeaderName, PRAGMA, SET_COOKIE,
-    STRICT_TRANSPORT_SECURITY, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
+    ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, CONTENT_TYPE, EXPIRES, HeaderName, PRAGMA, RETRY_AFTER,
+    SET_COOKIE, STRICT_TRANSPORT_SECURITY, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
 };
 use http::response::Builder;
 use serde::Serialize;
 use serde_json::Value;
 use unattended_core::aadsts;
 
-use super::error::{AuthorityError, CATALOGUE};
+use super::error::{self, AuthorityError};
 use super::exchange::Exchange;
 use super::origin::Origin;
 
@@ -36,6 +36,9 @@ pub(super) fn failure(
     if used_basic && error.status() == StatusCode::UNAUTHORIZED {
         response = response.header(WWW_AUTHENTICATE, format!(r#"Basic realm="{}""#, origin.base()));
     }
+    if let Some(seconds) = error.seconds_to_wait() {
+        response = response.header(RETRY_AFTER, seconds);
+    }
     json(response, &error.body(exchange, origin.base()))
 }
 
@@ -52,7 +55,7 @@ pub(super) fn error_page(query: &str) -> Response {
     let code = url::form_urlencoded::parse(query.as_bytes())
         .find(|(name, _)| name == "code")
         .and_then(|(_, code)| code.parse::<u32>().ok());
-    let entry = code.and_then(|code| CATALOGUE.iter().find(|entry| entry.code == code));
+    let entry = code.and_then(error::find);
     let Some(entry) = entry else {
         return text(StatusCode::NOT_FOUND, "This code is not one of the sandbox's.\n");
     };

@@ -3,13 +3,14 @@
 use serde_json::{Value, json};
 
 use super::Authority;
-use super::claims::{Claims, Grant, Header, LIFETIME, Version};
+use super::claims::{Claims, Grant, Header, Version};
 use super::client_authentication::ClientAuthentication;
 use super::discovery::TenantSegment;
 use super::error::{self, AuthorityError};
 use super::exchange::Exchange;
 use super::scope::requested_resource;
 use super::token_request::{Endpoint, TokenRequest};
+use crate::control::Settings;
 use crate::store::{
     Application, Condition, GRAPH_APP_ID, ServicePrincipal, StoreError, Table, Tenant, normalized_name,
     objects,
@@ -27,6 +28,10 @@ impl Authority {
         request: &TokenRequest,
         exchange: &Exchange,
     ) -> Result<Value, AuthorityError> {
+        let settings = self.control.settings();
+        if let Some(refusal) = injected(&settings, request.client_id().ok(), tenant) {
+            return Err(refusal);
+        }
         let tenant = match self.tenant_segment(tenant)? {
             TenantSegment::Tenant(id) => self.tenant(&id)?,
             TenantSegment::Crowd(crowd) if crowd == "organizations" => {
@@ -50,7 +55,7 @@ impl Authority {
             store: &self.store,
             origin: &self.origin,
             tenant: &tenant,
-            settings: &self.control.settings(),
+            settings: &settings,
             keys: &self.keys,
             issuers: &self.issuers,
             now: exchange.now(),
@@ -58,7 +63,14 @@ impl Authority {
         let proof = authentication.authenticate(&application, request.credential())?;
         let missing = || error::SERVICE_PRINCIPAL_MISSING.with("app", client_id).with("tenant", &tenant.id);
         let principal = principal.ok_or_else(missing)?;
+        self.limits.admit(&settings, &tenant.id, client_id, resource, exchange.now())?;
         let target = self.resource(resource, &tenant, &principal)?;
+        let claims = request.claims();
+        let is_graph = target.app_id() == GRAPH_APP_ID;
+        // Only an application of the tenant's own gets a token that lives until it is revoked.
+        let is_long =
+            claims.handles_challenges && is_graph && application.sign_in_audience() == "AzureADMyOrg";
+        let life = if is_long { settings.cae_token_life } else { settings.token_life };
         let is_v2 = target.access_token_version == Some(2);
         let grant = Grant {
             version: if is_v2 { Version::V2 } else { Version::V1 },
@@ -69,9 +81,13 @@ impl Authority {
             client_object_id: principal.id(),
             proof,
             roles: self.store.application_role_values_of(principal.id(), &target)?,
-            with_idtyp: self.wants_idtyp(&target)?,
+            with_idtyp: is_graph || self.wants_claim(&target, "idtyp")?,
+            with_capabilities: claims.handles_challenges
+                && (is_graph || self.wants_claim(&target, "xms_cc")?),
+            lifetime: i64::try_from(life.draw(&*self.entropy).as_secs()).unwrap_or(i64::MAX / 2),
+            not_before: claims.not_before,
         };
-        self.respond(endpoint, &grant, exchange)
+        self.respond(endpoint, &grant, is_long, exchange)
     }
 
     /// The application, if it may be used in the tenant, and what stands for it there.
@@ -144,16 +160,13 @@ impl Authority {
         })
     }
 
-    /// Microsoft Graph's tokens always say `idtyp`, those of another API if it asked for the optional claim.
-    fn wants_idtyp(&self, resource: &ServicePrincipal) -> Result<bool, StoreError> {
-        if resource.app_id() == GRAPH_APP_ID {
-            return Ok(true);
-        }
+    /// Whether an API asked for an optional claim.
+    fn wants_claim(&self, resource: &ServicePrincipal, claim: &str) -> Result<bool, StoreError> {
         let application = self.store.application_by_app_id(resource.app_id())?;
         let asks = |application: &Application| {
             let optional =
                 application.object.document.get("optionalClaims")?.get("accessToken")?.as_array()?;
-            Some(optional.iter().any(|claim| claim["name"] == "idtyp"))
+            Some(optional.iter().any(|optional| optional["name"] == claim))
         };
         Ok(application.as_ref().and_then(asks).unwrap_or(false))
     }
@@ -162,28 +175,48 @@ impl Authority {
         &self,
         endpoint: Endpoint,
         grant: &Grant<'_>,
+        is_long: bool,
         exchange: &Exchange,
     ) -> Result<Value, AuthorityError> {
         let key = self.keys.current();
         let header = Header::new(grant.version, key.kid());
         let claims = Claims::new(grant, &self.origin, exchange, &*self.entropy);
         let token = key.sign(&header, &claims).ok_or_else(|| AuthorityError::from(&error::SERVER_FAILED))?;
-        Ok(match endpoint {
+        let lifetime = grant.lifetime;
+        let refresh_in = is_long.then_some(lifetime / 2);
+        let mut body = match endpoint {
             Endpoint::V2 => json!({
                 "token_type": "Bearer",
-                "expires_in": LIFETIME,
-                "ext_expires_in": LIFETIME,
+                "expires_in": lifetime,
+                "ext_expires_in": lifetime,
                 "access_token": token,
             }),
             Endpoint::V1 => json!({
                 "token_type": "Bearer",
-                "expires_in": LIFETIME.to_string(),
-                "ext_expires_in": LIFETIME.to_string(),
+                "expires_in": lifetime.to_string(),
+                "ext_expires_in": lifetime.to_string(),
                 "expires_on": claims.expires_at().to_string(),
                 "not_before": claims.not_before().to_string(),
                 "resource": grant.requested_resource,
                 "access_token": token,
             }),
-        })
+        };
+        if let Some(refresh_in) = refresh_in {
+            body["refresh_in"] = match endpoint {
+                Endpoint::V2 => refresh_in.into(),
+                Endpoint::V1 => refresh_in.to_string().into(),
+            };
+        }
+        Ok(body)
     }
+}
+
+/// The error that a setting wants every client to meet, or one client.
+fn injected(settings: &Settings, client_id: Option<&str>, tenant: &str) -> Option<AuthorityError> {
+    let wanted = settings.token_error.as_ref()?;
+    if wanted.client_id.as_deref().is_some_and(|only| Some(only) != client_id) {
+        return None;
+    }
+    let error = AuthorityError::from(error::find(wanted.code)?);
+    Some(error.with("app", client_id.unwrap_or_default()).with("tenant", tenant).without_arguments())
 }

@@ -8,6 +8,7 @@ use http::HeaderMap;
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use unattended_core::Secret;
 
+use super::claims_request::ClaimsRequest;
 use super::error::{self, AuthorityError};
 
 /// More fields than any client sends.
@@ -30,6 +31,7 @@ pub(crate) struct TokenRequest {
     scope: Option<String>,
     resource: Option<String>,
     credential: Option<PresentedCredential>,
+    claims: ClaimsRequest,
     used_basic: bool,
 }
 
@@ -74,12 +76,11 @@ impl TokenRequest {
                 .find(|(given, value)| given == name && !value.is_empty())
                 .map(|(_, value)| value.clone())
         };
-        let is_object = |claims: String| {
-            serde_json::from_str::<serde_json::Value>(&claims).is_ok_and(|it| it.is_object())
+        let claims = match field("claims") {
+            Some(claims) => ClaimsRequest::parse(&claims)
+                .ok_or_else(|| malformed("The claims parameter is not a JSON object."))?,
+            None => ClaimsRequest::default(),
         };
-        if field("claims").is_some_and(|claims| !is_object(claims)) {
-            return Err(malformed("The claims parameter is not a JSON object."));
-        }
         let basic = basic_credentials(headers)?;
         let used_basic = basic.is_some();
         let (basic_id, basic_secret) = basic.unzip();
@@ -106,6 +107,7 @@ impl TokenRequest {
             scope: field("scope"),
             resource: field("resource"),
             credential,
+            claims,
             used_basic,
         })
     }
@@ -129,6 +131,10 @@ impl TokenRequest {
 
     pub(crate) fn credential(&self) -> Option<&PresentedCredential> {
         self.credential.as_ref()
+    }
+
+    pub(crate) fn claims(&self) -> &ClaimsRequest {
+        &self.claims
     }
 
     /// Whether the client authenticated by the `Authorization` header: then a refusal carries a challenge (RFC 6749

@@ -5,8 +5,9 @@ use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
-use super::settings::{InstanceDiscovery, Settings, TenantSize, TokenLife};
+use super::settings::{InstanceDiscovery, Settings, TenantSize, TokenError, TokenLife};
 use super::span;
+use crate::authority::error;
 use crate::faults::FaultKind;
 
 /// One setting.
@@ -87,6 +88,18 @@ pub(crate) const KEYS: &[Key] = &[
         meaning: "whether the authority refuses a client that asks the same again and again: on or off",
         get: |it| one_of(&SWITCH, it.loop_rule),
         set: |it, text| put(&mut it.loop_rule, parse_one_of(&SWITCH, text)),
+    },
+    Key {
+        name: "token-quota",
+        meaning: "how many tokens a tenant gets within ten seconds: off or a number",
+        get: |it| it.token_quota.map_or_else(|| "off".to_owned(), |quota| quota.to_string()),
+        set: |it, text| put(&mut it.token_quota, quota(text)),
+    },
+    Key {
+        name: "token-error",
+        meaning: "the error that token requests meet: off, or an AADSTS number, such as 53003, and perhaps `for` and a client ID",
+        get: |it| it.token_error.as_ref().map_or_else(|| "off".to_owned(), show_token_error),
+        set: |it, text| put(&mut it.token_error, token_error(text)),
     },
     Key {
         name: "instance-discovery",
@@ -230,6 +243,37 @@ fn parse_life(text: &str) -> Result<TokenLife, String> {
     }
 }
 
+fn quota(text: &str) -> Result<Option<u32>, String> {
+    match text {
+        "off" => Ok(None),
+        number => number.parse().map(Some).map_err(|_| "neither off nor a whole number".to_owned()),
+    }
+}
+
+fn show_token_error(error: &TokenError) -> String {
+    match &error.client_id {
+        Some(client_id) => format!("{} for {client_id}", error.code),
+        None => error.code.to_string(),
+    }
+}
+
+fn token_error(text: &str) -> Result<Option<TokenError>, String> {
+    if text == "off" {
+        return Ok(None);
+    }
+    let (code, client_id) = match text.split_once(" for ") {
+        Some((code, client_id)) => (code, Some(client_id.trim().to_ascii_lowercase())),
+        None => (text, None),
+    };
+    let code = code.trim().trim_start_matches("AADSTS").parse().ok();
+    let code = code.filter(|code| error::find(*code).is_some());
+    let code = code.ok_or("not one of the sandbox's AADSTS numbers")?;
+    if client_id.as_ref().is_some_and(|id| uuid::Uuid::try_parse(id).is_err()) {
+        return Err("what stands behind `for` is no client ID".to_owned());
+    }
+    Ok(Some(TokenError { code, client_id }))
+}
+
 fn scale(text: &str) -> Result<f64, String> {
     let scale = text.parse().ok().filter(|scale: &f64| scale.is_finite() && *scale > 0.0);
     scale.ok_or_else(|| "not a number above zero".to_owned())
@@ -294,11 +338,13 @@ mod tests {
             ("throttling-scale", "0.01"),
             ("loop-rule", "on"),
             ("instance-discovery", "unknown"),
+            ("token-quota", "20"),
+            ("token-error", "53003 for 22222222-2222-2222-2222-222222222222"),
         ] {
             settings.set(name, value).unwrap();
             assert_eq!(settings.to_map()[name], value);
         }
-        assert_eq!(settings.changed().len(), 7);
+        assert_eq!(settings.changed().len(), 9);
         assert_eq!(settings.clock_offset, -5400);
     }
 
@@ -318,6 +364,9 @@ mod tests {
             ("token-life", "0s", "shorter than a second"),
             ("throttling", "huge", "not one of off, small, medium, large"),
             ("throttling-scale", "-1", "above zero"),
+            ("token-error", "12345", "not one of the sandbox's"),
+            ("token-error", "53003 for somebody", "no client ID"),
+            ("token-quota", "many", "whole number"),
             ("latency", "1h", "more than 10m"),
             ("delta-life", "a week", "not a length of time"),
         ] {

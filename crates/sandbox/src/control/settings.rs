@@ -27,12 +27,25 @@ pub(crate) struct Settings {
     pub(crate) throttling: Throttling,
     /// Whether the authority refuses a client that asks the same again and again (AADSTS50196).
     pub(crate) loop_rule: bool,
+    /// How many tokens a tenant gets within ten seconds; the next request is throttled (AADSTS90055).
+    pub(crate) token_quota: Option<u32>,
+    /// The error that token requests meet.
+    pub(crate) token_error: Option<TokenError>,
     /// Whether instance discovery knows this authority.
     pub(crate) instance_discovery: InstanceDiscovery,
     /// What is added to the clock, in seconds.
     pub(crate) clock_offset: i64,
     /// Which requests meet a fault.
     pub(crate) faults: FaultScript,
+}
+
+/// An error of the authority's catalogue that comes instead of a token.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct TokenError {
+    /// The number after `AADSTS`.
+    pub(crate) code: u32,
+    /// Only for this application: clients remember failures, so that tests give each its own.
+    pub(crate) client_id: Option<String>,
 }
 
 /// How long a token lives.
@@ -97,6 +110,8 @@ impl Default for Settings {
             latency: Duration::ZERO,
             throttling: Throttling { size: TenantSize::Off, scale: 1.0 },
             loop_rule: false,
+            token_quota: None,
+            token_error: None,
             instance_discovery: InstanceDiscovery::Known,
             clock_offset: 0,
             faults: FaultScript::default(),

@@ -18,7 +18,6 @@ pub(crate) mod links;
 pub(crate) mod objects;
 mod permissions;
 pub(crate) mod principals;
-pub(crate) mod revocations;
 mod schema;
 mod seed;
 mod settings;

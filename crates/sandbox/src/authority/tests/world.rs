@@ -13,7 +13,7 @@ use tower::ServiceExt;
 use unattended_core::{Clock, Entropy, ManualClock, SeededEntropy};
 
 use super::issuer::Internet;
-use crate::authority::{Authority, Issuers, Origin, SigningKeys, router};
+use crate::authority::{Authority, Issuers, Limits, Origin, SigningKeys, router};
 use crate::control::Control;
 use crate::store::{
     FederatedCredential, KeyCredential, PasswordCredential, Seed, Store, Table, assignments, credentials,
@@ -79,6 +79,7 @@ impl World {
             origin: Origin::of_port(8443),
             keys: Arc::clone(&keys),
             issuers: Issuers::new(Arc::clone(&internet) as _, control.clock()),
+            limits: Limits::default(),
         };
         Self { store, clock, control, keys, internet, router: router(Arc::new(authority)), entropy }
     }
