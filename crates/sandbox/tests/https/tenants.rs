@@ -10,21 +10,14 @@ use crate::{client, start};
 const GRAPH: &str = "https://graph.microsoft.com/.default";
 
 /// A tenant as its administrator works with it.
-pub(crate) struct Tenant<'a> {
+struct Tenant<'a> {
     sandbox: &'a RunningSandbox,
-    pub(crate) http: reqwest::Client,
-    pub(crate) id: String,
+    http: reqwest::Client,
+    id: String,
     administrator: Administrator,
 }
 
-impl<'a> Tenant<'a> {
-    /// The tenant that a sandbox begins with.
-    pub(crate) fn first(sandbox: &'a RunningSandbox) -> Self {
-        let ready = sandbox.ready();
-        let (id, administrator) = (ready.tenant_id.clone(), ready.administrator.clone());
-        Self { sandbox, http: client(ready), id, administrator }
-    }
-
+impl Tenant<'_> {
     async fn token(&self, client_id: &str, secret: &str) -> Value {
         let ready = self.sandbox.ready();
         let form = [
@@ -37,12 +30,7 @@ impl<'a> Tenant<'a> {
         self.http.post(url).form(&form).send().await.unwrap().json().await.unwrap()
     }
 
-    pub(crate) async fn send(
-        &self,
-        method: reqwest::Method,
-        path: &str,
-        body: Option<Value>,
-    ) -> (u16, Value) {
+    async fn send(&self, method: reqwest::Method, path: &str, body: Option<Value>) -> (u16, Value) {
         let secret = fs::read_to_string(&self.administrator.secret_file).unwrap();
         let token = self.token(&self.administrator.client_id, &secret).await;
         let url = format!("{}{path}", self.sandbox.ready().graph);
@@ -60,14 +48,14 @@ impl<'a> Tenant<'a> {
         body
     }
 
-    pub(crate) async fn post(&self, path: &str, body: Value) -> Value {
+    async fn post(&self, path: &str, body: Value) -> Value {
         let (status, body) = self.send(reqwest::Method::POST, path, Some(body)).await;
         assert_eq!(status, 201, "{body}");
         body
     }
 
     /// Registers an application with a secret, without a service principal.
-    pub(crate) async fn register(&self, name: &str, audience: &str) -> (String, String) {
+    async fn register(&self, name: &str, audience: &str) -> (String, String) {
         let application =
             self.post("/applications", json!({ "displayName": name, "signInAudience": audience })).await;
         let path = format!("/applications/{}/addPassword", application["id"].as_str().unwrap());
