@@ -142,7 +142,7 @@ impl Tenants {
 
 /// The file with the secret of a tenant's administrator.
 fn secret_file(tenant: &Tenant) -> String {
-    match tenant.initial_domain().strip_suffix(DOMAIN_SUFFIX).unwrap_or(tenant.initial_domain()) {
+    match tenant.initial_domain().strip_suffix(DOMAIN_SUFFIX).unwrap_or_else(|| tenant.initial_domain()) {
         FIRST => DataDirectory::ADMINISTRATOR_SECRET.to_owned(),
         name => DataDirectory::administrator_secret_of(name),
     }

@@ -162,9 +162,9 @@ fn decode_hex(text: &str) -> Option<Vec<u8>> {
 }
 
 /// Header, claims, what was signed, and the signature of a compact serialization.
-pub(super) fn decoded_parts<'a, H: DeserializeOwned, C: DeserializeOwned>(
-    text: &'a str,
-) -> Option<(H, C, &'a str, Vec<u8>)> {
+pub(super) fn decoded_parts<H: DeserializeOwned, C: DeserializeOwned>(
+    text: &str,
+) -> Option<(H, C, &str, Vec<u8>)> {
     let (message, signature) = text.trim().rsplit_once('.')?;
     let (header, payload) = message.split_once('.')?;
     Some((decode_json(header)?, decode_json(payload)?, message, BASE64_URL.decode(signature).ok()?))

@@ -130,7 +130,7 @@ impl AuthorityError {
 
     /// In how many seconds to ask again, if that is known. Who is throttled always knows.
     pub(crate) fn seconds_to_wait(&self) -> Option<i64> {
-        self.retry_after.or((self.entry.status == 429).then_some(1))
+        self.retry_after.or_else(|| (self.entry.status == 429).then_some(1))
     }
 
     pub(crate) fn status(&self) -> StatusCode {

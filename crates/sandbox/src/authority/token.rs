@@ -72,6 +72,9 @@ impl Authority {
             claims.handles_challenges && is_graph && application.sign_in_audience() == "AzureADMyOrg";
         let life = if is_long { settings.cae_token_life } else { settings.token_life };
         let is_v2 = target.access_token_version == Some(2);
+        // What a tenant began with is not younger than the tenant, whatever the delay.
+        let delay = i64::try_from(settings.consent_delay.as_secs()).unwrap_or(i64::MAX / 2);
+        let granted_until = (delay > 0).then(|| (exchange.now() - delay).max(tenant.created_at));
         let grant = Grant {
             version: if is_v2 { Version::V2 } else { Version::V1 },
             requested_resource: resource,
@@ -80,7 +83,7 @@ impl Authority {
             client_id: principal.app_id(),
             client_object_id: principal.id(),
             proof,
-            roles: self.store.application_role_values_of(principal.id(), &target)?,
+            roles: self.store.application_role_values_of(principal.id(), &target, granted_until)?,
             with_idtyp: is_graph || self.wants_claim(&target, "idtyp")?,
             with_capabilities: claims.handles_challenges
                 && (is_graph || self.wants_claim(&target, "xms_cc")?),

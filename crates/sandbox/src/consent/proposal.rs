@@ -67,7 +67,7 @@ impl Proposal {
             let resource = principals::find(connection, &tenant.id, "app_id", app_id)?
                 .ok_or_else(|| error::RESOURCE_MISSING.with("resource", app_id).with("tenant", &tenant.id))?;
             let held = match &client {
-                Some(client) => assignments::roles_of(connection, client.id(), resource.id())?,
+                Some(client) => assignments::roles_of(connection, client.id(), resource.id(), None)?,
                 None => Vec::new(),
             };
             let mut permissions: Vec<Permission> = Vec::new();

@@ -43,16 +43,19 @@ pub(crate) fn grant(
     Ok(document)
 }
 
-/// The ids of the roles of a resource that a client holds.
+/// The ids of the roles of a resource that a client holds; with a time (Unix seconds), those assigned until then.
 pub(crate) fn roles_of(
     connection: &Connection,
     client: &str,
     resource: &str,
+    until: Option<i64>,
 ) -> Result<Vec<String>, StoreError> {
+    // Both times are in UTC and in one form, so that their texts are in the order of the times.
     let mut statement = connection.prepare_cached(
-        "SELECT app_role_id FROM app_role_assignments WHERE principal_id = ?1 AND resource_id = ?2",
+        "SELECT app_role_id FROM app_role_assignments WHERE principal_id = ?1 AND resource_id = ?2
+         AND (?3 IS NULL OR document ->> '$.createdDateTime' <= ?3)",
     )?;
-    let rows = statement.query_map([client, resource], |row| row.get(0))?;
+    let rows = statement.query_map((client, resource, until.map(timestamp)), |row| row.get(0))?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
 

@@ -139,17 +139,19 @@ impl Store {
         resource: &str,
     ) -> Result<Vec<String>, StoreError> {
         let resource = self.read(|connection| find(connection, tenant, "id", resource))?;
-        resource.map_or(Ok(Vec::new()), |resource| self.application_role_values_of(client, &resource))
+        resource.map_or(Ok(Vec::new()), |resource| self.application_role_values_of(client, &resource, None))
     }
 
-    /// The same of a resource that was read already: one with hundreds of roles takes a while to be read.
+    /// The same of a resource that was read already: one with hundreds of roles takes a while to be read. With a time
+    /// (Unix seconds) only what was assigned until then.
     pub(crate) fn application_role_values_of(
         &self,
         client: &str,
         resource: &ServicePrincipal,
+        until: Option<i64>,
     ) -> Result<Vec<String>, StoreError> {
         let assigned =
-            self.read(|connection| super::assignments::roles_of(connection, client, resource.id()))?;
+            self.read(|connection| super::assignments::roles_of(connection, client, resource.id(), until))?;
         let mut values: Vec<String> = assigned
             .iter()
             .filter_map(|role| resource.app_role(role))

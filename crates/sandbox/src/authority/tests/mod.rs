@@ -7,4 +7,5 @@ mod issuer;
 mod limits;
 mod proof;
 mod resources;
+mod settings;
 mod world;
