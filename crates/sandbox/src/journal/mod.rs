@@ -22,8 +22,8 @@ pub(crate) use self::entry::{Entry, FOREIGN_PATH, RequestEntry};
 pub(crate) use self::rules::Rule;
 use crate::faults::{Injected, Reset};
 
-/// How many entries are kept.
-const CAPACITY: usize = 100_000;
+/// How many entries are kept: a long test run, within some 15 MiB.
+const CAPACITY: usize = 25_000;
 
 /// The longest body that is read here: what the directory reads, and a little.
 const MAX_BODY_BYTES: usize = 4 * 1024 * 1024 + 1024;
