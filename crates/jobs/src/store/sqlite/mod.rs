@@ -50,6 +50,11 @@ impl SqliteStore {
         files::create_private_directory(directory).map_err(refused)?;
         // SQLite would make it readable by all; the log files take the mode of the main file.
         drop(files::open_private(path).map_err(refused)?);
+        let locks = directory.join("locks");
+        files::create_private_directory(&locks).map_err(refused)?;
+        // Who turns a new file to WAL does not wait for another who does the same: SQLite says at once that it is busy.
+        let opening = files::open_private(&locks.join("opening")).map_err(refused)?;
+        opening.lock().map_err(refused)?;
 
         let failed = |error| StoreError::database("be opened", path, error);
         let mut connection = Connection::open(path).map_err(failed)?;
@@ -65,7 +70,7 @@ impl SqliteStore {
         schema::migrate(&mut connection, path)?;
 
         let writer = Writer::start(path, connection).map_err(refused)?;
-        Ok(Self { locks: directory.join("locks"), writer })
+        Ok(Self { locks, writer })
     }
 }
 
