@@ -19,6 +19,55 @@ pub trait HttpClient: fmt::Debug + Send + Sync + 'static {
         &self,
         request: http::Request<Bytes>,
     ) -> BoxFuture<'_, Result<http::Response<ResponseBody>, HttpError>>;
+
+    /// One exchange whose body is read while it is sent. Unless an implementation can stream, the body is read into
+    /// memory first. A body that fails ends the exchange as [`HttpErrorKind::Interrupted`].
+    fn send_streaming(
+        &self,
+        request: http::Request<RequestBody>,
+    ) -> BoxFuture<'_, Result<http::Response<ResponseBody>, HttpError>> {
+        Box::pin(async move {
+            let (head, body) = request.into_parts();
+            let body = ResponseBody(body.chunks).collect(usize::MAX).await?;
+            self.send(http::Request::from_parts(head, body)).await
+        })
+    }
+}
+
+/// The body of a request, read as it is sent: once.
+pub struct RequestBody {
+    chunks: BoxStream<'static, Result<Bytes, HttpError>>,
+    length: Option<u64>,
+}
+
+impl RequestBody {
+    /// A body from a stream of chunks, of `length` bytes in all if that is known.
+    pub fn new(
+        chunks: impl Stream<Item = Result<Bytes, HttpError>> + Send + 'static,
+        length: Option<u64>,
+    ) -> Self {
+        Self { chunks: Box::pin(chunks), length }
+    }
+
+    /// How many bytes there are in all, if that is known.
+    #[must_use]
+    pub fn length(&self) -> Option<u64> {
+        self.length
+    }
+}
+
+impl Stream for RequestBody {
+    type Item = Result<Bytes, HttpError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.chunks.as_mut().poll_next(context)
+    }
+}
+
+impl fmt::Debug for RequestBody {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RequestBody").field("length", &self.length).finish_non_exhaustive()
+    }
 }
 
 /// The body of a response, read as it arrives.
@@ -53,7 +102,7 @@ impl ResponseBody {
         let mut first = Bytes::new();
         let mut whole = BytesMut::new();
         while let Some(chunk) = next().await.transpose()? {
-            if first.len() + whole.len() + chunk.len() > limit {
+            if chunk.len() > limit.saturating_sub(first.len() + whole.len()) {
                 return Err(HttpError::new(
                     HttpErrorKind::TooLong,
                     format!("the body is longer than {limit} bytes"),

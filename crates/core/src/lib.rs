@@ -25,7 +25,7 @@ pub use crate::clock::{Clock, SystemClock};
 #[cfg(feature = "test-util")]
 pub use crate::entropy::SeededEntropy;
 pub use crate::entropy::{Entropy, SystemEntropy};
-pub use crate::http::{HttpClient, HttpError, HttpErrorKind, ResponseBody};
+pub use crate::http::{HttpClient, HttpError, HttpErrorKind, RequestBody, ResponseBody};
 pub use crate::names::{ClientId, InvalidName, Scope, TenantId};
 pub use crate::redact::{redact_tokens, redact_url};
 pub use crate::retry_after::retry_after;

@@ -4,7 +4,7 @@ use std::error::Error;
 
 use bytes::Bytes;
 use futures_util::TryStreamExt as _;
-use unattended_core::{BoxFuture, HttpClient, HttpError, HttpErrorKind, ResponseBody};
+use unattended_core::{BoxFuture, HttpClient, HttpError, HttpErrorKind, RequestBody, ResponseBody};
 
 use crate::Transport;
 
@@ -13,19 +13,36 @@ impl HttpClient for Transport {
         &self,
         request: http::Request<Bytes>,
     ) -> BoxFuture<'_, Result<http::Response<ResponseBody>, HttpError>> {
-        Box::pin(async move {
-            let request = reqwest::Request::try_from(request)
-                .map_err(|error| HttpError::new(HttpErrorKind::Connect, error.without_url()))?;
-            let mut response = self.client.execute(request).await.map_err(port_error)?;
-            let (status, version) = (response.status(), response.version());
-            let headers = std::mem::take(response.headers_mut());
-            let mut answer =
-                http::Response::new(ResponseBody::new(response.bytes_stream().map_err(port_error)));
-            *answer.status_mut() = status;
-            *answer.version_mut() = version;
-            *answer.headers_mut() = headers;
-            Ok(answer)
-        })
+        Box::pin(self.exchange(request))
+    }
+
+    fn send_streaming(
+        &self,
+        request: http::Request<RequestBody>,
+    ) -> BoxFuture<'_, Result<http::Response<ResponseBody>, HttpError>> {
+        let (mut head, body) = request.into_parts();
+        if let Some(length) = body.length() {
+            head.headers.insert(http::header::CONTENT_LENGTH, length.into());
+        }
+        Box::pin(self.exchange(http::Request::from_parts(head, reqwest::Body::wrap_stream(body))))
+    }
+}
+
+impl Transport {
+    async fn exchange<B: Into<reqwest::Body>>(
+        &self,
+        request: http::Request<B>,
+    ) -> Result<http::Response<ResponseBody>, HttpError> {
+        let request = reqwest::Request::try_from(request)
+            .map_err(|error| HttpError::new(HttpErrorKind::Connect, error.without_url()))?;
+        let mut response = self.client.execute(request).await.map_err(port_error)?;
+        let (status, version) = (response.status(), response.version());
+        let headers = std::mem::take(response.headers_mut());
+        let mut answer = http::Response::new(ResponseBody::new(response.bytes_stream().map_err(port_error)));
+        *answer.status_mut() = status;
+        *answer.version_mut() = version;
+        *answer.headers_mut() = headers;
+        Ok(answer)
     }
 }
 

@@ -4,9 +4,10 @@ mod support;
 
 use std::sync::{Arc, Mutex};
 
-use tokio::io::AsyncWriteExt as _;
+use bytes::Bytes;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
-use unattended_core::{HttpClient as _, HttpErrorKind};
+use unattended_core::{HttpClient as _, HttpError, HttpErrorKind, RequestBody};
 use unattended_transport::{ProxySetting, Transport};
 
 use crate::support::{Pki, chain, get, read_head, serve_plain};
@@ -93,6 +94,38 @@ async fn a_compressed_body_arrives_unpacked() {
     let response = any().send(get(&url)).await.unwrap();
     assert_eq!(response.into_body().collect(100).await.unwrap(), "hello");
     assert!(heads.lock().unwrap()[0].to_ascii_lowercase().contains("accept-encoding: gzip"));
+}
+
+// RT-8
+#[tokio::test]
+async fn a_body_is_streamed_with_its_length_and_one_that_fails_is_no_request() {
+    let (sender, mut received) = tokio::sync::mpsc::unbounded_channel();
+    let address = serve_plain(move |mut connection| {
+        let sender = sender.clone();
+        async move {
+            let head = read_head(&mut connection).await.to_ascii_lowercase();
+            let mut body = Vec::new();
+            while body.len() < 8 && connection.read_buf(&mut body).await.is_ok_and(|read| read > 0) {}
+            let _ = sender.send((head, body));
+            let _ = connection.write_all(b"HTTP/1.1 201 Created\r\ncontent-length: 0\r\n\r\n").await;
+        }
+    })
+    .await;
+    let put = |chunks: Vec<Result<Bytes, HttpError>>| {
+        let body = RequestBody::new(futures_util::stream::iter(chunks), Some(8));
+        http::Request::put(format!("http://{address}/file")).body(body).unwrap()
+    };
+    let good = put(vec![Ok(Bytes::from_static(b"four")), Ok(Bytes::from_static(b"more"))]);
+    assert_eq!(any().send_streaming(good).await.unwrap().status().as_u16(), 201);
+    let (head, body) = received.recv().await.unwrap();
+    assert!(head.contains("content-length: 8\r\n") && body == b"fourmore", "{head}");
+
+    let failing = put(vec![
+        Ok(Bytes::from_static(b"four")),
+        Err(HttpError::new(HttpErrorKind::Interrupted, "the disk is gone")),
+    ]);
+    let error = any().send_streaming(failing).await.unwrap_err();
+    assert!(error.kind() == HttpErrorKind::Interrupted && chain(&error).contains("the disk is gone"));
 }
 
 // RT-2

@@ -29,6 +29,9 @@ impl Authenticate {
         let Some(demand) = refusal(&answer, &authorization) else {
             return Ok(answer);
         };
+        if !request.body.is_replayable() {
+            return Ok(answer);
+        }
         tracing::debug!(status = answer.status.as_u16(), "the API refused the token; asking for a newer one");
         let fresh = self.authorization(demand, deadline).await?;
         if fresh == authorization {

@@ -15,6 +15,7 @@ use unattended_core::{redact_url, retry_after};
 use crate::client::{Client, Inner};
 use crate::error::{Attempt, Error, Kind};
 use crate::odata_error::ErrorBody;
+use crate::payload::Payload;
 use crate::request::{Headers, Request, RequestClass};
 use crate::retry::{Decision, Outcome, decide};
 
@@ -194,7 +195,7 @@ impl Run<'_> {
             method: Method::POST,
             uri: self.client.base().resolve("/$batch")?,
             headers: headers.to_map()?,
-            body: wire::write(chunk.iter().map(|&index| &self.items[index].wire)),
+            body: Payload::Bytes(wire::write(chunk.iter().map(|&index| &self.items[index].wire))),
             class: if unsafe_inside { RequestClass::Unsafe } else { RequestClass::Idempotent },
         })
     }

@@ -11,6 +11,7 @@ use crate::body::{self, Answer};
 use crate::deadline::{Deadline, Timeouts};
 use crate::error::{Error, Kind};
 use crate::origin::Base;
+use crate::payload::Outgoing;
 use crate::request::Request;
 
 /// Sends to the origin of one API and refuses every other address before a byte leaves.
@@ -34,7 +35,7 @@ impl Bearer {
         if !self.base.owns(&request.uri) {
             return Err(Error::new(Kind::ForeignOrigin));
         }
-        let mut outgoing = http::Request::new(request.body.clone());
+        let mut outgoing = http::Request::new(());
         *outgoing.method_mut() = request.method.clone();
         *outgoing.uri_mut() = request.uri.clone();
         *outgoing.headers_mut() = request.headers.clone();
@@ -45,8 +46,13 @@ impl Bearer {
             headers.insert("client-request-id", id);
         }
 
-        let first_byte = deadline.narrowed(self.timeouts.first_byte);
-        let response = match first_byte.limit(self.http.send(outgoing)).await {
+        let (exchange, limit) = match request.body.next()? {
+            Outgoing::Bytes(body) => {
+                (self.http.send(outgoing.map(|()| body)), deadline.narrowed(self.timeouts.first_byte))
+            }
+            Outgoing::Stream(body) => (self.http.send_streaming(outgoing.map(|()| body)), deadline.clone()),
+        };
+        let response = match limit.limit(exchange).await {
             Some(response) => response.map_err(Error::of_exchange)?,
             None => {
                 let silence = HttpError::new(HttpErrorKind::Timeout, "no status line arrived");
@@ -54,9 +60,12 @@ impl Bearer {
             }
         };
         let (head, stream) = response.into_parts();
-        let body = body::read(stream, self.longest_body, &self.timeouts, deadline)
-            .await
-            .map_err(Error::of_exchange)?;
+        let body = if head.status.is_success() {
+            let whole = body::read(stream, self.longest_body, &self.timeouts, deadline).await;
+            whole.map_err(Error::of_exchange)?
+        } else {
+            body::read_some(stream, &self.timeouts, deadline).await
+        };
         Ok(Answer { status: head.status, headers: head.headers, body })
     }
 }

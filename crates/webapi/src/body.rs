@@ -56,3 +56,18 @@ pub(crate) async fn read(
         }
     }
 }
+
+/// What there is of the body of an answer that is not a success, up to 64 KiB. A longer body is dropped unread, and its
+/// connection with it: reading on would cost more than a new connection. A body that breaks off does not take back
+/// what the status and the headers say.
+pub(crate) async fn read_some(mut body: ResponseBody, timeouts: &Timeouts, deadline: &Deadline) -> Bytes {
+    const MOST: usize = 64 << 10;
+    let mut some = BytesMut::new();
+    while let Some(Some(Ok(chunk))) = deadline.narrowed(timeouts.idle).limit(body.next()).await {
+        some.extend_from_slice(&chunk[..chunk.len().min(MOST - some.len())]);
+        if some.len() == MOST {
+            break;
+        }
+    }
+    some.freeze()
+}

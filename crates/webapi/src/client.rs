@@ -9,6 +9,8 @@ use unattended_core::{Clock, Entropy, HttpClient, SystemClock, SystemEntropy, To
 use crate::authenticate::Authenticate;
 use crate::batch::{self, BatchOutcome, BatchRequest};
 use crate::bearer::Bearer;
+use crate::breaker::Breaker;
+use crate::budget::RetryBudget;
 use crate::deadline::Timeouts;
 use crate::error::{Error, Kind};
 use crate::gate::Gate;
@@ -27,6 +29,8 @@ pub struct Client(Arc<Inner>);
 pub(crate) struct Inner {
     pub(crate) authenticate: Authenticate,
     pub(crate) gate: Arc<Gate>,
+    pub(crate) breaker: Arc<Breaker>,
+    pub(crate) budget: Arc<RetryBudget>,
     pub(crate) policy: RetryPolicy,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) entropy: Arc<dyn Entropy>,
@@ -103,10 +107,12 @@ impl Client {
     /// The same client, clones' gate and tokens included, with another retry policy.
     #[must_use]
     pub fn with_retry(&self, policy: RetryPolicy) -> Self {
-        let Inner { authenticate, gate, clock, entropy, .. } = &*self.0;
+        let Inner { authenticate, gate, breaker, budget, clock, entropy, .. } = &*self.0;
         Self(Arc::new(Inner {
             authenticate: authenticate.clone(),
             gate: Arc::clone(gate),
+            breaker: Arc::clone(breaker),
+            budget: Arc::clone(budget),
             policy,
             clock: Arc::clone(clock),
             entropy: Arc::clone(entropy),
@@ -213,6 +219,8 @@ impl ClientBuilder {
         Ok(Client(Arc::new(Inner {
             authenticate,
             gate: Arc::default(),
+            breaker: Arc::default(),
+            budget: Arc::default(),
             policy: self.policy,
             clock: self.clock,
             entropy: self.entropy,

@@ -26,6 +26,7 @@ struct Inner {
     body: ErrorBody,
     retry_at: Option<SystemTime>,
     ambiguous: bool,
+    withheld: Option<Withheld>,
     attempts: Vec<Attempt>,
     source: Option<Box<dyn StdError + Send + Sync>>,
 }
@@ -44,6 +45,8 @@ pub(crate) enum Kind {
     Exchange(HttpErrorKind),
     /// The answer is not 2xx.
     Refused,
+    /// The API fails too often to be asked at all.
+    CircuitOpen,
     /// The gate is closed for longer than the operation may take.
     GateClosed,
     /// The operation took too long.
@@ -56,6 +59,15 @@ pub(crate) enum Kind {
     Batch { transient: bool },
     /// Not sent because the batch before it failed.
     NotSent { transient: bool },
+}
+
+/// Why an attempt that would have been allowed was not made.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Withheld {
+    /// Its body was a stream, and that is read.
+    Body,
+    /// There have been too many retries already.
+    Budget,
 }
 
 /// One unsuccessful attempt.
@@ -79,6 +91,7 @@ impl Error {
             body: ErrorBody::default(),
             retry_at: None,
             ambiguous: false,
+            withheld: None,
             attempts: Vec::new(),
             source: None,
         }))
@@ -157,6 +170,17 @@ impl Error {
         self
     }
 
+    pub(crate) fn withheld(mut self, reason: Withheld) -> Self {
+        self.0.withheld = Some(reason);
+        self
+    }
+
+    /// A body that is good for one attempt was asked for another.
+    pub(crate) fn body_is_spent() -> Self {
+        let reason = "the body is a stream that has been read already".to_owned();
+        Self::new(Kind::InvalidRequest(reason)).withheld(Withheld::Body)
+    }
+
     pub(crate) fn exchange_kind(&self) -> Option<HttpErrorKind> {
         if let Kind::Exchange(kind) = self.0.kind { Some(kind) } else { None }
     }
@@ -226,7 +250,7 @@ impl Error {
                     Some(408 | 423 | 429 | 500 | 502 | 503 | 504 | 509)
                 )
             }
-            Kind::DeadlinePassed | Kind::GateClosed => true,
+            Kind::CircuitOpen | Kind::DeadlinePassed | Kind::GateClosed => true,
             Kind::Configuration(_)
             | Kind::ForeignOrigin
             | Kind::InvalidRequest(_)
@@ -244,6 +268,26 @@ impl Error {
                 Some(503) => self.0.retry_at.is_some(),
                 _ => false,
             }
+    }
+
+    /// Whether the API has failed so often of late that it was not asked; [`retry_at`](Self::retry_at) says when it
+    /// will be. The [`source`](StdError::source) is the last failure, if this operation met one.
+    #[must_use]
+    pub fn is_circuit_open(&self) -> bool {
+        matches!(self.0.kind, Kind::CircuitOpen)
+    }
+
+    /// Whether it would have been repeated if its body were not a stream that can be read only once.
+    #[must_use]
+    pub fn is_not_replayable(&self) -> bool {
+        self.0.withheld == Some(Withheld::Body)
+    }
+
+    /// Whether it would have been repeated if there had not been so many retries already: those that the API does not
+    /// ask for are a tenth of the requests at most, and ten in a burst.
+    #[must_use]
+    pub fn is_retry_budget_spent(&self) -> bool {
+        self.0.withheld == Some(Withheld::Budget)
     }
 
     /// Whether nobody can tell if the API did what was asked, and repeating it could do it twice. Read the resource
@@ -308,7 +352,7 @@ impl Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Inner { kind, subject, status, body, attempts, ambiguous, .. } = &*self.0;
+        let Inner { kind, subject, status, body, attempts, ambiguous, withheld, .. } = &*self.0;
         if let Some(subject) = subject {
             write!(f, "{subject}: ")?;
         }
@@ -317,6 +361,7 @@ impl fmt::Display for Error {
                 f.write_str(reason)?;
             }
             Kind::Batch { .. } => f.write_str("the batch failed")?,
+            Kind::CircuitOpen => f.write_str("the API fails too often to be asked just now")?,
             Kind::DeadlinePassed => f.write_str("the time for the operation is over")?,
             Kind::Exchange(_) => f.write_str("no answer")?,
             Kind::ForeignOrigin => {
@@ -349,6 +394,13 @@ impl fmt::Display for Error {
         }
         if *ambiguous {
             f.write_str("; the API may have done it nevertheless")?;
+        }
+        match withheld {
+            // The reason itself says so.
+            Some(Withheld::Body) if matches!(kind, Kind::InvalidRequest(_)) => {}
+            Some(Withheld::Body) => f.write_str("; not repeated, because its body can be read only once")?,
+            Some(Withheld::Budget) => f.write_str("; not repeated, because too much was repeated already")?,
+            None => {}
         }
         if attempts.len() > 1 {
             write!(f, " ({} attempts)", attempts.len())?;

@@ -5,11 +5,13 @@
 //!
 //! 1. the operation and its deadline ([`RetryPolicy`]),
 //! 2. paging ([`Pages`]) and batching ([`BatchRequest`]),
-//! 3. retry: only what can be repeated without doing it twice ([`RequestClass`]),
-//! 4. the gate: once the API says "not before T", nobody of this client goes there before T,
-//! 5. the attempt, with a `client-request-id` of its own and time limits ([`Timeouts`]),
-//! 6. authentication: the token is asked for at every attempt; a refused one is replaced once,
-//! 7. the bearer: the `Authorization` header is attached here and nowhere else, for the API's own origin alone.
+//! 3. the circuit breaker: an API that fails at every second request is left alone for a while,
+//! 4. retry: only what can be repeated without doing it twice ([`RequestClass`]), and only a tenth more than there
+//!    are requests,
+//! 5. the gate: once the API says "not before T", nobody of this client goes there before T,
+//! 6. the attempt, with a `client-request-id` of its own and time limits ([`Timeouts`]),
+//! 7. authentication: the token is asked for at every attempt; a refused one is replaced once,
+//! 8. the bearer: the `Authorization` header is attached here and nowhere else, for the API's own origin alone.
 //!
 //! The client knows no credential and no transport: it takes [`TokenSource`](unattended_core::TokenSource),
 //! [`HttpClient`](unattended_core::HttpClient), [`Clock`](unattended_core::Clock) and
@@ -19,6 +21,8 @@ mod authenticate;
 mod batch;
 mod bearer;
 mod body;
+mod breaker;
+mod budget;
 mod challenge;
 mod client;
 mod deadline;
@@ -28,6 +32,7 @@ mod odata_error;
 mod operation;
 mod origin;
 mod pages;
+mod payload;
 mod request;
 mod response;
 mod retry;

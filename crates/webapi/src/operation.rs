@@ -1,4 +1,4 @@
-//! One operation: a deadline, and as many attempts as the policy and the request allow.
+//! One operation: a deadline, and as many attempts as the breaker, the policy, the budget and the request allow.
 
 use std::time::Duration;
 
@@ -7,11 +7,12 @@ use tracing::Instrument as _;
 use unattended_core::{HttpErrorKind, redact_url, retry_after};
 
 use crate::body::Answer;
+use crate::breaker::{Admission, Open};
 use crate::client::Inner;
 use crate::deadline::Deadline;
-use crate::error::{Attempt, Error, Kind};
+use crate::error::{Attempt, Error, Kind, Withheld};
 use crate::gate::StaysClosed;
-use crate::request::Request;
+use crate::request::{Request, RequestClass};
 use crate::response::Response;
 use crate::retry::{Decision, Outcome, decide};
 
@@ -39,6 +40,8 @@ struct Operation<'a> {
     counted: u32,
     /// Whether an earlier attempt may have been carried out although it was not answered with success.
     may_have_acted: bool,
+    /// Why the attempt before this one failed.
+    latest: Option<Error>,
 }
 
 impl<'a> Operation<'a> {
@@ -51,28 +54,83 @@ impl<'a> Operation<'a> {
             attempts: Vec::new(),
             counted: 0,
             may_have_acted: false,
+            latest: None,
         }
     }
 
     async fn run(mut self) -> Result<Response, Error> {
+        self.client.budget.deposit();
         loop {
+            let admission = self.pass_breaker().await?;
             self.pass_gate().await?;
-            let limits = self.deadline.narrowed(self.client.authenticate.bearer.timeouts.attempt);
-            let failure = match self.client.authenticate.send(self.request, &limits).await {
+            let attempt = self.client.authenticate.send(self.request, &self.attempt_deadline()).await;
+            self.report(admission, &attempt);
+            let failure = match attempt {
                 Ok(answer) if answer.status.is_success() => return Ok(self.success(answer, false)),
                 Ok(answer) if self.is_already_gone(&answer) => return Ok(self.success(answer, true)),
                 Ok(answer) => self.refused(&answer),
                 Err(error) => self.failed(error),
             };
-            let told = failure.1.to_string();
             let wait = self.judge(failure)?;
-            let (attempt, wait_ms) = (self.attempts.len(), wait.as_millis());
-            if wait < NOTICEABLE {
-                tracing::debug!(attempt, wait_ms, error = told, "asking again");
-            } else {
-                tracing::warn!(attempt, wait_ms, error = told, "asking again");
-            }
+            self.tell(wait);
             self.client.clock.sleep(wait).await;
+        }
+    }
+
+    /// A job waits for the next probe, a call fails at once: its caller would rather know.
+    async fn pass_breaker(&mut self) -> Result<Admission, Error> {
+        let Inner { breaker, clock, policy, .. } = self.client;
+        loop {
+            match breaker.admit(clock.elapsed()) {
+                Ok(admission) => return Ok(admission),
+                Err(Open { wait }) if policy.is_patient() && wait < self.deadline.remaining() => {
+                    clock.sleep(wait).await;
+                }
+                Err(Open { wait }) => {
+                    let open = Error::new(Kind::CircuitOpen).retry_from(clock.now().checked_add(wait));
+                    let open = match self.latest.take() {
+                        Some(latest) => open.because(latest),
+                        None => open,
+                    };
+                    return Err(self.end(open.ambiguous(self.is_ambiguous())));
+                }
+            }
+        }
+    }
+
+    /// A body that is streamed takes as long as it takes; every other attempt has a limit of its own.
+    fn attempt_deadline(&self) -> Deadline {
+        if self.request.body.is_bytes() {
+            self.deadline.narrowed(self.client.authenticate.bearer.timeouts.attempt)
+        } else {
+            self.deadline.clone()
+        }
+    }
+
+    /// Tells the breaker about faults of the server and of the connection. That there is no token is not the API's
+    /// fault; that is no outcome at all.
+    fn report(&self, admission: Admission, attempt: &Result<Answer, Error>) {
+        let Inner { breaker, clock, .. } = self.client;
+        let (fault, asked) = match attempt {
+            Ok(answer) if answer.status.is_server_error() => {
+                (true, retry_after(&answer.headers, clock.now()))
+            }
+            Ok(_) => (false, None),
+            Err(error) => match error.exchange_kind() {
+                Some(kind) => (kind != HttpErrorKind::TooLong, None),
+                None => return,
+            },
+        };
+        breaker.record(admission, fault, asked, clock.elapsed());
+    }
+
+    fn tell(&self, wait: Duration) {
+        let (attempt, wait_ms) = (self.attempts.len(), wait.as_millis());
+        let error = self.latest.as_ref().map(ToString::to_string).unwrap_or_default();
+        if wait < NOTICEABLE {
+            tracing::debug!(attempt, wait_ms, error, "asking again");
+        } else {
+            tracing::warn!(attempt, wait_ms, error, "asking again");
         }
     }
 
@@ -96,7 +154,10 @@ impl<'a> Operation<'a> {
         {
             self.client.gate.close_for(wait, &*self.client.clock);
         }
-        (Outcome::Status { status: answer.status, retry_after: asked }, Error::refused(answer))
+        let spent = answer.status == StatusCode::UNAUTHORIZED && !self.request.body.is_replayable();
+        let error = Error::refused(answer);
+        let error = if spent { error.withheld(Withheld::Body) } else { error };
+        (Outcome::Status { status: answer.status, retry_after: asked }, error)
     }
 
     fn failed(&self, error: Error) -> (Outcome, Error) {
@@ -124,22 +185,51 @@ impl<'a> Operation<'a> {
         let created_before =
             self.may_have_acted && self.request.method == Method::POST && error.is_conflict();
         self.may_have_acted |= outcome.may_have_acted();
-        let wait = if let Decision::Retry { wait } = decision { wait } else { Duration::ZERO };
+        let withheld = match decision {
+            Decision::Retry { .. } => self.withheld(outcome, &error),
+            _ => None,
+        };
+        let wait = match (decision, withheld) {
+            (Decision::Retry { wait }, None) => wait,
+            _ => Duration::ZERO,
+        };
         self.attempts.push(Attempt {
             status: error.status(),
             request_id: error.request_id().map(str::to_owned),
             wait,
         });
-        match decision {
-            Decision::Retry { wait } => Ok(wait),
-            Decision::Stop => Err(self.end(error.ambiguous(created_before))),
-            Decision::Ambiguous => Err(self.end(error.ambiguous(true))),
-            Decision::Exhausted { wait } => {
+        match (decision, withheld) {
+            (Decision::Retry { wait }, None) => {
+                self.latest = Some(error);
+                Ok(wait)
+            }
+            (Decision::Retry { .. }, Some(reason)) => {
+                let ambiguous = self.is_ambiguous();
+                Err(self.end(error.withheld(reason).ambiguous(ambiguous)))
+            }
+            (Decision::Stop, _) => Err(self.end(error.ambiguous(created_before))),
+            (Decision::Ambiguous, _) => Err(self.end(error.ambiguous(true))),
+            (Decision::Exhausted { wait }, _) => {
                 let asked = outcome.retry_after().is_some();
                 let at = asked.then(|| clock.now().checked_add(wait)).flatten();
                 Err(self.end(error.retry_from(at)))
             }
         }
+    }
+
+    /// Why the attempt that the policy allows is not made. What the API asked for is free, and what never got as far
+    /// as the API does not burden it.
+    fn withheld(&self, outcome: Outcome, error: &Error) -> Option<Withheld> {
+        if !self.request.body.is_replayable() {
+            return Some(Withheld::Body);
+        }
+        let is_free = outcome.retry_after().is_some() || error.is_token();
+        (!is_free && !self.client.budget.withdraw()).then_some(Withheld::Budget)
+    }
+
+    /// Whether ending here leaves open if an unsafe request was carried out.
+    fn is_ambiguous(&self) -> bool {
+        self.may_have_acted && self.request.class == RequestClass::Unsafe
     }
 
     fn success(&self, answer: Answer, already_gone: bool) -> Response {

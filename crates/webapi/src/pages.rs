@@ -18,6 +18,7 @@ use unattended_core::BoxFuture;
 
 use crate::client::Client;
 use crate::error::{Error, Kind};
+use crate::payload::Payload;
 use crate::request::{Headers, Request, RequestClass};
 
 /// The pages of a collection, in the API's own order; one page is held at a time.
@@ -168,7 +169,13 @@ impl Pages {
             }
         }
         let headers = self.headers.to_map()?;
-        Ok(Request { method: Method::GET, uri, headers, body: Bytes::new(), class: RequestClass::Safe })
+        Ok(Request {
+            method: Method::GET,
+            uri,
+            headers,
+            body: Payload::Bytes(Bytes::new()),
+            class: RequestClass::Safe,
+        })
     }
 
     fn arrived(&mut self, page: &Page) {

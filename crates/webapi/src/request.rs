@@ -3,6 +3,7 @@
 use std::fmt;
 
 use bytes::Bytes;
+use futures_core::Stream;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Method, Uri};
 use serde::Serialize;
@@ -10,6 +11,7 @@ use unattended_core::redact_url;
 
 use crate::client::Client;
 use crate::error::{Error, Kind};
+use crate::payload::Payload;
 use crate::response::Response;
 
 /// What repeating a request can do (RFC 9110 section 9.2).
@@ -44,7 +46,7 @@ pub(crate) struct Request {
     pub(crate) method: Method,
     pub(crate) uri: Uri,
     pub(crate) headers: HeaderMap,
-    pub(crate) body: Bytes,
+    pub(crate) body: Payload,
     pub(crate) class: RequestClass,
 }
 
@@ -55,13 +57,20 @@ pub struct RequestBuilder {
     method: Method,
     uri: Result<Uri, Error>,
     headers: Headers,
-    body: Result<Bytes, Error>,
+    body: Result<Payload, Error>,
     idempotent: bool,
 }
 
 impl RequestBuilder {
     pub(crate) fn new(client: Client, method: Method, uri: Result<Uri, Error>) -> Self {
-        Self { client, method, uri, headers: Headers::default(), body: Ok(Bytes::new()), idempotent: false }
+        Self {
+            client,
+            method,
+            uri,
+            headers: Headers::default(),
+            body: Ok(Payload::Bytes(Bytes::new())),
+            idempotent: false,
+        }
     }
 
     /// Sets a header. `Authorization` and `Host` are not the caller's to set; [`send`](Self::send) refuses them.
@@ -73,7 +82,7 @@ impl RequestBuilder {
     /// Sends `value` as JSON.
     pub fn json(mut self, value: &(impl Serialize + ?Sized)) -> Self {
         self.headers.set("content-type", "application/json");
-        self.body = serde_json::to_vec(value).map(Bytes::from).map_err(|error| {
+        self.body = serde_json::to_vec(value).map(|json| Payload::Bytes(json.into())).map_err(|error| {
             Error::new(Kind::InvalidRequest("the body cannot be written as JSON".to_owned())).because(error)
         });
         self
@@ -82,7 +91,39 @@ impl RequestBuilder {
     /// Sends these bytes.
     pub fn body(mut self, body: impl Into<Bytes>, content_type: &str) -> Self {
         self.headers.set("content-type", content_type);
-        self.body = Ok(body.into());
+        self.body = Ok(Payload::Bytes(body.into()));
+        self
+    }
+
+    /// Sends a stream, of `length` bytes if that is known. A stream is read once, so there is one attempt only: what
+    /// would be repeated otherwise ends with [`Error::is_not_replayable`].
+    pub fn stream<E>(
+        mut self,
+        body: impl Stream<Item = Result<Bytes, E>> + Send + 'static,
+        length: Option<u64>,
+        content_type: &str,
+    ) -> Self
+    where
+        E: Into<Box<dyn std::error::Error + Send + Sync>> + 'static,
+    {
+        self.headers.set("content-type", content_type);
+        self.body = Ok(Payload::once(body, length));
+        self
+    }
+
+    /// Sends the stream that `make` gives, a new one for every attempt: for example of a file that is opened again.
+    pub fn stream_from<E, S>(
+        mut self,
+        make: impl Fn() -> S + Send + Sync + 'static,
+        length: Option<u64>,
+        content_type: &str,
+    ) -> Self
+    where
+        S: Stream<Item = Result<Bytes, E>> + Send + 'static,
+        E: Into<Box<dyn std::error::Error + Send + Sync>> + 'static,
+    {
+        self.headers.set("content-type", content_type);
+        self.body = Ok(Payload::made(make, length));
         self
     }
 

@@ -52,6 +52,11 @@ impl RetryPolicy {
         self.deadline
     }
 
+    /// Whether nobody waits for the outcome.
+    pub(crate) const fn is_patient(&self) -> bool {
+        self.patient
+    }
+
     /// Whether an attempt that ended so uses up one of the policy's attempts.
     pub(crate) fn counts(&self, outcome: Outcome) -> bool {
         !(self.patient && outcome.retry_after().is_some())

@@ -114,6 +114,9 @@ async fn a_page_is_retried_like_any_call_and_asked_for_again_after_an_error() {
     let mut pages = bench.client.pages("/a");
     let (items, error) = drain(&mut pages).await;
     assert_eq!((items.len(), error.unwrap().attempts()), (2, 6));
+    // So many faults have opened the circuit.
+    assert!(drain(&mut pages).await.1.unwrap().is_circuit_open());
+    bench.clock.advance(std::time::Duration::from_secs(15));
     assert_eq!(drain(&mut pages).await.0, ["3"]);
     assert!(matches!(pages.end(), Some(PagesEnd::Complete { pages: 3, items: 3, .. })));
 }
