@@ -18,8 +18,23 @@ pub trait Clock: fmt::Debug + Send + Sync + 'static {
     /// Monotonic time since an arbitrary origin of this clock.
     fn elapsed(&self) -> Duration;
 
+    /// Both times at once, to the precision that telling whether a token lives takes: some milliseconds behind at most.
+    /// An implementation may be cheaper here than [`now`](Self::now) and [`elapsed`](Self::elapsed) are together.
+    fn glance(&self) -> Moment {
+        Moment { now: self.now(), elapsed: self.elapsed() }
+    }
+
     /// Completes once `duration` has passed on this clock. Dropping the future cancels the wait.
     fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()>;
+}
+
+/// Wall and monotonic time of the same moment.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Moment {
+    /// Wall time.
+    pub now: SystemTime,
+    /// Monotonic time since the origin of the clock.
+    pub elapsed: Duration,
 }
 
 /// The clock of the machine. [`sleep`](Clock::sleep) needs a running tokio runtime with its time driver.

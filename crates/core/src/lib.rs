@@ -21,7 +21,7 @@ pub use futures_core::future::BoxFuture;
 
 #[cfg(feature = "test-util")]
 pub use crate::clock::ManualClock;
-pub use crate::clock::{Clock, SystemClock};
+pub use crate::clock::{Clock, Moment, SystemClock};
 #[cfg(feature = "test-util")]
 pub use crate::entropy::SeededEntropy;
 pub use crate::entropy::{Entropy, SystemEntropy};

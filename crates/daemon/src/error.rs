@@ -25,7 +25,7 @@ impl From<&unattended_identity::Error> for ExitClass {
     fn from(error: &unattended_identity::Error) -> Self {
         match error.kind() {
             ErrorKind::Configuration => Self::Configuration,
-            ErrorKind::Credential | ErrorKind::Refused => Self::Refused,
+            ErrorKind::Credential | ErrorKind::Federation | ErrorKind::Refused => Self::Refused,
             ErrorKind::Throttled => Self::Temporary,
             ErrorKind::Transient if error.status().is_some() => Self::Temporary,
             _ => Self::Unavailable,

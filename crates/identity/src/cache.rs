@@ -1,65 +1,235 @@
 //! The tokens of one application, by everything that can change them.
+//!
+//! # Why is the key a type?
+//!
+//! A cache of tokens has one failure that is worse than all others: to hand out a token that was made for something
+//! else. It happens when a request grows a parameter and the key does not. Here the tenant and the
+//! [`Profile`](crate::profile::Profile) *are* the request: what is not in them cannot be sent, so it cannot be
+//! forgotten, and equality is that of the fields, so there is no text in which two different requests could read the
+//! same.
+//!
+//! # Why is there a bound, and which token goes first?
+//!
+//! A service that acts in many tenants sees each for a moment and most of them never again; without a bound the memory
+//! of a year's tenants is the memory it needs. A token that has expired is worth nothing, so those go first; then the
+//! ones that were not used for longest. What somebody holds a handle to loses its token and keeps its entry: the next
+//! call fetches another one, and a request under way is never repeated for having been forgotten.
+//!
+//! # What does a hit cost?
+//!
+//! Whoever has a handle to its entry reads one pointer and two clocks. There is no lock, no allocation, and no counter
+//! that other cores write, too: the time of use is noted once a second at most.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, PoisonError, RwLock, RwLockWriteGuard};
+use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
+use unattended_core::{Moment, TenantId};
 
 use crate::flight::Flights;
-use crate::token::Kept;
+use crate::profile::{Interned, Profiles};
+use crate::token::{CachedToken, Kept};
 
-/// Everything that can change the answer of a token endpoint to this application. Equality is that of the fields:
-/// there is no text in which two different keys could read the same.
+/// Who is asked for what.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub(crate) struct TokenKey {
-    pub(crate) authority: String,
-    pub(crate) client_id: String,
-    pub(crate) scope: String,
-    /// RFC 8707.
-    pub(crate) resource: Option<String>,
+    /// None for a server without tenants.
+    pub(crate) tenant: Option<TenantId>,
+    pub(crate) profile: Interned,
 }
 
 /// One key's token, and the request for the next one if it is under way.
 #[derive(Debug)]
 pub(crate) struct Entry {
     pub(crate) key: TokenKey,
-    pub(crate) kept: ArcSwapOption<Kept>,
     pub(crate) flights: Flights,
+    kept: ArcSwapOption<Kept>,
+    /// Monotonic seconds.
+    used: AtomicU64,
 }
 
-/// All entries. The lock is held to find an entry, never while anything is awaited; whoever has a handle to its entry
-/// does not come here again.
+/// How much is kept in memory.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct CacheLimits {
+    /// The largest number of tokens.
+    pub tokens: usize,
+    /// The largest number of bytes that tokens, and what is known about each, take together.
+    pub bytes: usize,
+}
+
+/// What the cache holds and what it had to let go.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct CacheStatistics {
+    /// Tokens in memory.
+    pub tokens: usize,
+    /// What they weigh.
+    pub bytes: usize,
+    /// Tokens dropped because they had expired.
+    pub evicted_expired: u64,
+    /// Tokens dropped while they were good, for want of room. When this grows, the limits are too narrow.
+    pub evicted_live: u64,
+}
+
+#[derive(Debug)]
+pub(crate) struct TokenCache {
+    entries: RwLock<Entries>,
+    pub(crate) profiles: Profiles,
+    limits: CacheLimits,
+    tokens: AtomicUsize,
+    bytes: AtomicUsize,
+    evicted_expired: AtomicU64,
+    evicted_live: AtomicU64,
+}
+
 #[derive(Debug, Default)]
-pub(crate) struct TokenCache(Mutex<HashMap<TokenKey, Arc<Entry>>>);
+struct Entries {
+    by_key: HashMap<TokenKey, Arc<Entry>>,
+    /// The number of entries at which those that hold nothing are looked for.
+    sweep_at: usize,
+}
+
+impl Default for CacheLimits {
+    /// 131,072 tokens and 512 MiB.
+    fn default() -> Self {
+        Self { tokens: 128 * 1_024, bytes: 512 * 1_024 * 1_024 }
+    }
+}
+
+impl Entry {
+    /// The token if it lives.
+    pub(crate) fn live(&self, moment: Moment) -> Option<CachedToken> {
+        let token = CachedToken::live(self.kept.load(), moment)?;
+        let now = moment.elapsed.as_secs();
+        if self.used.load(Relaxed) != now {
+            self.used.store(now, Relaxed);
+        }
+        Some(token)
+    }
+
+    /// The token, whether it lives or not.
+    pub(crate) fn last(&self) -> Option<Arc<Kept>> {
+        self.kept.load_full()
+    }
+}
 
 impl TokenCache {
-    pub(crate) fn entry(&self, key: TokenKey) -> Arc<Entry> {
-        let mut entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let entry = entries.entry(key).or_insert_with_key(|key| {
-            Arc::new(Entry { key: key.clone(), kept: ArcSwapOption::empty(), flights: Flights::default() })
+    pub(crate) fn new(limits: CacheLimits) -> Self {
+        Self {
+            entries: RwLock::default(),
+            profiles: Profiles::default(),
+            limits,
+            tokens: AtomicUsize::default(),
+            bytes: AtomicUsize::default(),
+            evicted_expired: AtomicU64::default(),
+            evicted_live: AtomicU64::default(),
+        }
+    }
+
+    /// The one entry of a key.
+    pub(crate) fn entry(&self, tenant: Option<&TenantId>, profile: &Interned) -> Arc<Entry> {
+        let key = TokenKey { tenant: tenant.cloned(), profile: profile.clone() };
+        if let Some(entry) = self.entries.read().unwrap_or_else(PoisonError::into_inner).by_key.get(&key) {
+            return Arc::clone(entry);
+        }
+        let mut entries = self.write();
+        if entries.by_key.len() >= entries.sweep_at.max(1_024) {
+            entries.by_key.retain(|_, entry| entry.holds_something());
+            entries.sweep_at = entries.by_key.len() * 2;
+        }
+        let entry = entries.by_key.entry(key).or_insert_with_key(|key| {
+            Arc::new(Entry {
+                key: key.clone(),
+                kept: ArcSwapOption::empty(),
+                flights: Flights::default(),
+                used: AtomicU64::default(),
+            })
         });
         Arc::clone(entry)
+    }
+
+    /// Keeps a token. Whoever does so [makes room](Self::make_room) as soon as it holds no lock.
+    pub(crate) fn keep(&self, entry: &Entry, kept: Arc<Kept>, moment: Moment) {
+        entry.used.store(moment.elapsed.as_secs(), Relaxed);
+        self.bytes.fetch_add(kept.bytes(), Relaxed);
+        match entry.kept.swap(Some(kept)) {
+            Some(old) => _ = self.bytes.fetch_sub(old.bytes(), Relaxed),
+            None => _ = self.tokens.fetch_add(1, Relaxed),
+        }
+    }
+
+    /// Drops tokens if there are too many.
+    pub(crate) fn make_room(&self, moment: Moment) {
+        if self.is_over(self.limits) {
+            self.evict(moment);
+        }
+    }
+
+    pub(crate) fn statistics(&self) -> CacheStatistics {
+        CacheStatistics {
+            tokens: self.tokens.load(Relaxed),
+            bytes: self.bytes.load(Relaxed),
+            evicted_expired: self.evicted_expired.load(Relaxed),
+            evicted_live: self.evicted_live.load(Relaxed),
+        }
+    }
+
+    fn is_over(&self, limits: CacheLimits) -> bool {
+        self.tokens.load(Relaxed) > limits.tokens || self.bytes.load(Relaxed) > limits.bytes
+    }
+
+    /// Goes down to seven eighths of the limits, so that the next tokens find room and the sorting is rare.
+    fn evict(&self, moment: Moment) {
+        let mut entries = self.write();
+        if !self.is_over(self.limits) {
+            return; // Somebody else has just done it.
+        }
+        let mut with_token: Vec<(bool, u64, &Arc<Entry>)> = entries
+            .by_key
+            .values()
+            .filter_map(|entry| {
+                let lives = entry.kept.load().as_ref()?.is_live(moment);
+                Some((lives, entry.used.load(Relaxed), entry))
+            })
+            .collect();
+        with_token.sort_unstable_by_key(|(lives, used, _)| (*lives, *used));
+        let target = CacheLimits {
+            tokens: self.limits.tokens - self.limits.tokens / 8,
+            bytes: self.limits.bytes - self.limits.bytes / 8,
+        };
+        for (lives, _, entry) in with_token {
+            if lives && !self.is_over(target) {
+                break;
+            }
+            if let Some(kept) = entry.kept.swap(None) {
+                self.tokens.fetch_sub(1, Relaxed);
+                self.bytes.fetch_sub(kept.bytes(), Relaxed);
+                let counter = if lives { &self.evicted_live } else { &self.evicted_expired };
+                counter.fetch_add(1, Relaxed);
+            }
+        }
+        entries.by_key.retain(|_, entry| entry.holds_something());
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Entries> {
+        self.entries.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Entry {
+    /// Whether anything would be lost with this entry: its token, a handle of somebody, or the memory that the server
+    /// asked for patience.
+    fn holds_something(self: &Arc<Self>) -> bool {
+        self.kept.load().is_some() || Arc::strong_count(self) > 1 || self.flights.remember()
+    }
+
+    /// How long after its issue a token of this key is renewed.
+    pub(crate) fn refresh_after(&self, lifetime: Duration, refresh_in: Option<Duration>) -> Duration {
+        crate::refresh::refresh_after(lifetime, refresh_in, &(&self.key.tenant, self.key.profile.get()))
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    // D8, D10, D11
-    #[test]
-    fn keys_that_differ_in_any_part_have_entries_of_their_own() {
-        let key = |scope: &str, resource: Option<&str>| TokenKey {
-            authority: "https://a/t".to_owned(),
-            client_id: "c".to_owned(),
-            scope: scope.to_owned(),
-            resource: resource.map(str::to_owned),
-        };
-        let cache = TokenCache::default();
-        let plain = cache.entry(key("ab", None));
-        assert!(Arc::ptr_eq(&plain, &cache.entry(key("ab", None))));
-        for other in [key("a", Some("b")), key("ab", Some("")), key("a", None)] {
-            assert!(!Arc::ptr_eq(&plain, &cache.entry(other)));
-        }
-    }
-}
+mod tests;

@@ -2,9 +2,14 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
-use unattended_core::{HttpError, HttpErrorKind, aadsts};
+use unattended_core::{HttpError, HttpErrorKind, aadsts, redact_tokens};
+
+use crate::exchange::Errand;
+
+/// How many characters of an unreadable answer are kept.
+const LONGEST_SHOWN_BODY: usize = 2_000;
 
 /// Why there is no token. Cheap to clone: every caller that waited for the same request gets the same error.
 #[derive(Clone, Debug)]
@@ -17,7 +22,19 @@ struct Inner {
     status: Option<u16>,
     oauth: Option<OAuthError>,
     retry_at: Option<SystemTime>,
+    /// Of an answer that is no OAuth error; without what looks like a token.
+    body: Option<Box<str>>,
+    errand: Option<ErrandOf>,
     source: Option<Arc<dyn std::error::Error + Send + Sync>>,
+}
+
+/// What was under way when it failed.
+#[derive(Clone, Debug)]
+struct ErrandOf {
+    correlation_id: Box<str>,
+    endpoint: Option<Box<str>>,
+    attempts: u32,
+    took: Duration,
 }
 
 /// The members of an error response (RFC 6749 section 5.2, and what the Microsoft identity platform adds).
@@ -30,6 +47,7 @@ pub(crate) struct OAuthError {
     pub(crate) correlation_id: Option<String>,
     pub(crate) timestamp: Option<String>,
     pub(crate) claims: Option<String>,
+    pub(crate) suberror: Option<String>,
 }
 
 /// What class of thing is wrong.
@@ -40,6 +58,8 @@ pub enum ErrorKind {
     Configuration,
     /// The credential is missing, unreadable, wrong or used up.
     Credential,
+    /// The assertion of another issuer matches no federated credential of the application.
+    Federation,
     /// The server refuses the application: an administrator has to act.
     Refused,
     /// The server asked for patience.
@@ -58,6 +78,8 @@ impl Error {
             status: None,
             oauth: None,
             retry_at: None,
+            body: None,
+            errand: None,
             source: None,
         }))
     }
@@ -100,7 +122,25 @@ impl Error {
             }
             None => format!("the token endpoint answered HTTP {status} without an OAuth error"),
         };
-        Self(Arc::new(Inner { kind, message, status: Some(status), oauth, retry_at, source: None }))
+        let (status, body, errand, source) = (Some(status), None, None, None);
+        Self(Arc::new(Inner { kind, message, status, oauth, retry_at, body, errand, source }))
+    }
+
+    /// With the answer that could not be read, or what of it may be shown.
+    pub(crate) fn with_body(self, body: &[u8]) -> Self {
+        let text: String = String::from_utf8_lossy(body).chars().take(LONGEST_SHOWN_BODY).collect();
+        self.map(|inner| inner.body = Some(redact_tokens(&text).into()))
+    }
+
+    /// With what was under way.
+    pub(crate) fn of_errand(self, errand: &Errand<'_>, took: Duration) -> Self {
+        let of = ErrandOf {
+            correlation_id: errand.correlation_id.into(),
+            endpoint: errand.authority.known_endpoint().map(Into::into),
+            attempts: errand.cost.attempts().into(),
+            took,
+        };
+        self.map(|inner| inner.errand = Some(of))
     }
 
     pub(crate) fn caused_by(self, cause: impl std::error::Error + Send + Sync + 'static) -> Self {
@@ -129,14 +169,14 @@ impl Error {
         self.0.kind == ErrorKind::Throttled
     }
 
-    /// Whether the credential is at fault.
+    /// Whether the credential is at fault, a federated one included: another credential of the application may work.
     ///
     /// # Troubleshooting
     /// The certificate or secret is not (or no longer) registered for the application, is outside its validity, or the
     /// machine's clock is off. `unattended doctor` tells which.
     #[must_use]
     pub fn is_credential(&self) -> bool {
-        self.0.kind == ErrorKind::Credential
+        matches!(self.0.kind, ErrorKind::Credential | ErrorKind::Federation)
     }
 
     /// Whether an administrator of the tenant has to act.
@@ -160,10 +200,42 @@ impl Error {
         self.0.oauth.as_ref().map(|oauth| oauth.error.as_str())
     }
 
-    /// The identifier that this request carried; support asks for it.
+    /// The identifier that this request carried, as the server repeated it or else as it was sent; support asks for it.
     #[must_use]
     pub fn correlation_id(&self) -> Option<&str> {
-        self.0.oauth.as_ref()?.correlation_id.as_deref()
+        let told = self.0.oauth.as_ref().and_then(|oauth| oauth.correlation_id.as_deref());
+        told.or_else(|| Some(&*self.0.errand.as_ref()?.correlation_id))
+    }
+
+    /// What the platform adds to the OAuth error code, such as `message_only`.
+    #[must_use]
+    pub fn suberror(&self) -> Option<&str> {
+        self.0.oauth.as_ref()?.suberror.as_deref()
+    }
+
+    /// The token endpoint that was asked, if it was known.
+    #[must_use]
+    pub fn endpoint(&self) -> Option<&str> {
+        self.0.errand.as_ref()?.endpoint.as_deref()
+    }
+
+    /// How many token requests were sent before giving up.
+    #[must_use]
+    pub fn attempts(&self) -> u32 {
+        self.0.errand.as_ref().map_or(0, |errand| errand.attempts)
+    }
+
+    /// How long it took to fail, attempts and waits together.
+    #[must_use]
+    pub fn duration(&self) -> Duration {
+        self.0.errand.as_ref().map_or(Duration::ZERO, |errand| errand.took)
+    }
+
+    /// The beginning of an answer that was no OAuth error, such as the page of a proxy; what looks like a token is
+    /// masked. For a person who looks into it, not for logs.
+    #[must_use]
+    pub fn body(&self) -> Option<&str> {
+        self.0.body.as_deref()
     }
 
     /// The server's own identifier of the exchange.
@@ -182,6 +254,16 @@ impl Error {
     #[must_use]
     pub fn claims(&self) -> Option<&str> {
         self.0.oauth.as_ref()?.claims.as_deref()
+    }
+
+    /// Whether the assertion of another issuer does not match the federated credential that is registered.
+    ///
+    /// # Troubleshooting
+    /// Issuer, subject and audience of the assertion have to equal those of the registration to the last letter; a new
+    /// registration takes some minutes to take effect.
+    #[must_use]
+    pub fn is_federation(&self) -> bool {
+        self.0.kind == ErrorKind::Federation
     }
 
     /// The HTTP status of the answer, if there was one.
@@ -240,7 +322,8 @@ fn classify(status: u16, oauth: Option<&OAuthError>, retry_at: Option<SystemTime
     if let Some(entry) = by_code {
         return match entry.class {
             aadsts::Class::Administrator => ErrorKind::Refused,
-            aadsts::Class::Credential | aadsts::Class::Federation => ErrorKind::Credential,
+            aadsts::Class::Credential => ErrorKind::Credential,
+            aadsts::Class::Federation => ErrorKind::Federation,
             aadsts::Class::Transient if status == 429 || retry_at.is_some() => ErrorKind::Throttled,
             aadsts::Class::Transient => ErrorKind::Transient,
             _ => ErrorKind::Configuration,

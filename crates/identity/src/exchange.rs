@@ -1,20 +1,18 @@
 //! One acquisition over the wire: credentials in order of preference, a few attempts each, one deadline over all.
 
-use std::future::Future;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU16, AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, SystemTime};
 
-use futures_util::future::{Either, select};
 use tracing::debug;
-use unattended_core::{ClientId, Clock, Entropy, HttpClient};
+use unattended_core::{ClientId, Clock, Entropy, HttpClient, Secret};
 use zeroize::Zeroize;
 
 use crate::authority::Authority;
-use crate::cache::TokenKey;
 use crate::credential::{AuthenticationContext, Credential};
-use crate::error::{Error, ErrorKind};
-use crate::refresh::refresh_after;
-use crate::token::{AccessToken, Kept};
+use crate::deadline::{timed_out, within};
+use crate::error::Error;
+use crate::profile::Profile;
 use crate::token_request::TokenRequest;
 use crate::token_response::{self, Issued};
 
@@ -27,7 +25,6 @@ const LONGEST_BODY: usize = 1024 * 1024;
 /// What an exchange works with.
 #[derive(Debug)]
 pub(crate) struct Exchange {
-    pub(crate) authority: Authority,
     pub(crate) client_id: ClientId,
     pub(crate) credentials: Vec<Arc<dyn Credential>>,
     pub(crate) http: Arc<dyn HttpClient>,
@@ -35,38 +32,62 @@ pub(crate) struct Exchange {
     pub(crate) entropy: Arc<dyn Entropy>,
 }
 
+/// What one exchange is to bring, and what it cost.
+#[derive(Debug)]
+pub(crate) struct Errand<'a> {
+    pub(crate) authority: &'a Authority,
+    pub(crate) profile: &'a Profile,
+    pub(crate) scope: &'a str,
+    /// All claims together, as JSON.
+    pub(crate) claims: Option<&'a str>,
+    /// What the server gave last time for this time; of use once.
+    pub(crate) refresh_token: Option<&'a Secret>,
+    pub(crate) correlation_id: &'a str,
+    pub(crate) cost: Cost,
+}
+
+/// What an exchange cost so far.
+#[derive(Debug, Default)]
+pub(crate) struct Cost {
+    attempts: AtomicU16,
+    network_nanoseconds: AtomicU64,
+}
+
+impl Cost {
+    pub(crate) fn attempts(&self) -> u16 {
+        self.attempts.load(Relaxed)
+    }
+
+    pub(crate) fn network(&self) -> Duration {
+        Duration::from_nanos(self.network_nanoseconds.load(Relaxed))
+    }
+
+    fn add_network(&self, took: Duration) {
+        self.network_nanoseconds.fetch_add(took.as_nanos() as u64, Relaxed);
+    }
+}
+
 impl Exchange {
-    pub(crate) async fn acquire(
-        &self,
-        key: &TokenKey,
-        scope: &str,
-        claims: Option<&str>,
-    ) -> Result<Kept, Error> {
-        let correlation_id = self.entropy.uuid();
-        let issued =
-            within(&*self.clock, DEADLINE, self.first_that_works(key, scope, claims, &correlation_id))
-                .await
-                .unwrap_or_else(|| Err(timed_out("the token could not be acquired", DEADLINE)))?;
-        let (now, since) = (self.clock.now(), self.clock.elapsed());
-        let refresh_after = refresh_after(issued.lifetime, issued.refresh_in, key);
+    /// Changes when any credential does.
+    pub(crate) fn credential_epoch(&self) -> u64 {
+        self.credentials.iter().fold(0, |all, one| all.rotate_left(7) ^ one.epoch())
+    }
+
+    pub(crate) async fn acquire(&self, errand: &Errand<'_>) -> Result<Issued, Error> {
+        let issued = within(&*self.clock, DEADLINE, self.first_that_works(errand))
+            .await
+            .unwrap_or_else(|| Err(timed_out("the token could not be acquired", DEADLINE)))?;
+        let Errand { scope, correlation_id, .. } = errand;
         debug!(scope, correlation_id, lifetime = issued.lifetime.as_secs(), "token acquired");
-        let (expires_at, refresh_at) = (now + issued.lifetime, now + refresh_after);
-        let token = AccessToken::new(issued.authorization, expires_at, refresh_at, correlation_id);
-        Ok(Kept { token, since, lifetime: issued.lifetime, refresh_after })
+        Ok(issued)
     }
 
     /// The next credential is tried when the server does not accept one: that is the overlap during a rotation. If
     /// none works, the failure of the preferred one is told.
-    async fn first_that_works(
-        &self,
-        key: &TokenKey,
-        scope: &str,
-        claims: Option<&str>,
-        correlation_id: &str,
-    ) -> Result<Issued, Error> {
+    async fn first_that_works(&self, errand: &Errand<'_>) -> Result<Issued, Error> {
         let mut preferred = None;
         for credential in &self.credentials {
-            match self.attempts(&**credential, key, scope, claims, correlation_id).await {
+            match self.attempts(&**credential, errand).await {
                 Err(error) if error.is_credential() => {
                     debug!(credential = credential.describe(), %error, "credential not accepted");
                     preferred.get_or_insert(error);
@@ -77,18 +98,11 @@ impl Exchange {
         Err(preferred.unwrap_or_else(|| Error::credential("no credential is configured")))
     }
 
-    async fn attempts(
-        &self,
-        credential: &dyn Credential,
-        key: &TokenKey,
-        scope: &str,
-        claims: Option<&str>,
-        correlation_id: &str,
-    ) -> Result<Issued, Error> {
+    async fn attempts(&self, credential: &dyn Credential, errand: &Errand<'_>) -> Result<Issued, Error> {
         let began = self.clock.elapsed();
         let mut attempt = 1;
         loop {
-            let sent = self.attempt(credential, key, scope, claims, correlation_id);
+            let sent = self.attempt(credential, errand);
             let error = match within(&*self.clock, ATTEMPT_TIMEOUT, sent).await {
                 Some(Ok(issued)) => return Ok(issued),
                 Some(Err(error)) => error,
@@ -110,33 +124,28 @@ impl Exchange {
         }
     }
 
-    async fn attempt(
-        &self,
-        credential: &dyn Credential,
-        key: &TokenKey,
-        scope: &str,
-        claims: Option<&str>,
-        correlation_id: &str,
-    ) -> Result<Issued, Error> {
-        let metadata = self.authority.metadata(&*self.http).await?;
+    async fn attempt(&self, credential: &dyn Credential, errand: &Errand<'_>) -> Result<Issued, Error> {
+        let metadata = errand.authority.metadata(&*self.http, &*self.clock).await?;
         let endpoint = &metadata.token_endpoint;
-        let mut request = TokenRequest::client_credentials(scope);
-        if let Some(resource) = &key.resource {
-            request.field("resource", resource);
-        }
-        if let Some(claims) = claims {
-            request.field("claims", claims);
-        }
+        let mut request = errand.request();
         let context = AuthenticationContext {
             client_id: self.client_id.as_str(),
             token_endpoint: endpoint,
             secret_methods: metadata.secret_methods.as_deref(),
-            is_microsoft: self.authority.is_microsoft(),
+            is_microsoft: errand.authority.is_microsoft(),
             now: self.clock.now(),
             unique_id: &self.entropy.uuid(),
         };
         credential.authenticate(&context, &mut request).await?;
-        let request = request.into_http(endpoint, correlation_id)?;
+        let request = request.into_http(endpoint, errand.correlation_id)?;
+        errand.cost.attempts.fetch_add(1, Relaxed);
+        let sent_at = self.clock.elapsed();
+        let answered = self.answer(endpoint, request).await;
+        errand.cost.add_network(self.clock.elapsed().saturating_sub(sent_at));
+        answered
+    }
+
+    async fn answer(&self, endpoint: &str, request: http::Request<bytes::Bytes>) -> Result<Issued, Error> {
         let response = self.http.send(request).await.map_err(|cause| Error::unreachable(endpoint, cause))?;
         let (parts, body) = response.into_parts();
         let body = body.collect(LONGEST_BODY).await.map_err(|cause| Error::unreachable(endpoint, cause))?;
@@ -151,18 +160,32 @@ impl Exchange {
     }
 }
 
+impl Errand<'_> {
+    /// The request without what proves the client.
+    fn request(&self) -> TokenRequest {
+        let mut request = match self.refresh_token.and_then(Secret::expose_text) {
+            Some(refresh_token) => TokenRequest::refresh(refresh_token),
+            None => TokenRequest::client_credentials(),
+        };
+        match self.profile.scope.strip_suffix("/.default") {
+            // AD FS names the resource by itself and knows no `.default`.
+            Some(resource) if self.authority.is_adfs() => request.field("resource", resource),
+            _ => request.field("scope", self.scope),
+        }
+        if let Some(resource) = &self.profile.resource {
+            request.field("resource", resource);
+        }
+        if let Some(claims) = self.claims {
+            request.field("claims", claims);
+        }
+        for (name, value) in &self.profile.parameters {
+            request.field(name, value);
+        }
+        request
+    }
+}
+
 /// How long a server wants to be left alone, as the error says.
 pub(crate) fn retry_in(error: &Error, now: SystemTime) -> Option<Duration> {
     error.retry_at()?.duration_since(now).ok().filter(|wait| !wait.is_zero())
-}
-
-fn timed_out(what: &str, limit: Duration) -> Error {
-    Error::new(ErrorKind::Transient, format!("{what} within {} s", limit.as_secs()))
-}
-
-async fn within<T>(clock: &dyn Clock, limit: Duration, work: impl Future<Output = T>) -> Option<T> {
-    match select(std::pin::pin!(work), clock.sleep(limit)).await {
-        Either::Left((done, _)) => Some(done),
-        Either::Right(((), _)) => None,
-    }
 }

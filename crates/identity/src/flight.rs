@@ -11,13 +11,14 @@ use tokio::sync::watch;
 
 use crate::error::Error;
 use crate::refresh::pause_after;
-use crate::token::Kept;
+use crate::token::AccessToken;
 
-type Outcome = Result<Arc<Kept>, Error>;
+pub(crate) type Outcome = Result<AccessToken, Error>;
 
-/// The request that is under way for one key, and what the last failure teaches about the next.
+/// The request that is under way for one key, and what the last failure teaches about the next. Nothing is allocated
+/// for a key that is at rest.
 #[derive(Debug, Default)]
-pub(crate) struct Flights(Mutex<State>);
+pub(crate) struct Flights(Mutex<Option<Box<State>>>);
 
 #[derive(Debug, Default)]
 struct State {
@@ -25,14 +26,22 @@ struct State {
     failures: u32,
     /// Monotonic; before this nothing is renewed in the background.
     paused_until: Duration,
-    /// The server asked for patience until this monotonic time: everybody gets the error, nobody asks.
-    throttled: Option<(Duration, Error)>,
+    throttled: Option<Patience>,
+}
+
+/// The server asked for patience until this monotonic time: everybody gets the error, nobody asks. It asked the one
+/// who had that credential; with another one it is worth another try.
+#[derive(Clone, Debug)]
+pub(crate) struct Patience {
+    pub(crate) until: Duration,
+    pub(crate) credential_epoch: u64,
+    pub(crate) error: Error,
 }
 
 /// A request under way.
 #[derive(Clone, Debug)]
 struct Flight {
-    claims: Option<String>,
+    claims: Option<Arc<str>>,
     landed: watch::Receiver<Option<Outcome>>,
 }
 
@@ -60,32 +69,36 @@ impl Flights {
     pub(crate) fn board<T>(
         &self,
         elapsed: Duration,
-        claims: Option<&str>,
+        credential_epoch: u64,
+        claims: Option<&Arc<str>>,
         served: impl FnOnce() -> Option<T>,
     ) -> Boarding<T> {
         let mut state = self.state();
         if let Some(found) = served() {
             return Boarding::Served(found);
         }
-        if let Some((until, error)) = &state.throttled {
-            if elapsed < *until {
-                return Boarding::Refused(error.clone());
+        let state = state.get_or_insert_default();
+        if let Some(patience) = &state.throttled {
+            if patience.holds(elapsed, credential_epoch) {
+                return Boarding::Refused(patience.error.clone());
             }
             state.throttled = None;
         }
         if let Some(flight) = state.flight.as_ref().filter(|flight| flight.is_aloft()) {
-            let exact = flight.claims.as_deref() == claims;
+            let exact = flight.claims.as_ref() == claims;
             return Boarding::Watch { landed: Landed(flight.landed.clone()), exact };
         }
         let (sender, receiver) = watch::channel(None);
-        state.flight = Some(Flight { claims: claims.map(str::to_owned), landed: receiver.clone() });
+        state.flight = Some(Flight { claims: claims.cloned(), landed: receiver.clone() });
         Boarding::Start { pilot: Pilot(sender), landed: Landed(receiver) }
     }
 
     /// Starts a flight for the background if none is under way and the last failure is long enough ago.
-    pub(crate) fn start_renewal(&self, elapsed: Duration) -> Option<Pilot> {
+    pub(crate) fn start_renewal(&self, elapsed: Duration, credential_epoch: u64) -> Option<Pilot> {
         let mut state = self.state();
-        let throttled = state.throttled.as_ref().is_some_and(|(until, _)| elapsed < *until);
+        let state = state.get_or_insert_default();
+        let throttled =
+            state.throttled.as_ref().is_some_and(|patience| patience.holds(elapsed, credential_epoch));
         let aloft = state.flight.as_ref().is_some_and(Flight::is_aloft);
         if throttled || aloft || elapsed < state.paused_until {
             return None;
@@ -95,35 +108,47 @@ impl Flights {
         Some(Pilot(sender))
     }
 
-    /// Ends a flight: `keep` publishes a token before anyone is told, and all who watch get the outcome. `retry_in` is
-    /// how long the server wants to be left alone.
+    /// Ends a flight: `keep` publishes a token before anyone is told or can start another flight, and all who watch get
+    /// the outcome.
     pub(crate) fn land(
         &self,
         pilot: Pilot,
         outcome: Outcome,
         elapsed: Duration,
-        retry_in: Option<Duration>,
-        keep: impl FnOnce(&Arc<Kept>),
+        throttled: Option<Patience>,
+        keep: impl FnOnce(&AccessToken),
     ) {
-        let mut state = self.state();
+        let mut guard = self.state();
         match &outcome {
-            Ok(kept) => {
-                keep(kept);
-                *state = State::default();
+            Ok(token) => {
+                keep(token);
+                *guard = None;
             }
-            Err(error) => {
+            Err(_) => {
+                let state = guard.get_or_insert_default();
                 state.failures = state.failures.saturating_add(1);
                 state.paused_until = elapsed + pause_after(state.failures);
-                state.throttled = retry_in.map(|wait| (elapsed + wait, error.clone()));
+                state.throttled = throttled;
                 state.flight = None;
             }
         }
-        drop(state);
+        drop(guard);
         pilot.0.send_replace(Some(outcome));
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    /// Whether there is anything to remember: a flight, or that the server asked for patience.
+    pub(crate) fn remember(&self) -> bool {
+        self.state().as_ref().is_some_and(|state| state.flight.is_some() || state.throttled.is_some())
+    }
+
+    fn state(&self) -> MutexGuard<'_, Option<Box<State>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Patience {
+    fn holds(&self, elapsed: Duration, credential_epoch: u64) -> bool {
+        elapsed < self.until && credential_epoch == self.credential_epoch
     }
 }
 

@@ -34,12 +34,14 @@
 mod assertion;
 mod authority;
 mod cache;
+mod claims;
 mod client;
 mod credential;
-mod discovery;
+mod deadline;
 mod error;
 mod exchange;
 mod flight;
+mod profile;
 mod refresh;
 mod token;
 mod token_request;
@@ -48,11 +50,12 @@ mod token_response;
 #[cfg(test)]
 mod test_support;
 
-pub use crate::authority::Authority;
+pub use crate::authority::{Authority, Cloud, Region};
+pub use crate::cache::{CacheLimits, CacheStatistics};
 pub use crate::client::{ConfidentialClient, ConfidentialClientBuilder, Freshness, ScopedToken};
 pub use crate::credential::{
     AuthenticationContext, ClientCertificate, ClientSecret, Credential, SecretMethod,
 };
 pub use crate::error::{Error, ErrorKind};
-pub use crate::token::{AccessToken, TokenOrigin};
+pub use crate::token::{AccessToken, CachedToken, FetchReason, TokenOrigin};
 pub use crate::token_request::TokenRequest;

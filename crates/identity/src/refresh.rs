@@ -1,9 +1,7 @@
 //! When a token is still good, and when to renew it: pure functions of the time.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::time::{Duration, SystemTime};
-
-use crate::token::Kept;
+use std::time::Duration;
 
 /// How long before its expiry a token is not handed out any more: time for the request that carries it to arrive.
 const MARGIN: Duration = Duration::from_secs(30);
@@ -12,16 +10,9 @@ const MARGIN: Duration = Duration::from_secs(30);
 const FIRST_PAUSE: Duration = Duration::from_secs(15);
 const LONGEST_PAUSE: Duration = Duration::from_secs(300);
 
-/// Whether the token may be served. Both clocks must agree: wall time goes wrong when an administrator sets it back,
-/// monotonic time when the machine was asleep.
-pub(crate) fn is_live(kept: &Kept, now: SystemTime, elapsed: Duration) -> bool {
-    let margin = MARGIN.min(kept.lifetime / 10);
-    elapsed.saturating_sub(kept.since) + margin < kept.lifetime && now + margin < kept.token.expires_at()
-}
-
-/// Whether the token is due for renewal in the background.
-pub(crate) fn is_due(kept: &Kept, elapsed: Duration) -> bool {
-    elapsed.saturating_sub(kept.since) >= kept.refresh_after
+/// How long before its expiry a token of this lifetime stops being handed out.
+pub(crate) fn margin(lifetime: Duration) -> Duration {
+    MARGIN.min(lifetime / 10)
 }
 
 /// How long after its issue a token is renewed: half of its life, or earlier if the server said `refresh_in`, less up
@@ -43,6 +34,7 @@ pub(crate) fn pause_after(failures: u32) -> Duration {
 mod tests {
     use super::*;
 
+    // Case 12 of the peers' suites.
     #[test]
     fn renewal_falls_into_the_twentieth_of_life_before_half_of_it_and_differs_by_key() {
         let hour = Duration::from_secs(3_600);

@@ -1,67 +1,82 @@
 //! An access token and what is known about it.
 
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
+use arc_swap::Guard;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use unattended_core::Authorization;
+use unattended_core::{Authorization, Moment, Secret};
 
-/// An access token, finished as a header value.
+use crate::authority::Authority;
+
+/// An access token, finished as a header value. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct AccessToken {
-    authorization: Authorization,
-    expires_at: SystemTime,
-    refresh_at: SystemTime,
+    kept: Arc<Kept>,
     origin: TokenOrigin,
-    correlation_id: String,
 }
 
 /// Where a token came from.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum TokenOrigin {
-    /// It was kept from an earlier request.
-    Cache,
+    /// It was in memory.
+    Memory,
+    /// It was in the shared store, put there by another process or by an earlier one.
+    Store,
     /// It was issued for this call.
     Server,
 }
 
+/// Why a token was asked for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum FetchReason {
+    /// There was none yet, or it had been evicted.
+    Absent,
+    /// The one before had expired.
+    Expired,
+    /// The one before was past half of its life, and was renewed in the background.
+    Due,
+    /// The caller wanted another one, or a web API refused the one before.
+    Forced,
+    /// A web API asked for claims.
+    Claims,
+}
+
 impl AccessToken {
-    pub(crate) fn new(
-        authorization: Authorization,
-        expires_at: SystemTime,
-        refresh_at: SystemTime,
-        correlation_id: String,
-    ) -> Self {
-        Self { authorization, expires_at, refresh_at, origin: TokenOrigin::Server, correlation_id }
+    pub(crate) fn new(kept: Arc<Kept>, origin: TokenOrigin) -> Self {
+        Self { kept, origin }
     }
 
-    pub(crate) fn as_cached(&self) -> Self {
-        Self { origin: TokenOrigin::Cache, ..self.clone() }
+    pub(crate) fn kept(&self) -> &Arc<Kept> {
+        &self.kept
     }
 
     /// The token. Whoever holds it can act as the application.
     #[must_use]
     pub fn expose(&self) -> &str {
-        self.authorization.expose_token()
+        self.kept.authorization.expose_token()
     }
 
     /// The `Authorization` header value.
     #[must_use]
     pub fn authorization(&self) -> &Authorization {
-        &self.authorization
+        &self.kept.authorization
     }
 
     /// When the token stops being accepted.
     #[must_use]
     pub fn expires_at(&self) -> SystemTime {
-        self.expires_at
+        self.kept.expires_at
     }
 
     /// From when on it is renewed in the background.
     #[must_use]
     pub fn refresh_at(&self) -> SystemTime {
-        self.refresh_at
+        self.kept.refresh_at
     }
 
     /// Where this call got it.
@@ -70,10 +85,40 @@ impl AccessToken {
         self.origin
     }
 
+    /// Why it was fetched, when it was.
+    #[must_use]
+    pub fn fetch_reason(&self) -> FetchReason {
+        self.kept.fetched.reason
+    }
+
+    /// How long it took to fetch, attempts, waits and the store included, to the millisecond.
+    #[must_use]
+    pub fn fetch_duration(&self) -> Duration {
+        Duration::from_millis(self.kept.fetched.took.into())
+    }
+
+    /// How much of that the network took, all attempts together.
+    #[must_use]
+    pub fn network_duration(&self) -> Duration {
+        Duration::from_millis(self.kept.fetched.network.into())
+    }
+
+    /// How many token requests it took; none for a token out of the store.
+    #[must_use]
+    pub fn attempts(&self) -> u32 {
+        self.kept.fetched.attempts.into()
+    }
+
+    /// The token endpoint that issued it, if it is known without asking.
+    #[must_use]
+    pub fn endpoint(&self) -> Option<String> {
+        self.kept.authority.known_endpoint()
+    }
+
     /// The identifier that the token request carried.
     #[must_use]
     pub fn correlation_id(&self) -> &str {
-        &self.correlation_id
+        &self.kept.correlation_id
     }
 
     /// The payload, if the token is a JWT: to show to an administrator, **never** to decide by. Nobody has checked its
@@ -85,12 +130,91 @@ impl AccessToken {
     }
 }
 
-/// The token as the cache keeps it: with the moment, on the monotonic clock, from which its life is counted.
+/// A token read from memory without taking a share in it: nothing is allocated or counted. To be used and dropped, not
+/// kept; [`to_token`](Self::to_token) is for keeping.
+pub struct CachedToken(Guard<Option<Arc<Kept>>>);
+
+impl CachedToken {
+    /// The token in `guard`, if there is one that may be served.
+    pub(crate) fn live(guard: Guard<Option<Arc<Kept>>>, moment: Moment) -> Option<Self> {
+        match guard.as_ref() {
+            Some(kept) if kept.is_live(moment) => Some(Self(guard)),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn kept(&self) -> &Arc<Kept> {
+        self.0.as_ref().expect("`live` makes none without a token")
+    }
+
+    /// The `Authorization` header value.
+    #[must_use]
+    pub fn authorization(&self) -> &Authorization {
+        &self.kept().authorization
+    }
+
+    /// When the token stops being accepted.
+    #[must_use]
+    pub fn expires_at(&self) -> SystemTime {
+        self.kept().expires_at
+    }
+
+    /// The token, to keep.
+    #[must_use]
+    pub fn to_token(&self) -> AccessToken {
+        AccessToken::new(Arc::clone(self.kept()), TokenOrigin::Memory)
+    }
+}
+
+impl fmt::Debug for CachedToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("CachedToken([redacted])")
+    }
+}
+
+/// The token as the cache keeps it. Two clocks must agree that it lives: wall time goes wrong when an administrator
+/// sets it back, monotonic time when the machine was asleep.
 #[derive(Debug)]
 pub(crate) struct Kept {
-    pub(crate) token: AccessToken,
-    /// Monotonic, see [`unattended_core::Clock::elapsed`].
-    pub(crate) since: Duration,
-    pub(crate) lifetime: Duration,
-    pub(crate) refresh_after: Duration,
+    pub(crate) authorization: Authorization,
+    pub(crate) expires_at: SystemTime,
+    pub(crate) refresh_at: SystemTime,
+    /// Wall and monotonic time from which on it is not handed out any more.
+    pub(crate) usable_until: SystemTime,
+    pub(crate) live_until: Duration,
+    /// Monotonic time from which on it is renewed.
+    pub(crate) due_at: Duration,
+    pub(crate) authority: Authority,
+    pub(crate) correlation_id: Box<str>,
+    pub(crate) fetched: Fetched,
+    /// What the server gave for the next time (RFC 6749 section 6); taken by whoever uses it.
+    pub(crate) refresh_token: Mutex<Option<Box<Secret>>>,
+}
+
+/// How a token was fetched; durations in milliseconds.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Fetched {
+    pub(crate) reason: FetchReason,
+    pub(crate) took: u32,
+    pub(crate) network: u32,
+    pub(crate) attempts: u16,
+}
+
+impl Kept {
+    pub(crate) fn is_live(&self, moment: Moment) -> bool {
+        moment.elapsed < self.live_until && moment.now < self.usable_until
+    }
+
+    pub(crate) fn is_due(&self, moment: Moment) -> bool {
+        moment.elapsed >= self.due_at
+    }
+
+    /// What this token weighs against the limit of the cache: the header value, and what is kept beside it.
+    pub(crate) fn bytes(&self) -> usize {
+        size_of::<Self>() + self.authorization.header_value().len() + self.correlation_id.len()
+    }
+
+    pub(crate) fn take_refresh_token(&self) -> Option<Box<Secret>> {
+        self.refresh_token.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
 }

@@ -18,12 +18,23 @@ pub struct TokenRequest {
 }
 
 impl TokenRequest {
-    pub(crate) fn client_credentials(scope: &str) -> Self {
+    /// RFC 6749 section 4.4.2.
+    pub(crate) fn client_credentials() -> Self {
+        Self::of_grant("client_credentials")
+    }
+
+    /// RFC 6749 section 6.
+    pub(crate) fn refresh(refresh_token: &str) -> Self {
+        let mut request = Self::of_grant("refresh_token");
+        request.field("refresh_token", refresh_token);
+        request
+    }
+
+    fn of_grant(grant_type: &str) -> Self {
         // Room for an assertion with its certificates: growing would leave copies behind that nobody wipes.
         let mut request =
             Self { form: Zeroizing::new(String::with_capacity(16 * 1024)), authorization: None };
-        request.field("grant_type", "client_credentials");
-        request.field("scope", scope);
+        request.field("grant_type", grant_type);
         request
     }
 
@@ -81,7 +92,7 @@ mod tests {
 
     #[test]
     fn basic_authentication_encodes_both_parts_as_a_form_first() {
-        let mut request = TokenRequest::client_credentials("s");
+        let mut request = TokenRequest::client_credentials();
         request.basic("aaa/;&", "bbb/;&").unwrap();
         let request = request.into_http("https://idp.example/token", "id").unwrap();
         assert_eq!(request.headers()[AUTHORIZATION], "Basic YWFhJTJGJTNCJTI2OmJiYiUyRiUzQiUyNg==");

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use http::HeaderMap;
 use serde::{Deserialize, Deserializer};
-use unattended_core::{Authorization, aadsts, redact_tokens, retry_after};
+use unattended_core::{Authorization, Secret, aadsts, redact_tokens, retry_after};
 
 use crate::error::{Error, OAuthError};
 
@@ -21,6 +21,8 @@ pub(crate) struct Issued {
     pub(crate) authorization: Authorization,
     pub(crate) lifetime: Duration,
     pub(crate) refresh_in: Option<Duration>,
+    /// Not from the Microsoft identity platform; other servers may, although RFC 6749 section 4.4.3 advises against it.
+    pub(crate) refresh_token: Option<Secret>,
 }
 
 #[derive(Deserialize)]
@@ -33,6 +35,8 @@ struct Success<'a> {
     expires_in: Option<Duration>,
     #[serde(default, deserialize_with = "seconds")]
     refresh_in: Option<Duration>,
+    #[serde(borrow)]
+    refresh_token: Option<Cow<'a, str>>,
 }
 
 pub(crate) fn success(body: &[u8]) -> Result<Issued, Error> {
@@ -52,7 +56,8 @@ pub(crate) fn success(body: &[u8]) -> Result<Issued, Error> {
     }
     let authorization = Authorization::bearer(&success.access_token)
         .ok_or_else(|| unexpected("with a token that no header may carry"))?;
-    Ok(Issued { authorization, lifetime, refresh_in: success.refresh_in })
+    let refresh_token = success.refresh_token.as_deref().filter(|token| !token.is_empty()).map(Secret::from);
+    Ok(Issued { authorization, lifetime, refresh_in: success.refresh_in, refresh_token })
 }
 
 /// Everything that is no success: OAuth error, plain text, HTML, nothing.
@@ -67,6 +72,7 @@ pub(crate) fn failure(status: u16, headers: &HeaderMap, body: &[u8], now: System
         correlation_id: Option<String>,
         timestamp: Option<String>,
         claims: Option<String>,
+        suberror: Option<String>,
     }
     let oauth = serde_json::from_slice::<Failure>(body).ok().and_then(|failure| {
         let error = match failure.error? {
@@ -86,13 +92,16 @@ pub(crate) fn failure(status: u16, headers: &HeaderMap, body: &[u8], now: System
             correlation_id: failure.correlation_id.or_else(|| trailer("Correlation ID:")),
             timestamp: failure.timestamp,
             claims: failure.claims,
+            suberror: failure.suberror,
             error: redact_tokens(&error),
             codes,
             description,
         })
     });
     let retry_at = retry_after(headers, now).map(|wait| now + wait.min(LONGEST_WAIT));
-    Error::answered(status, oauth, retry_at)
+    let readable = oauth.is_some();
+    let error = Error::answered(status, oauth, retry_at);
+    if readable || body.is_empty() { error } else { error.with_body(body) }
 }
 
 /// Seconds as a number, a decimal or a string of either.

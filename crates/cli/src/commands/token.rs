@@ -52,7 +52,8 @@ pub(crate) fn describe(api: &str, token: &AccessToken, now: SystemTime) -> Map<S
     let time = |at: SystemTime| jiff::Timestamp::try_from(at).map_or(Value::Null, |at| seconds(at).into());
     let left = token.expires_at().duration_since(now).unwrap_or_default();
     let source = match token.origin() {
-        TokenOrigin::Cache => "cache",
+        TokenOrigin::Memory => "cache",
+        TokenOrigin::Store => "store",
         _ => "server",
     };
     let shown = json!({

@@ -25,6 +25,12 @@ pub trait Credential: fmt::Debug + Send + Sync + 'static {
         request: &'a mut TokenRequest,
     ) -> BoxFuture<'a, Result<(), Error>>;
 
+    /// A number that changes whenever another secret, key or file content has taken the place of the one before. What
+    /// a server said to the old one, such as to be patient, is no longer held against the new one.
+    fn epoch(&self) -> u64 {
+        0
+    }
+
     /// When the credential stops being accepted, if that is known.
     fn expires_at(&self) -> Option<SystemTime> {
         None

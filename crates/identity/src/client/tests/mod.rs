@@ -1,11 +1,15 @@
 use std::time::{Duration, UNIX_EPOCH};
 
-use unattended_core::{HttpErrorKind, ManualClock, Secret, SeededEntropy, TenantId};
+use unattended_core::{
+    ClientId, Clock, HttpErrorKind, ManualClock, Secret, SeededEntropy, TenantId, TokenDemand, TokenSource,
+};
 
 use super::*;
-use crate::credential::{ClientCertificate, ClientSecret};
+use crate::credential::{ClientCertificate, ClientSecret, Credential};
 use crate::test_support::{Server, certificate_pem};
 use crate::token::TokenOrigin;
+
+mod requests;
 
 const CLIENT_ID: &str = "22222222-2222-2222-2222-222222222222";
 const INVALID_SECRET: &str = r#"{"error":"invalid_client","error_description":"AADSTS7000215: Invalid client secret provided.","error_codes":[7000215]}"#;
@@ -64,7 +68,7 @@ async fn a_second_call_is_served_from_memory() {
     let first = house.graph().acquire(Freshness::Cached).await.unwrap();
     let second = house.graph().acquire(Freshness::Cached).await.unwrap();
     assert_eq!((first.expose(), first.origin()), ("t1", TokenOrigin::Server));
-    assert_eq!((second.expose(), second.origin()), ("t1", TokenOrigin::Cache));
+    assert_eq!((second.expose(), second.origin()), ("t1", TokenOrigin::Memory));
     assert_eq!(first.expires_at(), UNIX_EPOCH + Duration::from_secs(4_600));
     assert_eq!(house.server.requests().len(), 1);
 }

@@ -1,0 +1,85 @@
+//! The application, as the authorization server knows it.
+
+mod builder;
+mod scoped;
+
+use std::sync::Arc;
+
+use unattended_core::{Scope, TenantId};
+
+pub use self::builder::ConfidentialClientBuilder;
+pub use self::scoped::{Freshness, ScopedToken};
+use crate::authority::Authority;
+use crate::cache::{CacheStatistics, TokenCache};
+use crate::error::Error;
+use crate::exchange::Exchange;
+use crate::profile::Profile;
+
+/// An application that can keep a credential (RFC 6749 section 2.1), in one tenant. Cheap to clone; clones share
+/// tokens and connections.
+#[derive(Clone, Debug)]
+pub struct ConfidentialClient {
+    shared: Arc<Shared>,
+    authority: Authority,
+}
+
+/// What the tenants of one application have in common.
+#[derive(Debug)]
+struct Shared {
+    exchange: Exchange,
+    cache: TokenCache,
+    capabilities: serde_json::Map<String, serde_json::Value>,
+}
+
+impl ConfidentialClient {
+    /// The same application in another tenant, for one that acts in many. Connections, credentials and configuration
+    /// are shared; tokens, requests under way and what a server asked for are each tenant's own. Costs two reference
+    /// counts, whatever the number of tenants.
+    ///
+    /// # Errors
+    /// The authority has no tenants.
+    pub fn for_tenant(&self, tenant: &TenantId) -> Result<Self, Error> {
+        Ok(Self { shared: Arc::clone(&self.shared), authority: self.authority.in_tenant(tenant)? })
+    }
+
+    /// The tokens of one scope.
+    ///
+    /// # Errors
+    /// At the Microsoft identity platform an application asks for the static `{resource}/.default` of one resource;
+    /// any other scope is refused here, before anything is sent.
+    pub fn for_scope(&self, scope: Scope) -> Result<ScopedToken, Error> {
+        let is_microsoft = self.authority.is_microsoft();
+        if is_microsoft && scope.default_resource().is_none() {
+            return Err(Error::configuration(format!(
+                "the scope `{scope}` is not of the form {{resource}}/.default, the only one that an application can ask for"
+            )));
+        }
+        // The platform does not tell upper from lower case; other servers do (RFC 6749 section 3.3).
+        let key: Box<str> = match is_microsoft {
+            true => scope.as_str().to_lowercase().into(),
+            false => scope.as_str().into(),
+        };
+        Ok(self.scoped(scope, Profile { scope: key, ..Profile::default() }))
+    }
+
+    /// Who issues the tokens.
+    #[must_use]
+    pub fn authority(&self) -> &Authority {
+        &self.authority
+    }
+
+    /// What the cache of this application, all its tenants together, holds and has let go.
+    #[must_use]
+    pub fn cache_statistics(&self) -> CacheStatistics {
+        self.shared.cache.statistics()
+    }
+
+    fn scoped(&self, scope: Scope, profile: Profile) -> ScopedToken {
+        let profile = self.shared.cache.profiles.intern(profile);
+        let entry = self.shared.cache.entry(self.authority.tenant(), &profile);
+        ScopedToken { entry, scope, client: self.clone() }
+    }
+}
+
+#[cfg(test)]
+mod tests;
