@@ -279,7 +279,7 @@ impl Prepared {
             control: Arc::clone(control),
             clock: control.clock(),
             entropy: Arc::clone(&entropy),
-            validator: Arc::new(validator.build().map_err(internal)?),
+            admission: directory::Admission::new(validator.build().map_err(internal)?),
             base_url: format!("{}/graph", origin.base()),
         };
         let authority = Authority {

@@ -67,7 +67,8 @@ impl Tenants {
             }
         }
         let first = self.store.tenant(&administrator.tenant_id)?;
-        Ok(first.ok_or_else(|| StoreError::corrupt("the administrator's application is of no tenant"))?)
+        let missing = || StoreError::corrupt("the administrator's application is of no tenant");
+        Ok(Tenant::clone(&*first.ok_or_else(missing)?))
     }
 
     /// Adds a tenant without people: `fabrikam` has the domain `fabrikam.onmicrosoft.com`. Blocks.

@@ -1,5 +1,7 @@
 //! What goes into an app-only access token.
 
+use std::sync::Arc;
+
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use serde::Serialize;
@@ -47,7 +49,7 @@ pub(crate) struct Grant<'a> {
     pub(crate) client_id: &'a str,
     pub(crate) client_object_id: &'a str,
     pub(crate) proof: Proof,
-    pub(crate) roles: Vec<String>,
+    pub(crate) roles: Arc<[String]>,
     /// Whether the token says outright that it is app-only.
     pub(crate) with_idtyp: bool,
     /// Whether the token says that its client handles claims challenges.

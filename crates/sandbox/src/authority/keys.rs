@@ -182,6 +182,8 @@ impl SigningKeys {
         });
         keep(store, &keys)?;
         self.keys.store(Arc::new(keys));
+        // Among what others remember are callers whose tokens were good by these keys.
+        store.forget();
         Ok(self.list())
     }
 }

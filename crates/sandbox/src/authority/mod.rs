@@ -195,10 +195,10 @@ impl Authority {
         if unattended_core::TenantId::parse(name).is_err() {
             return Err(error::TENANT_MALFORMED.with("tenant", name));
         }
-        self.tenant(name).map(|tenant| TenantSegment::Tenant(tenant.id))
+        self.tenant(name).map(|tenant| TenantSegment::Tenant(tenant.id.clone()))
     }
 
-    fn tenant(&self, name: &str) -> Result<Tenant, AuthorityError> {
+    fn tenant(&self, name: &str) -> Result<Arc<Tenant>, AuthorityError> {
         self.store.tenant(name)?.ok_or_else(|| error::TENANT_NOT_FOUND.with("tenant", name))
     }
 }

@@ -1,5 +1,7 @@
 //! The token endpoint: the order of checks, and what is issued after the last one.
 
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 
 use super::Authority;
@@ -98,11 +100,11 @@ impl Authority {
         &self,
         client_id: &str,
         tenant: &Tenant,
-    ) -> Result<(Application, Option<ServicePrincipal>), AuthorityError> {
+    ) -> Result<(Arc<Application>, Option<Arc<ServicePrincipal>>), AuthorityError> {
         let principal = self.store.service_principal_by_app_id(&tenant.id, client_id)?;
         let application = self.store.application_by_app_id(client_id)?;
         // Registered in this very tenant, it is known without a service principal, and refused later for the want of it.
-        let is_known = |it: &Application| principal.is_some() || it.tenant_id == tenant.id;
+        let is_known = |it: &Arc<Application>| principal.is_some() || it.tenant_id == tenant.id;
         let Some(application) = application.filter(is_known) else {
             let name = if tenant.display_name.is_empty() { &tenant.id } else { &tenant.display_name };
             return Err(error::APPLICATION_NOT_FOUND.with("app", client_id).with("tenant", name));
@@ -121,7 +123,7 @@ impl Authority {
         name: &str,
         tenant: &Tenant,
         client: &ServicePrincipal,
-    ) -> Result<ServicePrincipal, AuthorityError> {
+    ) -> Result<Arc<ServicePrincipal>, AuthorityError> {
         let with_other_slash = name.strip_suffix('/').map_or_else(|| format!("{name}/"), str::to_owned);
         let mut resource = self.store.resource_by_name(&tenant.id, name)?;
         if resource.is_none() {
@@ -166,7 +168,7 @@ impl Authority {
     /// Whether an API asked for an optional claim.
     fn wants_claim(&self, resource: &ServicePrincipal, claim: &str) -> Result<bool, StoreError> {
         let application = self.store.application_by_app_id(resource.app_id())?;
-        let asks = |application: &Application| {
+        let asks = |application: &Arc<Application>| {
             let optional =
                 application.object.document.get("optionalClaims")?.get("accessToken")?.as_array()?;
             Some(optional.iter().any(|optional| optional["name"] == claim))

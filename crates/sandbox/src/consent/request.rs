@@ -1,5 +1,7 @@
 //! What a link to the consent endpoints asks for, checked before anybody has to sign in; and the two answers to it.
 
+use std::sync::Arc;
+
 use url::form_urlencoded::{self, byte_serialize};
 
 use super::error;
@@ -31,7 +33,7 @@ pub(super) enum Endpoint {
 #[derive(Debug)]
 pub(super) struct ConsentRequest {
     endpoint: Endpoint,
-    pub(super) application: Application,
+    pub(super) application: Arc<Application>,
     /// Whose administrators may answer.
     pub(super) tenants: Vec<Tenant>,
     pub(super) return_address: ReturnAddress,
@@ -144,7 +146,8 @@ fn tenants(
     };
     match place {
         TenantSegment::Tenant(id) => {
-            Ok(store.tenant(id)?.filter(|tenant| application.serves(&tenant.id)).into_iter().collect())
+            let tenant = store.tenant(id)?.filter(|tenant| application.serves(&tenant.id));
+            Ok(tenant.as_deref().cloned().into_iter().collect())
         }
         TenantSegment::Crowd(crowd) if crowd == "consumers" => Err(named((&error::CONSUMERS).into())),
         // Personal accounts, which `common` includes, have no administrator.

@@ -144,7 +144,7 @@ pub(super) fn own(
 }
 
 fn collection() -> Collection<'static> {
-    Collection { complete: credentials::show, ..Collection::of(&APPLICATION) }
+    Collection { complete: Some(credentials::show), ..Collection::of(&APPLICATION) }
 }
 
 fn defaults() -> Map<String, Value> {

@@ -69,6 +69,10 @@ fn respond(
         .collect();
     let body = match answer.body {
         Body::Empty => None,
+        Body::Written(body) => {
+            headers.insert("Content-Type".into(), "application/json".into());
+            serde_json::from_slice(&body).ok()
+        }
         Body::Json(body) => {
             headers.insert("Content-Type".into(), "application/json".into());
             Some(body)

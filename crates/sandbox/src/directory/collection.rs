@@ -7,8 +7,20 @@ use serde_json::{Map, Value, json};
 use super::exchange::{Answer, Call};
 use super::fault::Fault;
 use super::odata::{QueryOptions, is_eventual};
+use super::projection::{self, Projection};
 use super::schema::{EntityType, Kind, Property};
-use crate::store::{Condition, Object, PageQuery, Position, SqlValue, Table, objects};
+use crate::store::{Condition, Object, PageQuery, Position, SqlValue, StoreError, Table, objects};
+
+/// The objects of a page.
+struct Page {
+    /// JSON, with commas between the objects.
+    items: Vec<u8>,
+    /// The last object, if there are more behind it.
+    rest_after: Option<Position>,
+}
+
+/// Adds to an object what is kept beside its document.
+pub(super) type Complete = fn(&Connection, &mut Object) -> Result<(), Fault>;
 
 /// A collection as one request sees it.
 pub(super) struct Collection<'a> {
@@ -21,8 +33,8 @@ pub(super) struct Collection<'a> {
     pub(super) within: Option<(&'static str, &'a str)>,
     /// The only properties the caller may see.
     pub(super) visible: Option<&'static [&'static str]>,
-    /// Adds what is kept beside the document.
-    pub(super) complete: fn(&Connection, &mut Object) -> Result<(), Fault>,
+    /// Adds what is kept beside the document, if anything is.
+    pub(super) complete: Option<Complete>,
 }
 
 impl Collection<'_> {
@@ -34,7 +46,7 @@ impl Collection<'_> {
             path: entity.set.to_owned(),
             within: None,
             visible: None,
-            complete: |_, _| Ok(()),
+            complete: None,
         }
     }
 
@@ -52,34 +64,74 @@ impl Collection<'_> {
             after: after.as_ref(),
             limit: limit + 1,
         };
-        let (mut page, count) = call.directory.store.read(|connection| {
-            let mut page = objects::page(connection, self.table, &call.tenant.id, &query)?;
-            for object in page.iter_mut().take(limit) {
-                (self.complete)(connection, object)?;
-            }
+        let (page, count) = call.directory.store.read(|connection| {
+            let page = self.page(connection, call, &options, &query)?;
             let count = match options.count {
                 true => Some(objects::count(connection, self.table, &call.tenant.id, &condition)?),
                 false => None,
             };
             Ok::<_, Fault>((page, count))
         })?;
-        let has_more = page.len() > limit;
-        page.truncate(limit);
-        let mut body = json!({ "@odata.context": self.context(call, &options, false) });
+        let mut body = Vec::with_capacity(page.items.len() + 1024);
+        let mut member = |name: &str, value: Value| {
+            body.push(if body.is_empty() { b'{' } else { b',' });
+            body.extend_from_slice(format!("\"{name}\":{value}").as_bytes());
+        };
+        member("@odata.context", self.context(call, &options, false).into());
         if let Some(count) = count {
-            body["@odata.count"] = count.into();
+            member("@odata.count", count.into());
         }
-        if let Some(last) = page.last().filter(|_| has_more) {
-            let value = options.order.map(|order| self.order_value(last, order.column));
-            let token = tokens.seal(&scope, &Position { seq: last.seq, value });
+        if let Some(last) = page.rest_after {
+            let token = tokens.seal(&scope, &last);
             let url = format!("{}/{}?{}$skiptoken={token}", call.version_url(), self.path, options.repeated);
-            body["@odata.nextLink"] = url.into();
+            member("@odata.nextLink", url.into());
         }
-        body["value"] = page
-            .iter()
-            .map(|object| Value::Object(self.show(object, options.select.as_deref(), false)))
-            .collect();
-        Ok(Answer::ok(body))
+        body.extend_from_slice(b",\"value\":[");
+        body.extend_from_slice(&page.items);
+        body.extend_from_slice(b"]}");
+        Ok(Answer::written(body))
+    }
+
+    /// The objects of one page as they are shown, and where the next page begins: `query` asks for one object more
+    /// than the page has.
+    fn page(
+        &self,
+        connection: &Connection,
+        call: &Call<'_>,
+        options: &QueryOptions,
+        query: &PageQuery<'_>,
+    ) -> Result<Page, Fault> {
+        let limit = query.limit - 1;
+        let select = options.select.as_deref();
+        let projection = Projection::of(self.shown(select));
+        let mut page = Page { items: Vec::with_capacity(limit * 400), rest_after: None };
+        let (mut count, mut last) = (0, None);
+        objects::for_each(connection, self.table, &call.tenant.id, query, |seq, document| {
+            if count == limit {
+                page.rest_after = last.take();
+                return Ok(());
+            }
+            count += 1;
+            if count > 1 {
+                page.items.push(b',');
+            }
+            if count == limit {
+                let value = query.order.map(|order| self.order_value(document, order.column)).transpose()?;
+                last = Some(Position { seq, value });
+            }
+            match self.complete {
+                None => projection.write(document, &mut page.items)?,
+                Some(complete) => {
+                    let document = serde_json::from_str(document).map_err(StoreError::from)?;
+                    let mut object = Object { seq, document };
+                    complete(connection, &mut object)?;
+                    let shown = self.show(&object, select, false);
+                    serde_json::to_writer(&mut page.items, &shown).map_err(StoreError::from)?;
+                }
+            }
+            Ok::<_, Fault>(())
+        })?;
+        Ok(page)
     }
 
     /// How many objects there are, as a plain number.
@@ -119,7 +171,9 @@ impl Collection<'_> {
         mut object: Object,
         options: &QueryOptions,
     ) -> Result<Value, Fault> {
-        call.directory.store.read(|connection| (self.complete)(connection, &mut object))?;
+        if let Some(complete) = self.complete {
+            call.directory.store.read(|connection| complete(connection, &mut object))?;
+        }
         let mut body = Map::new();
         body.insert("@odata.context".into(), self.context(call, options, true).into());
         body.extend(self.show(&object, options.select.as_deref(), true));
@@ -145,15 +199,27 @@ impl Collection<'_> {
         Condition { sql: format!("{column} = ? AND ({})", condition.sql), parameters }
     }
 
-    fn order_value(&self, object: &Object, column: &str) -> String {
+    fn order_value(&self, document: &str, column: &str) -> Result<String, StoreError> {
         let property = self.entity.properties.iter().find(|property| property.column == Some(column));
-        property.map_or(String::new(), |property| object.text(property.name).to_owned())
+        let Some(property) = property else { return Ok(String::new()) };
+        let document: Map<String, Value> = serde_json::from_str(document)?;
+        Ok(document.get(property.name).and_then(Value::as_str).unwrap_or_default().to_owned())
     }
 
     fn context(&self, call: &Call<'_>, options: &QueryOptions, is_single: bool) -> String {
         let select = options.selected_names().map_or(String::new(), |names| format!("({})", names.join(",")));
         let suffix = if is_single { "/$entity" } else { "" };
         format!("{}/$metadata#{}{select}{suffix}", call.version_url(), self.path)
+    }
+
+    /// The properties that are shown: those that were selected or else the usual ones, as far as the caller may see them.
+    fn shown(&self, select: Option<&[&'static Property]>) -> impl Iterator<Item = &'static Property> {
+        let usual = self.entity.properties.iter().filter(|property| property.is_default);
+        let shown: Vec<_> = select.map_or_else(|| usual.collect(), <[_]>::to_vec);
+        let visible = self.visible;
+        shown.into_iter().filter(move |property| {
+            property.kind != Kind::Links && visible.is_none_or(|visible| visible.contains(&property.name))
+        })
     }
 
     /// The properties that were asked for. One that has no value is null, a collection without elements is empty.
@@ -163,30 +229,15 @@ impl Collection<'_> {
         select: Option<&[&'static Property]>,
         is_single: bool,
     ) -> Map<String, Value> {
-        let is_visible = |property: &&Property| {
-            property.kind != Kind::Links
-                && self.visible.is_none_or(|visible| visible.contains(&property.name))
-        };
         let show = |property: &Property| {
-            let value = object.document.get(property.name).cloned().unwrap_or(match property.kind {
-                Kind::Objects | Kind::Texts(_) => json!([]),
-                Kind::Boolean | Kind::DateTime | Kind::Guid | Kind::Links | Kind::Object | Kind::Text(_) => {
-                    Value::Null
-                }
-            });
-            (property.name.to_owned(), value)
+            let value = object.document.get(property.name).cloned();
+            let nothing = || match projection::nothing(property.kind) {
+                "[]" => json!([]),
+                _ => Value::Null,
+            };
+            (property.name.to_owned(), value.unwrap_or_else(nothing))
         };
-        let mut shown: Map<String, Value> = match select {
-            Some(select) => select.iter().copied().filter(is_visible).map(show).collect(),
-            None => self
-                .entity
-                .properties
-                .iter()
-                .filter(|property| property.is_default)
-                .filter(is_visible)
-                .map(show)
-                .collect(),
-        };
+        let mut shown: Map<String, Value> = self.shown(select).map(show).collect();
         // Certificates are shown to who asks for them on one object.
         if let (false, Some(Value::Array(keys))) =
             (is_single && select.is_some(), shown.get_mut("keyCredentials"))

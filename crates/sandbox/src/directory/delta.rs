@@ -209,8 +209,10 @@ impl Round<'_> {
         let after = Position { seq: after, value: None };
         let query = PageQuery { condition: &condition, order: None, after: Some(&after), limit };
         let mut found = objects::page(connection, self.table(), &self.call.tenant.id, &query)?;
-        for object in &mut found {
-            (self.collection.complete)(connection, object)?;
+        if let Some(complete) = self.collection.complete {
+            for object in &mut found {
+                complete(connection, object)?;
+            }
         }
         Ok(found)
     }
@@ -218,7 +220,9 @@ impl Round<'_> {
     fn object(&self, connection: &Connection, id: &str) -> Result<Option<Object>, Fault> {
         let found = objects::find(connection, self.table(), &self.call.tenant.id, "id", id)?;
         let Some(mut object) = found else { return Ok(None) };
-        (self.collection.complete)(connection, &mut object)?;
+        if let Some(complete) = self.collection.complete {
+            complete(connection, &mut object)?;
+        }
         Ok(Some(object))
     }
 

@@ -107,12 +107,19 @@ pub(super) enum Body {
     Empty,
     Json(Value),
     Text(String),
+    /// JSON that is text already.
+    Written(Vec<u8>),
 }
 
 impl Answer {
     /// 200 with a JSON body.
     pub(super) fn ok(body: Value) -> Self {
         Self { status: StatusCode::OK, headers: Vec::new(), body: Body::Json(body) }
+    }
+
+    /// 200 with JSON that is text already.
+    pub(super) fn written(body: Vec<u8>) -> Self {
+        Self { status: StatusCode::OK, headers: Vec::new(), body: Body::Written(body) }
     }
 
     /// 200 with a plain number.

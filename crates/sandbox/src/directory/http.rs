@@ -13,11 +13,12 @@ use base64::prelude::{BASE64_STANDARD, Engine as _};
 use serde_json::json;
 use unattended_protect::{Caller, Rejection, RejectionKind};
 
+use super::admission::{Admitted, Refusal};
 use super::exchange::{Answer, Body, Call, Request};
 use super::fault::Fault;
 use super::throttle::{Cost, Payer, Usage};
 use super::{Directory, batch, routes};
-use crate::store::{GRAPH_APP_ID, Tenant, principals, timestamp};
+use crate::store::{GRAPH_APP_ID, Tenant, timestamp};
 
 /// The largest body that is read.
 const MAX_BODY_BYTES: usize = 4 * 1024 * 1024;
@@ -43,16 +44,31 @@ async fn serve(State(directory): State<Arc<Directory>>, request: axum::extract::
     }
     headers.insert(REQUEST_ID, header(&request_id));
     let ids = [REQUEST_ID, CLIENT_REQUEST_ID].map(|name| (name.clone(), headers[&name].clone()));
-    let answering = Arc::clone(&directory);
-    // SQLite blocks, so that everything after the body does.
-    let answer = tokio::task::spawn_blocking(move || {
-        answering.receive(parts.method, uri.path(), uri.query().unwrap_or_default(), headers, body.ok())
-    });
-    let answer = answer.await.unwrap_or_else(|error| {
-        tracing::error!(%error, "a handler of the directory did not end");
-        Answer { status: StatusCode::INTERNAL_SERVER_ERROR, headers: Vec::new(), body: Body::Empty }
-    });
+    let (path, query) = (uri.path(), uri.query().unwrap_or_default());
+    let answer = if is_brief(&parts.method, path, query) && directory.store.is_free() {
+        directory.receive(parts.method, path, query, headers, body.ok())
+    } else {
+        // SQLite blocks, so that everything after the body does.
+        let (answering, uri) = (Arc::clone(&directory), uri.clone());
+        let answer = tokio::task::spawn_blocking(move || {
+            answering.receive(parts.method, uri.path(), uri.query().unwrap_or_default(), headers, body.ok())
+        });
+        answer.await.unwrap_or_else(|error| {
+            tracing::error!(%error, "a handler of the directory did not end");
+            Answer { status: StatusCode::INTERNAL_SERVER_ERROR, headers: Vec::new(), body: Body::Empty }
+        })
+    };
     render(answer, ids, directory.clock.now())
+}
+
+/// Whether a request is answered from a few pages of the database: then handing it to another thread and back would
+/// take longer than answering it here.
+fn is_brief(method: &Method, path: &str, query: &str) -> bool {
+    let (path, query) = (path.to_ascii_lowercase(), query.to_ascii_lowercase());
+    let may_go_through_all = |name: &str| query.contains(name) || path.contains(name);
+    // With the `$` encoded or not.
+    let names = ["filter", "search", "count", "expand", "orderby", "delta", "deleteditems", "batch"];
+    method == Method::GET && !names.into_iter().any(may_go_through_all)
 }
 
 impl Directory {
@@ -79,7 +95,8 @@ impl Directory {
             headers,
             body: body.unwrap_or_default(),
         };
-        let result = self.authenticate(&request, now).and_then(|(caller, tenant)| {
+        let result = self.authenticate(&request, now).and_then(|admitted| {
+            let (caller, tenant) = (&admitted.caller, &*admitted.tenant);
             if !fits {
                 let message = "The request body is larger than 4 MB.";
                 return Err(Fault::new(StatusCode::PAYLOAD_TOO_LARGE, "RequestEntityTooLarge", message));
@@ -91,31 +108,28 @@ impl Directory {
             let is_batch =
                 ["$batch", "%24batch"].iter().any(|name| path.trim_matches('/').eq_ignore_ascii_case(name));
             if !is_batch {
-                return Ok(self.answer(&request, &caller, &tenant));
+                return Ok(self.answer(&request, caller, tenant));
             }
             if request.method != Method::POST {
                 let message = "Specified HTTP method is not allowed for the request target.";
                 return Err(Fault::new(StatusCode::METHOD_NOT_ALLOWED, "Request_BadRequest", message));
             }
-            let call = self.call(&request, &caller, &tenant, seconds(now));
+            let call = self.call(&request, caller, tenant, seconds(now));
             batch::answer(&call).map(Answer::ok)
         });
         result.unwrap_or_else(|fault| self.refuse(&fault, &request, seconds(now)))
     }
 
-    /// Who calls, in which tenant: a valid token of an application whose service principal is there and enabled.
-    fn authenticate(&self, request: &Request, now: SystemTime) -> Result<(Caller, Tenant), Fault> {
-        let caller =
-            self.validator.validate(&request.headers, now).map_err(|rejection| self.challenge(&rejection))?;
-        let tenant = self.store.tenant(caller.tenant_id().as_str())?.ok_or_else(Fault::unknown_identity)?;
-        let object_id = caller.object_id().unwrap_or_default();
-        let principal =
-            self.store.read(|connection| principals::find(connection, &tenant.id, "id", object_id))?;
-        match principal {
-            Some(principal) if principal.account_enabled() => Ok((caller, tenant)),
-            _ if caller.understands_claims_challenges() => Err(self.claims_challenge(now)),
-            _ => Err(Fault::unknown_identity()),
-        }
+    /// Who calls, in which tenant.
+    fn authenticate(&self, request: &Request, now: SystemTime) -> Result<Arc<Admitted>, Fault> {
+        self.admission.admit(&self.store, &request.headers, now).map_err(|refusal| match refusal {
+            Refusal::Rejected(rejection) => self.challenge(&rejection),
+            Refusal::NoPrincipal(caller) if caller.understands_claims_challenges() => {
+                self.claims_challenge(now)
+            }
+            Refusal::NoTenant | Refusal::NoPrincipal(_) => Fault::unknown_identity(),
+            Refusal::Store(error) => error.into(),
+        })
     }
 
     /// 401 for a client that asks the authority again, where it learns what is wrong.
@@ -232,7 +246,7 @@ fn render(answer: Answer, ids: [(HeaderName, HeaderValue); 2], now: SystemTime) 
     let headers = response.headers_mut();
     let content_type = match &answer.body {
         Body::Empty => None,
-        Body::Json(_) => Some(
+        Body::Json(_) | Body::Written(_) => Some(
             "application/json;odata.metadata=minimal;odata.streaming=true;IEEE754Compatible=false;charset=utf-8",
         ),
         Body::Text(_) => Some("text/plain"),
@@ -251,6 +265,7 @@ fn render(answer: Answer, ids: [(HeaderName, HeaderValue); 2], now: SystemTime) 
         // Not by `Display`, which checks every fragment again and takes a third longer.
         Body::Json(body) => serde_json::to_vec(&body).expect("a JSON value can be written").into(),
         Body::Text(text) => text.into(),
+        Body::Written(body) => body.into(),
     };
     response
 }

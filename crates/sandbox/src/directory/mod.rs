@@ -5,6 +5,7 @@
 //! What is known about the types is data (`schema`): it decides what a client may select, filter by and write.
 
 mod access;
+mod admission;
 mod applications;
 mod assignments;
 mod batch;
@@ -21,6 +22,7 @@ mod http;
 mod navigation;
 mod odata;
 mod organization;
+mod projection;
 mod route_table;
 mod routes;
 mod schema;
@@ -34,8 +36,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use unattended_core::{Clock, Entropy};
-use unattended_protect::Validator;
 
+pub(crate) use self::admission::Admission;
 pub(crate) use self::http::router;
 use self::odata::SkipTokens;
 pub(crate) use self::throttle::Throttle;
@@ -51,8 +53,8 @@ pub(crate) struct Directory {
     /// The time in the sandbox.
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) entropy: Arc<dyn Entropy>,
-    /// Accepts the tokens whose audience is Microsoft Graph.
-    pub(crate) validator: Arc<Validator>,
+    /// Admits the tokens whose audience is Microsoft Graph.
+    pub(crate) admission: Admission,
     /// The URL under which `/v1.0` is found, without a trailing slash: `https://localhost:PORT/graph`.
     pub(crate) base_url: String,
 }

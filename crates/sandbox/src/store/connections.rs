@@ -1,13 +1,14 @@
 //! One writer, a few readers.
 
 use std::path::Path;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 use unattended_files as files;
 
+use super::cached::Caches;
 use super::{StoreError, schema};
 
 /// How many reads of a file may go on at once.
@@ -22,6 +23,8 @@ pub(crate) struct Store {
     writer: Mutex<Connection>,
     readers: Vec<Mutex<Connection>>,
     next_reader: AtomicUsize,
+    generation: AtomicU64,
+    pub(super) caches: Caches,
 }
 
 impl Store {
@@ -34,7 +37,7 @@ impl Store {
         let mut writer = connect(path)?;
         schema::prepare(&mut writer, path)?;
         let readers = (0..READERS).map(|_| connect(path).map(Mutex::new)).collect::<Result<_, _>>()?;
-        Ok(Self { writer: Mutex::new(writer), readers, next_reader: AtomicUsize::new(0) })
+        Ok(Self::of(writer, readers))
     }
 
     /// Makes a database that ends with this value.
@@ -43,7 +46,17 @@ impl Store {
         let mut writer = Connection::open_in_memory()?;
         configure(&writer)?;
         schema::prepare(&mut writer, path)?;
-        Ok(Self { writer: Mutex::new(writer), readers: Vec::new(), next_reader: AtomicUsize::new(0) })
+        Ok(Self::of(writer, Vec::new()))
+    }
+
+    fn of(writer: Connection, readers: Vec<Mutex<Connection>>) -> Self {
+        Self {
+            writer: Mutex::new(writer),
+            readers,
+            next_reader: AtomicUsize::new(0),
+            generation: AtomicU64::new(0),
+            caches: Caches::default(),
+        }
     }
 
     /// Reads from one snapshot.
@@ -51,14 +64,37 @@ impl Store {
         &self,
         work: impl FnOnce(&Connection) -> Result<T, E>,
     ) -> Result<T, E> {
-        let mut connection = match self.readers.len() {
+        let connection = self.free_reader().unwrap_or_else(|| match self.readers.len() {
             0 => lock(&self.writer),
             count => lock(&self.readers[self.next_reader.fetch_add(1, Ordering::Relaxed) % count]),
-        };
-        let transaction = connection.transaction().map_err(StoreError::from)?;
-        let result = work(&transaction)?;
-        transaction.commit().map_err(StoreError::from)?;
-        Ok(result)
+        });
+        let _snapshot = ReadTransaction::begin(&connection)?;
+        work(&connection)
+    }
+
+    /// Whether a read would begin at once, as far as one can tell: others may be faster.
+    pub(crate) fn is_free(&self) -> bool {
+        self.free_reader().is_some()
+    }
+
+    fn free_reader(&self) -> Option<MutexGuard<'_, Connection>> {
+        let all = if self.readers.is_empty() { std::slice::from_ref(&self.writer) } else { &self.readers };
+        // The first that is free: a few connections with warm caches serve better than many with cold ones.
+        all.iter().find_map(|connection| match connection.try_lock() {
+            Ok(connection) => Some(connection),
+            Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) => None,
+        })
+    }
+
+    /// Changes with every write: what was read at the same generation is still what a read would find.
+    pub(crate) fn generation(&self) -> u64 {
+        self.generation.load(Ordering::Acquire)
+    }
+
+    /// Makes everybody read anew what they remember, because something beside the database changed.
+    pub(crate) fn forget(&self) {
+        self.generation.fetch_add(1, Ordering::AcqRel);
     }
 
     /// Works on the connection that writes, outside of any transaction.
@@ -66,7 +102,9 @@ impl Store {
         &self,
         work: impl FnOnce(&mut Connection) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        work(&mut lock(&self.writer))
+        let result = work(&mut lock(&self.writer));
+        self.forget();
+        result
     }
 
     /// Writes all of it or, when `work` fails, nothing.
@@ -79,7 +117,27 @@ impl Store {
             connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(StoreError::from)?;
         let result = work(&transaction)?;
         transaction.commit().map_err(StoreError::from)?;
+        self.forget();
         Ok(result)
+    }
+}
+
+/// Ends when it is dropped. Not the transaction of rusqlite, which prepares its statements anew each time.
+struct ReadTransaction<'a>(&'a Connection);
+
+impl<'a> ReadTransaction<'a> {
+    fn begin(connection: &'a Connection) -> Result<Self, StoreError> {
+        connection.prepare_cached("BEGIN")?.execute([])?;
+        Ok(Self(connection))
+    }
+}
+
+impl Drop for ReadTransaction<'_> {
+    fn drop(&mut self) {
+        let ended = self.0.prepare_cached("COMMIT").and_then(|mut statement| statement.execute([]));
+        if let Err(error) = ended {
+            tracing::error!(%error, "a read did not end");
+        }
     }
 }
 

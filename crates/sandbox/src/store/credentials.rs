@@ -1,6 +1,7 @@
 //! Secrets and certificates of applications. A secret is kept as a salted digest only.
 
 use std::fmt;
+use std::sync::Arc;
 
 use aws_lc_rs::digest::{SHA1_FOR_LEGACY_USE_ONLY, SHA256, digest};
 use aws_lc_rs::rand;
@@ -109,13 +110,19 @@ impl Store {
     pub(crate) fn password_credentials(
         &self,
         application: &str,
-    ) -> Result<Vec<PasswordCredential>, StoreError> {
-        self.read(|connection| passwords(connection, application))
+    ) -> Result<Arc<[PasswordCredential]>, StoreError> {
+        let found = self.caches.passwords.get_or_read(self, application.to_owned(), || {
+            self.read(|connection| Ok::<_, StoreError>(Some(passwords(connection, application)?.into())))
+        })?;
+        Ok(found.unwrap_or_default())
     }
 
     /// The certificates of an application (by object id), oldest start first, expired ones among them.
-    pub(crate) fn key_credentials(&self, application: &str) -> Result<Vec<KeyCredential>, StoreError> {
-        self.read(|connection| keys(connection, application))
+    pub(crate) fn key_credentials(&self, application: &str) -> Result<Arc<[KeyCredential]>, StoreError> {
+        let found = self.caches.keys.get_or_read(self, application.to_owned(), || {
+            self.read(|connection| Ok::<_, StoreError>(Some(keys(connection, application)?.into())))
+        })?;
+        Ok(found.unwrap_or_default())
     }
 
     /// Gives an application (by object id) a further secret.

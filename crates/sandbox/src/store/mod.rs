@@ -8,6 +8,7 @@
 //! connection for everything.
 
 pub(crate) mod assignments;
+mod cached;
 pub(crate) mod changes;
 mod connections;
 pub(crate) mod credentials;
@@ -23,8 +24,10 @@ mod seed;
 mod settings;
 mod snapshots;
 pub(crate) mod tenants;
+pub(crate) mod text;
 mod time;
 
+pub(crate) use self::cached::Cached;
 pub(crate) use self::connections::Store;
 pub(crate) use self::credentials::{KeyCredential, PasswordCredential};
 pub(crate) use self::error::StoreError;

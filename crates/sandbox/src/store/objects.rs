@@ -209,6 +209,34 @@ pub(crate) fn page(
     tenant: &str,
     query: &PageQuery<'_>,
 ) -> Result<Vec<Object>, StoreError> {
+    let mut found = Vec::new();
+    for_each(connection, table, tenant, query, |seq, document| {
+        found.push(Object { seq, document: serde_json::from_str(document)? });
+        Ok::<_, StoreError>(())
+    })?;
+    Ok(found)
+}
+
+/// Goes through the objects of one page, at most `limit`: the age and the document of each, as compact JSON.
+pub(crate) fn for_each<E: From<StoreError>>(
+    connection: &Connection,
+    table: Table,
+    tenant: &str,
+    query: &PageQuery<'_>,
+    mut each: impl FnMut(i64, &str) -> Result<(), E>,
+) -> Result<(), E> {
+    let failed = |error: rusqlite::Error| E::from(StoreError::from(error));
+    let (sql, parameters) = page_statement(table, tenant, query);
+    let mut statement = connection.prepare_cached(&sql).map_err(failed)?;
+    let mut rows = statement.query(params_from_iter(parameters)).map_err(failed)?;
+    while let Some(row) = rows.next().map_err(failed)? {
+        let document = row.get_ref(1).map_err(failed)?.as_str().map_err(|error| failed(error.into()))?;
+        each(row.get(0).map_err(failed)?, document)?;
+    }
+    Ok(())
+}
+
+fn page_statement(table: Table, tenant: &str, query: &PageQuery<'_>) -> (String, Vec<SqlValue>) {
     let mut parameters = vec![SqlValue::Text(tenant.to_owned())];
     parameters.extend(query.condition.parameters.iter().cloned());
     let mut sql = format!(
@@ -241,9 +269,7 @@ pub(crate) fn page(
     }
     sql.push_str(" LIMIT ?");
     parameters.push(SqlValue::Integer(i64::try_from(query.limit).unwrap_or(i64::MAX)));
-    let mut statement = connection.prepare_cached(&sql)?;
-    let rows = statement.query_map(params_from_iter(parameters), read_row)?;
-    rows.map(|row| parse(row?)).collect()
+    (sql, parameters)
 }
 
 /// How many objects meet the condition.

@@ -1,5 +1,7 @@
 //! Applications and service principals, as the authority sees them.
 
+use std::sync::Arc;
+
 use rusqlite::{Connection, OptionalExtension, params};
 use serde_json::{Map, Value, json};
 
@@ -92,15 +94,17 @@ impl ServicePrincipal {
 
 impl Store {
     /// Finds an application in whichever tenant is its home.
-    pub(crate) fn application_by_app_id(&self, app_id: &str) -> Result<Option<Application>, StoreError> {
-        self.read(|connection| {
-            let tenant: Option<String> = connection
-                .prepare_cached("SELECT tenant_id FROM applications WHERE app_id = ?1")?
-                .query_row([app_id], |row| row.get(0))
-                .optional()?;
-            let Some(tenant_id) = tenant else { return Ok(None) };
-            let object = objects::find(connection, Table::Applications, &tenant_id, "app_id", app_id)?;
-            Ok(object.map(|object| Application { tenant_id, object }))
+    pub(crate) fn application_by_app_id(&self, app_id: &str) -> Result<Option<Arc<Application>>, StoreError> {
+        self.caches.applications.get_or_read(self, app_id.to_owned(), || {
+            self.read(|connection| {
+                let tenant: Option<String> = connection
+                    .prepare_cached("SELECT tenant_id FROM applications WHERE app_id = ?1")?
+                    .query_row([app_id], |row| row.get(0))
+                    .optional()?;
+                let Some(tenant_id) = tenant else { return Ok(None) };
+                let object = objects::find(connection, Table::Applications, &tenant_id, "app_id", app_id)?;
+                Ok(object.map(|object| Arc::new(Application { tenant_id, object })))
+            })
         })
     }
 
@@ -109,8 +113,10 @@ impl Store {
         &self,
         tenant: &str,
         app_id: &str,
-    ) -> Result<Option<ServicePrincipal>, StoreError> {
-        self.read(|connection| find(connection, tenant, "app_id", app_id))
+    ) -> Result<Option<Arc<ServicePrincipal>>, StoreError> {
+        self.caches.principals.get_or_read(self, [tenant.to_owned(), app_id.to_owned()], || {
+            self.read(|connection| Ok(find(connection, tenant, "app_id", app_id)?.map(Arc::new)))
+        })
     }
 
     /// Finds a resource of the tenant by one of its `servicePrincipalNames`: its application id or an identifier URI,
@@ -119,15 +125,18 @@ impl Store {
         &self,
         tenant: &str,
         name: &str,
-    ) -> Result<Option<ServicePrincipal>, StoreError> {
-        self.read(|connection| {
-            let id: Option<String> = connection
-                .prepare_cached(
-                    "SELECT service_principal_id FROM service_principal_names WHERE tenant_id = ?1 AND name = ?2",
-                )?
-                .query_row(params![tenant, normalized_name(name)], |row| row.get(0))
-                .optional()?;
-            id.map_or(Ok(None), |id| find(connection, tenant, "id", &id))
+    ) -> Result<Option<Arc<ServicePrincipal>>, StoreError> {
+        self.caches.resources.get_or_read(self, [tenant.to_owned(), name.to_owned()], || {
+            self.read(|connection| {
+                let id: Option<String> = connection
+                    .prepare_cached(
+                        "SELECT service_principal_id FROM service_principal_names WHERE tenant_id = ?1 AND name = ?2",
+                    )?
+                    .query_row(params![tenant, normalized_name(name)], |row| row.get(0))
+                    .optional()?;
+                let Some(id) = id else { return Ok(None) };
+                Ok(find(connection, tenant, "id", &id)?.map(Arc::new))
+            })
         })
     }
 
@@ -139,7 +148,10 @@ impl Store {
         resource: &str,
     ) -> Result<Vec<String>, StoreError> {
         let resource = self.read(|connection| find(connection, tenant, "id", resource))?;
-        resource.map_or(Ok(Vec::new()), |resource| self.application_role_values_of(client, &resource, None))
+        match resource {
+            Some(resource) => Ok(self.application_role_values_of(client, &resource, None)?.to_vec()),
+            None => Ok(Vec::new()),
+        }
     }
 
     /// The same of a resource that was read already: one with hundreds of roles takes a while to be read. With a time
@@ -149,17 +161,28 @@ impl Store {
         client: &str,
         resource: &ServicePrincipal,
         until: Option<i64>,
-    ) -> Result<Vec<String>, StoreError> {
-        let assigned =
-            self.read(|connection| super::assignments::roles_of(connection, client, resource.id(), until))?;
-        let mut values: Vec<String> = assigned
-            .iter()
-            .filter_map(|role| resource.app_role(role))
-            .filter(|role| is_assignable(role))
-            .filter_map(|role| role.get("value")?.as_str().map(str::to_owned))
-            .collect();
-        values.sort_unstable();
-        Ok(values)
+    ) -> Result<Arc<[String]>, StoreError> {
+        let read = || {
+            let assigned = self
+                .read(|connection| super::assignments::roles_of(connection, client, resource.id(), until))?;
+            let mut values: Vec<String> = assigned
+                .iter()
+                .filter_map(|role| resource.app_role(role))
+                .filter(|role| is_assignable(role))
+                .filter_map(|role| role.get("value")?.as_str().map(str::to_owned))
+                .collect();
+            values.sort_unstable();
+            Ok::<_, StoreError>(Some(values.into()))
+        };
+        let values = match until {
+            // What shows at a time is another thing every second.
+            Some(_) => read(),
+            None => {
+                let key = [client.to_owned(), resource.id().to_owned()];
+                self.caches.roles.get_or_read(self, key, read)
+            }
+        };
+        Ok(values?.unwrap_or_default())
     }
 }
 

@@ -1,5 +1,7 @@
 //! The first day of a tenant: Microsoft Graph, an administrator's application, and people.
 
+use std::sync::Arc;
+
 use rusqlite::Connection;
 use serde_json::{Map, Value, json};
 use unattended_core::{Entropy, Secret};
@@ -70,7 +72,7 @@ impl Store {
     }
 
     /// The administrator's application of the first tenant that was seeded.
-    pub(crate) fn administrator(&self) -> Result<Option<Application>, StoreError> {
+    pub(crate) fn administrator(&self) -> Result<Option<Arc<Application>>, StoreError> {
         let Some(app_id) = self.setting(ADMINISTRATOR)? else {
             return Ok(None);
         };
@@ -78,7 +80,7 @@ impl Store {
     }
 
     /// The administrator's application of a tenant.
-    pub(crate) fn administrator_of(&self, tenant: &str) -> Result<Option<Application>, StoreError> {
+    pub(crate) fn administrator_of(&self, tenant: &str) -> Result<Option<Arc<Application>>, StoreError> {
         match self.setting(&format!("{ADMINISTRATOR}.{tenant}"))? {
             Some(app_id) => self.application_by_app_id(&String::from_utf8_lossy(&app_id)),
             None => Ok(self.administrator()?.filter(|application| application.tenant_id == tenant)),
@@ -276,7 +278,7 @@ mod tests {
     fn a_tenant_is_found_by_guid_and_by_domain_ignoring_case() {
         let (store, seeded) = seeded(0);
         for name in [TENANT, "contoso.onmicrosoft.com", "Contoso.OnMicrosoft.com"] {
-            assert_eq!(store.tenant(name).unwrap().unwrap(), seeded.tenant);
+            assert_eq!(*store.tenant(name).unwrap().unwrap(), seeded.tenant);
         }
         assert_eq!(store.tenant("fabrikam.com").unwrap(), None);
     }

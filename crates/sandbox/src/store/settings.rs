@@ -1,5 +1,7 @@
 //! Named values of the sandbox itself: the port, the signing keys.
 
+use std::sync::Arc;
+
 use rusqlite::{OptionalExtension, params};
 
 use super::{Store, StoreError};
@@ -16,8 +18,9 @@ impl Store {
     }
 
     /// 32 random bytes under a name, drawn when they are first asked for and kept.
-    pub(crate) fn secret_setting(&self, name: &str) -> Result<Vec<u8>, StoreError> {
-        if let Some(value) = self.setting(name)? {
+    pub(crate) fn secret_setting(&self, name: &'static str) -> Result<Arc<[u8]>, StoreError> {
+        let read = || Ok::<_, StoreError>(self.setting(name)?.map(Arc::from));
+        if let Some(value) = self.caches.secrets.get_or_read(self, name, read)? {
             return Ok(value);
         }
         let mut fresh = vec![0; 32];
@@ -25,8 +28,8 @@ impl Store {
             .map_err(|_| StoreError::corrupt("the random number generator failed"))?;
         self.write(|transaction| {
             transaction.execute("INSERT OR IGNORE INTO settings VALUES (?1, ?2)", params![name, fresh])?;
-            Ok(transaction
-                .query_row("SELECT value FROM settings WHERE name = ?1", [name], |row| row.get(0))?)
+            let sql = "SELECT value FROM settings WHERE name = ?1";
+            Ok(transaction.query_row(sql, [name], |row| row.get::<_, Vec<u8>>(0))?.into())
         })
     }
 

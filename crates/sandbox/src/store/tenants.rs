@@ -1,5 +1,7 @@
 //! Tenants and their domains.
 
+use std::sync::Arc;
+
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{Store, StoreError};
@@ -24,8 +26,10 @@ impl Tenant {
 
 impl Store {
     /// Finds a tenant by GUID or by any of its domains, ignoring case.
-    pub(crate) fn tenant(&self, guid_or_domain: &str) -> Result<Option<Tenant>, StoreError> {
-        self.read(|connection| find(connection, guid_or_domain))
+    pub(crate) fn tenant(&self, guid_or_domain: &str) -> Result<Option<Arc<Tenant>>, StoreError> {
+        self.caches.tenants.get_or_read(self, guid_or_domain.to_owned(), || {
+            self.read(|connection| Ok(find(connection, guid_or_domain)?.map(Arc::new)))
+        })
     }
 
     /// Every tenant, oldest first.

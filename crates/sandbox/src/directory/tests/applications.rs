@@ -96,7 +96,7 @@ async fn certificates_are_replaced_as_a_whole_and_kept_by_their_key_id() {
     world.patch(&path, &json!({ "keyCredentials": [again, credential(&second)] })).await.is(204);
     let application = world.store.application_by_app_id(&app_id).unwrap().unwrap();
     let keys = world.store.key_credentials(application.id()).unwrap();
-    let mut certificates: Vec<_> = keys.into_iter().map(|key| key.certificate).collect();
+    let mut certificates: Vec<_> = keys.iter().map(|key| key.certificate.clone()).collect();
     certificates.sort_unstable();
     let mut expected = [first.clone(), second.clone()];
     expected.sort_unstable();

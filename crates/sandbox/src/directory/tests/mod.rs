@@ -23,7 +23,7 @@ use tower::ServiceExt;
 use unattended_core::{Clock, ManualClock, SeededEntropy, TenantId};
 use unattended_protect::Validator;
 
-use super::{Directory, Throttle, router};
+use super::{Admission, Directory, Throttle, router};
 use crate::authority::SigningKeys;
 use crate::control::Control;
 use crate::store::{GRAPH_APP_ID, Seed, Store};
@@ -108,7 +108,7 @@ impl World {
             control: Arc::clone(&control),
             throttle: Throttle::default(),
             entropy,
-            validator: Arc::new(validator),
+            admission: Admission::new(validator),
             base_url: BASE.into(),
         };
         Self {
