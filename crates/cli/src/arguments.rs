@@ -69,14 +69,34 @@ pub(crate) enum Verb {
     Console(Console),
     /// Find out why something does not work, and what mends it
     Doctor,
+    /// Say what an error of the identity platform means, offline: its cause, who does what, and whether to try again
+    Explain(Explain),
     /// Print a completion script for a shell
     Completions {
         /// The shell
         shell: clap_complete::Shell,
     },
-    /// Print the reference page of the command line
+    /// Print a page of the reference
     #[command(hide = true)]
-    Reference,
+    Reference {
+        /// Which
+        #[arg(default_value = "command-line")]
+        page: ReferencePage,
+    },
+}
+
+/// The pages of the documentation that are made from the program.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum ReferencePage {
+    CommandLine,
+    Errors,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Explain {
+    /// A code such as AADSTS7000215, or the whole text of an error [default: standard input]
+    #[arg(value_name = "CODE|TEXT", allow_hyphen_values = true)]
+    pub(crate) text: Vec<String>,
 }
 
 #[derive(Args, Debug)]

@@ -5,13 +5,15 @@
 //! * **[`Secret`]**: wiped on drop, never printed, compared in constant time.
 //! * **Ports**: [`Clock`], [`Entropy`], [`HttpClient`] and [`TokenSource`] are traits, so that time, randomness, the
 //!   network and the identity platform are injected and every rule can be proven without waiting or connecting.
-//! * **[`aadsts`]**: what each error code of the Microsoft identity platform means and who has to do what.
+//! * **[`aadsts`]**: what each error code of the Microsoft identity platform means and who has to do what;
+//!   **[`oauth_errors`]** the same for the codes of the OAuth standards.
 
 pub mod aadsts;
 mod clock;
 mod entropy;
 mod http;
 mod names;
+pub mod oauth_errors;
 mod redact;
 mod retry_after;
 mod secret;

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use unattended_core::{HttpError, HttpErrorKind, aadsts, redact_tokens};
+use unattended_core::{HttpError, HttpErrorKind, aadsts, oauth_errors, redact_tokens};
 
 use crate::exchange::Errand;
 
@@ -285,18 +285,7 @@ impl Error {
         if let Some(entry) = entry {
             return Some(entry.remedy);
         }
-        match self.oauth_error()? {
-            "invalid_client" => {
-                Some("check the client id and its credential in the registration of the application")
-            }
-            "invalid_scope" | "invalid_target" => {
-                Some("check `scope` and `resource` of the API in the configuration")
-            }
-            "unauthorized_client" => {
-                Some("allow the client credentials grant in the application's registration")
-            }
-            _ => None,
-        }
+        oauth_errors::find(self.oauth_error()?).map(|entry| entry.remedy)
     }
 
     fn map(mut self, change: impl FnOnce(&mut Inner)) -> Self {

@@ -3,6 +3,7 @@
 mod call;
 mod console;
 mod doctor;
+mod explain;
 mod quickstart;
 mod reference;
 mod register;
@@ -35,11 +36,12 @@ pub(crate) async fn run(arguments: Arguments, printer: &Printer) -> Result<Exit,
         Verb::Status => status::run(&status_reader(config)?, printer).await,
         Verb::Console(console) => console::run(&console, status_reader(config)?, printer).await,
         Verb::Doctor => doctor::run(config, printer).await,
+        Verb::Explain(explain) => explain::run(&explain, printer),
         Verb::Completions { shell } => {
             clap_complete::generate(shell, &mut Arguments::command(), "unattended", &mut std::io::stdout());
             Ok(Exit::Done)
         }
-        Verb::Reference => reference::run(printer),
+        Verb::Reference { page } => reference::run(page, printer),
     }
 }
 

@@ -1,0 +1,206 @@
+//! Secret, certificate or assertion was not accepted.
+
+use super::Class::{Administrator, Configuration, Credential, Federation, Transient};
+use super::{Entry, entry};
+
+pub(super) static ENTRIES: &[Entry] = &[
+    entry(
+        50_012,
+        Credential,
+        "the credential could not be verified",
+        "upload the certificate that the application holds, or give it the key of a registered one",
+    ),
+    entry(
+        50_027,
+        Credential,
+        "the client assertion is not a well-formed JWT, or names no certificate",
+        "load the certificate together with its private key",
+    ),
+    entry(
+        50_048,
+        Credential,
+        "subject and issuer of the client assertion differ",
+        "sign with `iss` and `sub` both set to the client id",
+    ),
+    entry(
+        50_166,
+        Transient,
+        "the platform could not fetch the keys of the other issuer",
+        "make the issuer's metadata and keys reachable from the internet; it is retried",
+    ),
+    entry(
+        51_000,
+        Administrator,
+        "client authentication by mutual TLS is not enabled",
+        "use a client assertion, or let an administrator enable it for the tenant",
+    ),
+    entry(
+        70_002,
+        Credential,
+        "the credential could not be verified",
+        "set the secret's value, not its id, or upload the certificate",
+    ),
+    entry(
+        70_021,
+        Federation,
+        "no federated credential matches the assertion",
+        "compare issuer, subject and audience; a new one takes some minutes to take effect",
+    ),
+    entry(
+        392_189,
+        Configuration,
+        "the endpoint for mutual TLS takes subject-name and federated credentials only",
+        "use a client assertion at the ordinary host",
+    ),
+    entry(
+        392_200,
+        Credential,
+        "the TLS connection came without the client certificate",
+        "let nothing between the application and the platform end the TLS connection",
+    ),
+    entry(
+        500_181,
+        Credential,
+        "the certificate of the TLS connection is not the one that the request names",
+        "use one certificate for the connection and for the request",
+    ),
+    entry(
+        700_021,
+        Credential,
+        "the client assertion was made for another application",
+        "check `client-id` and the certificate",
+    ),
+    entry(
+        700_023,
+        Configuration,
+        "the client assertion was made for another token endpoint",
+        "check `authority` and `tenant`",
+    ),
+    entry(
+        700_024,
+        Credential,
+        "the client assertion is expired or not yet valid",
+        "set the machine's clock: `unattended doctor` shows by how much it is off",
+    ),
+    entry(
+        700_027,
+        Credential,
+        "the certificate is not registered for the application, or the key does not belong to it",
+        "upload the certificate to the application registration",
+    ),
+    entry(
+        700_030,
+        Credential,
+        "the certificate's subject name is not authorised",
+        "register the subject name and its issuer",
+    ),
+    entry(
+        700_211,
+        Federation,
+        "no federated credential has this issuer",
+        "compare the assertion's `iss` with the registration, to the last slash",
+    ),
+    entry(
+        700_212,
+        Federation,
+        "no federated credential has this audience",
+        "compare the assertion's `aud` with the registration",
+    ),
+    entry(
+        700_213,
+        Federation,
+        "no federated credential has this subject",
+        "compare the assertion's `sub` with the registration",
+    ),
+    entry(
+        700_229,
+        Federation,
+        "the assertion is a user's token, and only an application's can vouch for another",
+        "acquire the assertion as an application or a managed identity",
+    ),
+    entry(
+        900_384,
+        Federation,
+        "the signature of the other issuer's assertion is not valid",
+        "compare the key that signed it with the keys that the issuer publishes",
+    ),
+    entry(
+        1_000_502,
+        Credential,
+        "the certificate is outside its validity period",
+        "make and register a new certificate",
+    ),
+    entry(
+        1_000_610,
+        Credential,
+        "the attestation of the machine is outside its validity period",
+        "set the machine's clock; if it is right, restart the machine's identity agent",
+    ),
+    entry(
+        1_000_611,
+        Credential,
+        "the attestation of the machine comes from an unknown issuer",
+        "check that the machine runs in the cloud that `authority` names",
+    ),
+    entry(
+        1_000_612,
+        Credential,
+        "the attestation of the machine lacks a claim",
+        "update the machine's identity agent",
+    ),
+    entry(
+        1_000_613,
+        Credential,
+        "the attestation of the machine points to keys that are not trusted",
+        "check that the machine runs in the cloud that `authority` names",
+    ),
+    entry(
+        1_000_614,
+        Credential,
+        "the signature of the machine's attestation is not valid",
+        "restart the machine's identity agent",
+    ),
+    entry(
+        5_002_730,
+        Credential,
+        "the algorithm of the client assertion is not accepted for this key",
+        "use PS256 or RS256 with an RSA key",
+    ),
+    entry(7_000_214, Credential, "the certificate has been revoked", "make and register a new certificate"),
+    entry(
+        7_000_215,
+        Credential,
+        "the client secret is wrong",
+        "set the secret's value, not its id; make a new one if it is lost",
+    ),
+    entry(
+        7_000_222,
+        Credential,
+        "the client secret has expired",
+        "make a new secret, or better, use a certificate",
+    ),
+    entry(
+        7_000_274,
+        Credential,
+        "the client assertion or its certificate is not accepted",
+        "load the certificate anew, and register it if it was replaced",
+    ),
+    entry(
+        7_000_277,
+        Credential,
+        "a certificate in the chain has been revoked",
+        "make and register a new certificate",
+    ),
+    entry(
+        7_002_137,
+        Federation,
+        "the registered subject is not of the form that this kind of identity has",
+        "set the federated credential's subject to the one that the message expects",
+    ),
+    entry(
+        7_002_138,
+        Federation,
+        "the registered subject differs from the assertion's in upper and lower case",
+        "write the subject exactly as the assertion's `sub` does",
+    ),
+];
