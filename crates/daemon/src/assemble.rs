@@ -10,8 +10,8 @@ use unattended_jobs as jobs;
 use unattended_transport::Transport;
 use unattended_webapi as webapi;
 
-use crate::config::{Api, Application, Authority, Config, Job, SecretReference, Work};
-use crate::credential::{self, CredentialError, Loaded};
+use crate::config::{Api, Application, Authority, Config, Credential, Job, Work};
+use crate::credential::{self, CredentialError};
 use crate::error::{BuildError, ExitClass};
 use crate::ports::Ports;
 
@@ -56,8 +56,8 @@ pub(crate) fn authority(application: &Application) -> Result<identity::Authority
     })
 }
 
-/// The application with every credential that can be read. One that cannot is no reason to stop while another can:
-/// two are configured for exactly that.
+/// The application with all its credentials. One that cannot be read is no reason to stop while another can: two are
+/// configured for exactly that, and the one that is missing is used as soon as it is there.
 pub(crate) fn application(
     application: &Application,
     http: &Arc<dyn HttpClient>,
@@ -67,23 +67,21 @@ pub(crate) fn application(
         .http(Arc::clone(http))
         .clock(Arc::clone(&ports.clock))
         .entropy(Arc::clone(&ports.entropy));
-    let mut refused: Vec<(&SecretReference, CredentialError)> = Vec::new();
+    let mut unreadable: Vec<(&Credential, CredentialError)> = Vec::new();
     for configured in &application.credentials {
-        match credential::load(application, configured, &*ports.environment) {
-            Ok(Loaded::Certificate(certificate)) => builder = builder.credential(certificate),
-            Ok(Loaded::Secret(secret)) => builder = builder.credential(secret),
-            Err(error) => refused.push((configured.reference(), error)),
-        }
+        let (credential, readable) = credential::watched(application, configured, ports);
+        builder = builder.credential(credential);
+        unreadable.extend(readable.err().map(|error| (configured, error)));
     }
-    if refused.len() == application.credentials.len() && !refused.is_empty() {
-        let (_, first) = refused.swap_remove(0);
+    if unreadable.len() == application.credentials.len() && !unreadable.is_empty() {
+        let (_, first) = unreadable.swap_remove(0);
         let remedy = first.remedy().to_owned();
         return Err(BuildError::new(ExitClass::Configuration, "the application has no usable credential")
             .mended_by(remedy)
             .caused_by(first));
     }
-    for (credential, error) in refused {
-        warn!(%credential, %error, remedy = error.remedy(), "a credential is left out");
+    for (credential, error) in unreadable {
+        warn!(%credential, %error, remedy = error.remedy(), "a credential cannot be used yet");
     }
     builder.build().map_err(|error| {
         BuildError::new(ExitClass::from(&error), "the application cannot be set up").caused_by(error)

@@ -2,14 +2,12 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use aws_lc_rs::rand::SystemRandom;
-use aws_lc_rs::signature::{RSA_PSS_SHA256, RsaKeyPair};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Serialize;
 use zeroize::Zeroizing;
 
-use crate::credential::AuthenticationContext;
+use crate::credential::{AuthenticationContext, ClientCertificate, SigningAlgorithm};
 use crate::error::Error;
 
 /// `client_assertion_type`.
@@ -23,6 +21,10 @@ struct Header<'a> {
     typ: &'a str,
     #[serde(rename = "x5t#S256")]
     thumbprint: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    x5t: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    x5c: Option<&'a [String]>,
 }
 
 #[derive(Serialize)]
@@ -36,14 +38,21 @@ struct Claims<'a> {
     exp: u64,
 }
 
-/// A compact JWS, signed with PS256, good for ten minutes and for one attempt.
-pub(crate) fn sign(
-    key: &RsaKeyPair,
-    sha256_thumbprint: &[u8],
+/// A compact JWS, good for ten minutes and for one attempt.
+pub(crate) async fn sign(
+    certificate: &ClientCertificate,
     context: &AuthenticationContext<'_>,
 ) -> Result<Zeroizing<String>, Error> {
     let now = seconds(context.now);
-    let header = Header { alg: "PS256", typ: "JWT", thumbprint: &URL_SAFE_NO_PAD.encode(sha256_thumbprint) };
+    let algorithm = certificate.algorithm();
+    let chain = certificate.chain();
+    let header = Header {
+        alg: algorithm.name(),
+        typ: "JWT",
+        thumbprint: &chain.x5t_s256,
+        x5t: (algorithm == SigningAlgorithm::Rs256).then_some(chain.x5t.as_str()),
+        x5c: certificate.sends_chain().then_some(chain.x5c.as_slice()),
+    };
     let claims = Claims {
         aud: context.token_endpoint,
         iss: context.client_id,
@@ -57,9 +66,7 @@ pub(crate) fn sign(
     encode_json(&header, &mut assertion)?;
     assertion.push('.');
     encode_json(&claims, &mut assertion)?;
-    let mut signature = vec![0; key.public_modulus_len()];
-    key.sign(&RSA_PSS_SHA256, &SystemRandom::new(), assertion.as_bytes(), &mut signature)
-        .map_err(|_| Error::credential("the private key cannot sign the client assertion"))?;
+    let signature = certificate.sign(assertion.as_bytes()).await?;
     assertion.push('.');
     URL_SAFE_NO_PAD.encode_string(signature, &mut assertion);
     Ok(assertion)

@@ -147,8 +147,26 @@ impl Error {
         self.map(|inner| inner.source = Some(Arc::new(cause)))
     }
 
+    pub(crate) fn caused_by_any(self, cause: Box<dyn std::error::Error + Send + Sync>) -> Self {
+        self.map(|inner| inner.source = Some(Arc::from(cause)))
+    }
+
     pub(crate) fn with_status(self, status: u16) -> Self {
         self.map(|inner| inner.status = Some(status))
+    }
+
+    /// A credential that cannot be used: for what implements [`Credential`](crate::Credential) outside of this crate.
+    /// `message` is a lowercase fragment and holds no secret.
+    #[must_use]
+    pub fn of_credential(
+        message: impl Into<String>,
+        cause: Option<Box<dyn std::error::Error + Send + Sync>>,
+    ) -> Self {
+        let error = Self::credential(message);
+        match cause {
+            Some(cause) => error.caused_by_any(cause),
+            None => error,
+        }
     }
 
     /// What class of thing is wrong.
@@ -177,6 +195,17 @@ impl Error {
     #[must_use]
     pub fn is_credential(&self) -> bool {
         matches!(self.0.kind, ErrorKind::Credential | ErrorKind::Federation)
+    }
+
+    /// Whether the server's complaint is one that another key, certificate or assertion of the same credential can
+    /// mend: it was exchanged, revoked or not valid at the time. A secret that is wrong or an application that is
+    /// unknown is none of these.
+    pub(crate) fn may_be_mended_by_reloading(&self) -> bool {
+        const RELOAD: [u32; 7] = [700_024, 700_027, 7_000_214, 7_000_277, 1_000_502, 7_000_274, 50_027];
+        match self.codes() {
+            [] => self.oauth_error() == Some("invalid_client"),
+            codes => codes.iter().any(|code| RELOAD.contains(code)),
+        }
     }
 
     /// Whether an administrator of the tenant has to act.

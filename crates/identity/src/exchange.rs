@@ -9,7 +9,7 @@ use unattended_core::{ClientId, Clock, Entropy, HttpClient, Secret};
 use zeroize::Zeroize;
 
 use crate::authority::Authority;
-use crate::credential::{AuthenticationContext, Credential};
+use crate::credential::{AuthenticationContext, Credential, Roster};
 use crate::deadline::{timed_out, within};
 use crate::error::Error;
 use crate::profile::Profile;
@@ -26,7 +26,7 @@ const LONGEST_BODY: usize = 1024 * 1024;
 #[derive(Debug)]
 pub(crate) struct Exchange {
     pub(crate) client_id: ClientId,
-    pub(crate) credentials: Vec<Arc<dyn Credential>>,
+    pub(crate) credentials: Roster,
     pub(crate) http: Arc<dyn HttpClient>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) entropy: Arc<dyn Entropy>,
@@ -70,7 +70,7 @@ impl Cost {
 impl Exchange {
     /// Changes when any credential does.
     pub(crate) fn credential_epoch(&self) -> u64 {
-        self.credentials.iter().fold(0, |all, one| all.rotate_left(7) ^ one.epoch())
+        self.credentials.credentials().fold(0, |all, one| all.rotate_left(7) ^ one.epoch())
     }
 
     pub(crate) async fn acquire(&self, errand: &Errand<'_>) -> Result<Issued, Error> {
@@ -85,17 +85,37 @@ impl Exchange {
     /// The next credential is tried when the server does not accept one: that is the overlap during a rotation. If
     /// none works, the failure of the preferred one is told.
     async fn first_that_works(&self, errand: &Errand<'_>) -> Result<Issued, Error> {
-        let mut preferred = None;
-        for credential in &self.credentials {
-            match self.attempts(&**credential, errand).await {
+        let mut told: Option<(usize, Error)> = None;
+        for (rank, member) in self.credentials.in_order(self.clock.elapsed()) {
+            let credential = member.credential();
+            let mut outcome = self.attempts(credential, errand).await;
+            if let Err(error) = &outcome
+                && error.may_be_mended_by_reloading()
+                && credential.reload().await
+            {
+                debug!(credential = credential.describe(), %error, "the credential is new, and is tried again");
+                outcome = self.attempts(credential, errand).await;
+            }
+            member.give_notice(self.clock.now());
+            match outcome {
                 Err(error) if error.is_credential() => {
                     debug!(credential = credential.describe(), %error, "credential not accepted");
-                    preferred.get_or_insert(error);
+                    if error.status().is_some() {
+                        member.was_refused(self.clock.elapsed());
+                    }
+                    if told.as_ref().is_none_or(|(preferred, _)| rank < *preferred) {
+                        told = Some((rank, error));
+                    }
                 }
-                other => return other,
+                other => {
+                    if other.is_ok() {
+                        member.was_accepted();
+                    }
+                    return other;
+                }
             }
         }
-        Err(preferred.unwrap_or_else(|| Error::credential("no credential is configured")))
+        Err(told.map_or_else(|| Error::credential("no credential is configured"), |(_, error)| error))
     }
 
     async fn attempts(&self, credential: &dyn Credential, errand: &Errand<'_>) -> Result<Issued, Error> {
@@ -135,6 +155,8 @@ impl Exchange {
             is_microsoft: errand.authority.is_microsoft(),
             now: self.clock.now(),
             unique_id: &self.entropy.uuid(),
+            correlation_id: errand.correlation_id,
+            claims: errand.claims,
         };
         credential.authenticate(&context, &mut request).await?;
         let request = request.into_http(endpoint, errand.correlation_id)?;

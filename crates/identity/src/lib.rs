@@ -54,7 +54,8 @@ pub use crate::authority::{Authority, Cloud, Region};
 pub use crate::cache::{CacheLimits, CacheStatistics};
 pub use crate::client::{ConfidentialClient, ConfidentialClientBuilder, Freshness, ScopedToken};
 pub use crate::credential::{
-    AuthenticationContext, ClientCertificate, ClientSecret, Credential, SecretMethod,
+    AuthenticationContext, ClientCertificate, ClientSecret, Credential, CredentialSource, SecretMethod,
+    Signer, SigningAlgorithm, WatchedCredential,
 };
 pub use crate::error::{Error, ErrorKind};
 pub use crate::token::{AccessToken, CachedToken, FetchReason, TokenOrigin};

@@ -115,6 +115,8 @@ pub(crate) fn other_certificate_pem() -> &'static str {
 fn make_pem(name: &str) -> String {
     let key = rcgen::KeyPair::generate_for(&rcgen::PKCS_RSA_SHA256).unwrap();
     let mut parameters = rcgen::CertificateParams::new(Vec::new()).unwrap();
+    // The clocks of the tests begin there.
+    parameters.not_before = rcgen::date_time_ymd(1970, 1, 1);
     parameters.distinguished_name.push(rcgen::DnType::CommonName, name);
     parameters.self_signed(&key).unwrap().pem() + &key.serialize_pem()
 }

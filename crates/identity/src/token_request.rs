@@ -48,6 +48,13 @@ impl TokenRequest {
         self.form.extend(byte_serialize(value.as_bytes()));
     }
 
+    /// Adds a signed assertion (RFC 7521 section 4.2).
+    pub fn client_assertion(&mut self, client_id: &str, assertion: &str) {
+        self.field("client_id", client_id);
+        self.field("client_assertion_type", crate::assertion::TYPE);
+        self.field("client_assertion", assertion);
+    }
+
     /// Adds HTTP Basic client authentication, both parts form-encoded first (RFC 6749 section 2.3.1).
     ///
     /// # Errors

@@ -8,10 +8,10 @@ use unattended_core::{ClientId, TenantId};
 use url::Url;
 
 use super::address::{PlainHttp, address};
+use super::credential::credentials;
 use super::diagnostic::{Mistake, Mistakes};
-use super::model::{Application, Authority, Credential, SecretMethod};
+use super::model::{Application, Authority, SecretMethod};
 use super::reader::{Section, Text};
-use super::reference::{NoReference, SecretReference};
 use crate::environment::Environment;
 
 const KEYS: &[&str] = &[
@@ -173,118 +173,4 @@ fn secret_method(section: &Section<'_>, mistakes: &mut Mistakes) -> Option<Secre
             None
         }
     }
-}
-
-fn credentials(section: &Section<'_>, directory: &Path, mistakes: &mut Mistakes) -> Vec<Credential> {
-    let tables = section.tables("credentials", mistakes);
-    if tables.is_empty() && !section.has_value_of_another_type("credentials") {
-        mistakes.add(Mistake::at(
-            section.key_span("credentials"),
-            "the application has no credential",
-            "without one it cannot prove who it is",
-            "add [[application.credentials]] with `certificate = \"file:app.pem\"`",
-        ));
-    }
-    tables.into_iter().filter_map(|(span, table)| credential(span, table, directory, mistakes)).collect()
-}
-
-fn credential(
-    span: Range<usize>,
-    table: &DeTable<'_>,
-    directory: &Path,
-    mistakes: &mut Mistakes,
-) -> Option<Credential> {
-    let title = "[[application.credentials]]";
-    let section = Section::open(title, span, table, &["certificate", "secret"], mistakes);
-    let certificate = section.text("certificate", mistakes);
-    let secret = section.text("secret", mistakes);
-    match (certificate, secret) {
-        (Some(text), None) => {
-            reference("certificate", &text, directory, mistakes).map(Credential::Certificate)
-        }
-        (None, Some(text)) => reference("secret", &text, directory, mistakes).map(Credential::Secret),
-        (Some(certificate), Some(secret)) => {
-            mistakes.add(Mistake::at(
-                section.key_span("secret"),
-                "one credential is both a certificate and a secret",
-                "credentials are tried one after the other, in the order of their tables",
-                "give the second one a table of its own: [[application.credentials]]",
-            ));
-            reference("certificate", &certificate, directory, mistakes);
-            reference("secret", &secret, directory, mistakes);
-            None
-        }
-        (None, None) => {
-            if !section.has("certificate") && !section.has("secret") {
-                mistakes.add(Mistake::at(
-                    section.span.clone(),
-                    "a credential names neither a certificate nor a secret",
-                    "exactly one of them is expected here",
-                    "add `certificate = \"file:app.pem\"` or `secret = \"file:client-secret\"`",
-                ));
-            }
-            None
-        }
-    }
-}
-
-fn reference(
-    key: &str,
-    text: &Text<'_>,
-    directory: &Path,
-    mistakes: &mut Mistakes,
-) -> Option<SecretReference> {
-    let reason = match SecretReference::parse(text.value, directory) {
-        Ok(reference) => return Some(reference),
-        Err(reason) => reason,
-    };
-    let span = text.span.clone();
-    let is_path = is_path_of_a_certificate(key, text.value);
-    if !is_path {
-        mistakes.conceal(span.clone());
-    }
-    mistakes.add(match reason {
-        NoReference::InlineValue if is_path => Mistake::at(
-            span,
-            format!("`{key}` does not say where it is kept"),
-            "a reference begins with `file:`, `env:` or `systemd:`",
-            format!("write `{key} = \"file:{}\"`", text.value),
-        ),
-        NoReference::InlineValue => {
-            let file = if key == "secret" { "client-secret" } else { "app.pem" };
-            Mistake::at(
-                span,
-                format!("`{key}` holds a value and not a reference"),
-                "configurations are copied, compared and committed, and what stands in them is no secret for long",
-                format!(
-                    "move the value to a file that only the daemon can read (`install -m 600 /dev/null {file}`, then \
-                     edit it) and write `{key} = \"file:{file}\"`; `env:NAME` and `systemd:NAME` work too"
-                ),
-            )
-        }
-        NoReference::Empty => Mistake::at(
-            span,
-            format!("`{key}` is an empty reference"),
-            "nothing follows the colon",
-            "name a file, a variable or a systemd credential, such as `file:app.pem`",
-        ),
-        NoReference::NotAName => Mistake::at(
-            span,
-            format!("`{key}` names no systemd credential"),
-            "a credential of a unit is a plain name below $CREDENTIALS_DIRECTORY and not a path",
-            "write the name given to LoadCredential=, or use `file:PATH`",
-        ),
-        NoReference::UnknownScheme => Mistake::at(
-            span,
-            format!("`{key}` is kept where this version cannot read it"),
-            "references are `file:PATH`, `env:NAME` and `systemd:NAME`",
-            "fetch it into a file with mode 600 before the start, and write `file:PATH`",
-        ),
-    });
-    None
-}
-
-fn is_path_of_a_certificate(key: &str, text: &str) -> bool {
-    let has_extension = [".pem", ".crt", ".cer", ".key"].iter().any(|extension| text.ends_with(extension));
-    key == "certificate" && has_extension && !text.contains(['\n', '\r'])
 }

@@ -4,6 +4,7 @@ mod address;
 mod api;
 mod application;
 mod cloud;
+mod credential;
 mod diagnostic;
 mod file;
 mod job;
@@ -20,7 +21,9 @@ use std::path::Path;
 use crate::environment::Environment;
 
 pub use self::diagnostic::{ConfigError, Diagnostic};
-pub use self::model::{Api, Application, Authority, Config, Credential, Job, SecretMethod, Sidecar, Work};
+pub use self::model::{
+    Api, Application, Authority, Certificate, Config, Credential, Job, SecretMethod, Sidecar, Work,
+};
 pub use self::reference::SecretReference;
 pub(crate) use self::suggestion::nearest;
 

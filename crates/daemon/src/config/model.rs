@@ -1,9 +1,11 @@
 //! A configuration that holds together.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use unattended_core::{ClientId, Scope, TenantId};
+use unattended_identity::SigningAlgorithm;
 use url::Url;
 
 use super::reference::SecretReference;
@@ -73,18 +75,54 @@ pub enum SecretMethod {
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum Credential {
-    /// A private key and its certificate chain in one PEM.
-    Certificate(SecretReference),
+    /// A certificate and its private key.
+    Certificate(Certificate),
     /// A client secret.
     Secret(SecretReference),
 }
 
+/// A certificate, and how it is used.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct Certificate {
+    /// PEM or PKCS#12 with the private key and its certificate.
+    pub file: SecretReference,
+    /// What protects the private key, if anything does.
+    pub password: Option<SecretReference>,
+    /// What assertions are signed with; the key's own choice if not given.
+    pub algorithm: Option<SigningAlgorithm>,
+    /// Whether the certificate is sent with its issuers (`x5c`).
+    pub send_chain: bool,
+}
+
 impl Credential {
-    /// Where it is read.
+    /// The key of the configuration that says what it is.
     #[must_use]
-    pub fn reference(&self) -> &SecretReference {
+    pub fn kind(&self) -> &'static str {
         match self {
-            Self::Certificate(reference) | Self::Secret(reference) => reference,
+            Self::Certificate(_) => "certificate",
+            Self::Secret(_) => "secret",
+        }
+    }
+
+    /// Every place that something secret is read from.
+    #[must_use]
+    pub fn references(&self) -> Vec<&SecretReference> {
+        match self {
+            Self::Certificate(certificate) => {
+                [&certificate.file].into_iter().chain(&certificate.password).collect()
+            }
+            Self::Secret(reference) => vec![reference],
+        }
+    }
+}
+
+/// Where it comes from, as a report names it.
+impl fmt::Display for Credential {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Certificate(certificate) => certificate.file.fmt(f),
+            Self::Secret(reference) => reference.fmt(f),
         }
     }
 }

@@ -30,7 +30,7 @@ pub(super) fn examine(application: &Application, ports: &Ports) -> (Vec<Finding>
             ),
         };
         any |= !finding.is_failure();
-        finding.about(configured.reference().to_string())
+        finding.about(configured.to_string())
     });
     (findings.collect(), any)
 }

@@ -11,9 +11,8 @@ const CHECK: &str = "files";
 
 pub(super) fn examine(config: &Config) -> Vec<Finding> {
     let mut findings = vec![configuration(&config.file)];
-    let files =
-        config.application.credentials.iter().filter_map(|each| credential::file_of(each.reference()));
-    findings.extend(files.filter_map(credential_file));
+    let references = config.application.credentials.iter().flat_map(|each| each.references());
+    findings.extend(references.filter_map(credential::file_of).filter_map(credential_file));
     findings.push(state_directory(&config.application.state_directory));
     findings
 }

@@ -38,12 +38,8 @@ pub(super) fn status(config: &Config, ports: &Ports) -> ApplicationStatus {
 /// A certificate tells its end; what cannot be read tells why. Neither shows what is secret.
 fn credential(application: &Application, configured: &Credential, ports: &Ports) -> CredentialStatus {
     let mut status = CredentialStatus {
-        kind: match configured {
-            Credential::Certificate(_) => "certificate",
-            Credential::Secret(_) => "secret",
-        }
-        .to_owned(),
-        reference: configured.reference().to_string(),
+        kind: configured.kind().to_owned(),
+        reference: configured.to_string(),
         subject: None,
         thumbprint_sha256: None,
         not_after: None,

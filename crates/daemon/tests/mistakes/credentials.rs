@@ -110,7 +110,7 @@ fn a_credential_is_one_thing() {
 secret = "env:SECRET""#,
     );
     insta::assert_snapshot!(report(&text), @r#"
-    error: one credential is both a certificate and a secret
+    error: one credential is both `certificate` and `secret`
      --> unattended.toml:7:1
       |
     7 | secret = "env:SECRET"
@@ -125,13 +125,13 @@ secret = "env:SECRET""#,
 fn a_credential_is_something() {
     let text = without(r#"certificate = "file:app.pem""#);
     insta::assert_snapshot!(report(&text), @r#"
-    error: a credential names neither a certificate nor a secret
+    error: a credential does not say what it is
      --> unattended.toml:5:1
       |
     5 | [[application.credentials]]
       | ^^^^^^^^^^^^^^^^^^^^^^^^^^^
       |
-      = note: exactly one of them is expected here
+      = note: exactly one of `certificate` and `secret` is expected here
       = help: add `certificate = "file:app.pem"` or `secret = "file:client-secret"`
     "#);
 }
@@ -167,5 +167,52 @@ fn credentials_are_a_list_of_tables() {
       |
       = note: it is a table
       = help: write a list of tables, each begun by [[application.credentials]]
+    ");
+}
+
+#[test]
+fn an_inline_password_is_refused_and_not_shown() {
+    let text =
+        with(r#"certificate = "file:app.pem""#, "certificate = \"file:app.pfx\"\npassword = \"hunter2\"");
+    insta::assert_snapshot!(report(&text), @r#"
+    error: `password` holds a value and not a reference
+     --> unattended.toml:7:12
+      |
+    7 | password = *********
+      |            ^^^^^^^^^
+      |
+      = note: configurations are copied, compared and committed, and what stands in them is no secret for long
+      = help: move the value to a file that only the daemon can read (`install -m 600 /dev/null password`, then edit it) and write `password = "file:password"`; `env:NAME` and `systemd:NAME` work too
+    "#);
+}
+
+#[test]
+fn an_algorithm_is_one_that_the_keys_can_sign_with() {
+    let text =
+        with(r#"certificate = "file:app.pem""#, "certificate = \"file:app.pem\"\nalgorithm = \"HS256\"");
+    insta::assert_snapshot!(report(&text), @r#"
+    error: `algorithm` has no such value
+     --> unattended.toml:7:13
+      |
+    7 | algorithm = "HS256"
+      |             ^^^^^^^
+      |
+      = note: an RSA key signs with PS256 or RS256, and a P-256 key with ES256
+      = help: remove the line: PS256 and ES256 are what the keys sign with by themselves
+    "#);
+}
+
+#[test]
+fn what_belongs_to_a_certificate_does_not_go_with_a_secret() {
+    let text = with(r#"certificate = "file:app.pem""#, "secret = \"file:client-secret\"\nsend-chain = true");
+    insta::assert_snapshot!(report(&text), @r"
+    error: `send-chain` does not go with `secret`
+     --> unattended.toml:7:1
+      |
+    7 | send-chain = true
+      | ^^^^^^^^^^
+      |
+      = note: a credential with `secret` has no other key
+      = help: remove `send-chain`
     ");
 }

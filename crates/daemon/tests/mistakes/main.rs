@@ -58,7 +58,7 @@ fn a_good_configuration_is_read_relative_to_its_directory() {
         Config::parse(Path::new("/etc/unattended/unattended.toml"), GOOD, &MapEnvironment::default())
             .unwrap();
     assert_eq!(config.application.state_directory, Path::new("/etc/unattended/.unattended/state"));
-    assert_eq!(config.application.credentials[0].reference().to_string(), "file:/etc/unattended/app.pem");
+    assert_eq!(config.application.credentials[0].to_string(), "file:/etc/unattended/app.pem");
     assert_eq!(config.jobs["people"].work.output(), Path::new("/etc/unattended/rejects.ndjson"));
     assert_eq!(config.jobs["people"].schedule.as_ref().unwrap().as_str(), "0 2 * * *");
 }

@@ -8,7 +8,7 @@ use super::{ConfidentialClient, Shared};
 use crate::authority::Authority;
 use crate::cache::{CacheLimits, TokenCache};
 use crate::claims;
-use crate::credential::Credential;
+use crate::credential::{Credential, Roster};
 use crate::error::Error;
 use crate::exchange::Exchange;
 
@@ -17,7 +17,7 @@ use crate::exchange::Exchange;
 pub struct ConfidentialClientBuilder {
     authority: Authority,
     client_id: ClientId,
-    credentials: Vec<Arc<dyn Credential>>,
+    credentials: Roster,
     http: Option<Arc<dyn HttpClient>>,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
@@ -32,7 +32,7 @@ impl ConfidentialClient {
         ConfidentialClientBuilder {
             authority,
             client_id,
-            credentials: Vec::new(),
+            credentials: Roster::default(),
             http: None,
             clock: Arc::new(SystemClock),
             entropy: Arc::new(SystemEntropy),

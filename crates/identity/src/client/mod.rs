@@ -11,6 +11,7 @@ pub use self::builder::ConfidentialClientBuilder;
 pub use self::scoped::{Freshness, ScopedToken};
 use crate::authority::Authority;
 use crate::cache::{CacheStatistics, TokenCache};
+use crate::credential::Credential;
 use crate::error::Error;
 use crate::exchange::Exchange;
 use crate::profile::Profile;
@@ -60,6 +61,11 @@ impl ConfidentialClient {
             false => scope.as_str().into(),
         };
         Ok(self.scoped(scope, Profile { scope: key, ..Profile::default() }))
+    }
+
+    /// The credentials in order of preference: until when each is good, and what it is.
+    pub fn credentials(&self) -> impl Iterator<Item = &dyn Credential> {
+        self.shared.exchange.credentials.credentials()
     }
 
     /// Who issues the tokens.

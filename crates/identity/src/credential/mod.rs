@@ -1,15 +1,24 @@
 //! How the application proves that it is itself.
 
 mod certificate;
+mod roster;
 mod secret;
+mod signer;
+#[cfg(test)]
+mod tests;
+mod watched;
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use unattended_core::BoxFuture;
 
-pub use self::certificate::ClientCertificate;
+pub use self::certificate::{ClientCertificate, SigningAlgorithm};
+pub(crate) use self::roster::Roster;
 pub use self::secret::{ClientSecret, SecretMethod};
+pub use self::signer::Signer;
+pub use self::watched::{CredentialSource, WatchedCredential};
 use crate::error::Error;
 use crate::token_request::TokenRequest;
 
@@ -31,13 +40,54 @@ pub trait Credential: fmt::Debug + Send + Sync + 'static {
         0
     }
 
-    /// When the credential stops being accepted, if that is known.
-    fn expires_at(&self) -> Option<SystemTime> {
+    /// Looks for something new after the server refused what the credential gave it, and says whether there is: then
+    /// the request is worth another attempt.
+    fn reload(&self) -> BoxFuture<'_, bool> {
+        Box::pin(std::future::ready(false))
+    }
+
+    /// From when on the credential is accepted, if that is known.
+    fn not_before(&self) -> Option<SystemTime> {
+        None
+    }
+
+    /// Until when the credential is accepted, if that is known.
+    fn not_after(&self) -> Option<SystemTime> {
         None
     }
 
     /// What this credential is, in words that may be logged.
     fn describe(&self) -> String;
+}
+
+impl<C: Credential + ?Sized> Credential for Arc<C> {
+    fn authenticate<'a>(
+        &'a self,
+        context: &'a AuthenticationContext<'a>,
+        request: &'a mut TokenRequest,
+    ) -> BoxFuture<'a, Result<(), Error>> {
+        (**self).authenticate(context, request)
+    }
+
+    fn epoch(&self) -> u64 {
+        (**self).epoch()
+    }
+
+    fn reload(&self) -> BoxFuture<'_, bool> {
+        (**self).reload()
+    }
+
+    fn not_before(&self) -> Option<SystemTime> {
+        (**self).not_before()
+    }
+
+    fn not_after(&self) -> Option<SystemTime> {
+        (**self).not_after()
+    }
+
+    fn describe(&self) -> String {
+        (**self).describe()
+    }
 }
 
 /// What a credential may need to know of the request that it is for.
@@ -56,4 +106,8 @@ pub struct AuthenticationContext<'a> {
     pub now: SystemTime,
     /// An identifier that no other attempt has (`jti`).
     pub unique_id: &'a str,
+    /// The identifier that all attempts of one acquisition carry (`client-request-id`).
+    pub correlation_id: &'a str,
+    /// The claims that the request asks for, as JSON: who gets its assertion from another server may pass them on.
+    pub claims: Option<&'a str>,
 }

@@ -374,8 +374,9 @@ async fn the_next_credential_is_tried_when_the_preferred_one_is_not_accepted() {
     server.token("t1", 3_600);
     graph.acquire(Freshness::Cached).await.unwrap();
     assert_eq!(server.requests()[1].field("client_secret"), Some("new"));
-    server.answer(401, &INVALID_SECRET.replace("7000215", "7000222"));
+    // The refused one is asked last now, and is still the one that the configuration prefers.
     server.answer(401, INVALID_SECRET);
+    server.answer(401, &INVALID_SECRET.replace("7000215", "7000222"));
     let error = graph.acquire(Freshness::Forced).await.unwrap_err();
     assert_eq!(error.codes(), [7_000_222], "the preferred credential's failure is the one to tell");
 }

@@ -1,100 +1,62 @@
-//! Reads the secrets that the configuration refers to.
+//! The value behind a reference.
 
-use std::error::Error;
-use std::fmt;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use unattended_core::Secret;
-use unattended_identity::{ClientCertificate, ClientSecret};
 
-use crate::config::{Application, Credential, SecretMethod, SecretReference};
+use super::CredentialError;
+use crate::config::SecretReference;
 use crate::environment::Environment;
 
 /// A key with a long chain has a few KiB; a file beyond this is another file.
 const LONGEST: u64 = 1 << 20;
 
-/// A credential that is ready to be used.
-#[derive(Debug)]
-pub(crate) enum Loaded {
-    Certificate(ClientCertificate),
-    Secret(ClientSecret),
-}
-
-/// Reads one credential of the application.
-///
-/// # Errors
-/// It is not where the reference says, others may read it, or it is not what it should be.
-pub(crate) fn load(
-    application: &Application,
-    credential: &Credential,
-    environment: &dyn Environment,
-) -> Result<Loaded, CredentialError> {
-    let reference = credential.reference();
-    let secret = read(reference, environment)?;
-    let unusable = |error: unattended_identity::Error, remedy: &str| {
-        let remedy = error.remedy().unwrap_or(remedy).to_owned();
-        CredentialError {
-            message: format!("{reference} holds no usable credential"),
-            remedy,
-            source: Some(Box::new(error)),
-        }
-    };
-    match credential {
-        Credential::Certificate(_) => {
-            ClientCertificate::from_pem(&secret).map(Loaded::Certificate).map_err(|error| {
-                unusable(error, "put the private key and its certificate, both in PEM, into this one file")
-            })
-        }
-        Credential::Secret(_) => {
-            let secret = ClientSecret::new(secret).map_err(|error| {
-                unusable(error, "write the secret's value (not its id), and nothing else, there")
-            })?;
-            Ok(Loaded::Secret(match application.token_endpoint_auth_method {
-                Some(SecretMethod::ClientSecretBasic) => {
-                    secret.with_method(unattended_identity::SecretMethod::Basic)
-                }
-                Some(SecretMethod::ClientSecretPost) => {
-                    secret.with_method(unattended_identity::SecretMethod::Post)
-                }
-                None => secret,
-            }))
-        }
-    }
-}
-
-/// The value behind a reference, without the line break that editors put at the end.
-pub(crate) fn read(
+/// The value behind a reference, byte by byte.
+pub(super) fn read(
     reference: &SecretReference,
     environment: &dyn Environment,
 ) -> Result<Secret, CredentialError> {
-    let mut bytes = match reference {
-        SecretReference::File(path) => read_file(path, Protection::Demanded)?,
-        SecretReference::Systemd(name) => {
-            read_file(&systemd_path(name, environment)?, Protection::BySystemd)?
-        }
-        SecretReference::Environment(name) => environment
-            .variable(name)
-            .ok_or_else(|| {
-                CredentialError::new(
-                    format!("the environment variable {name} is not set"),
-                    format!("set {name} for the daemon, or better, use a file: `file:PATH`"),
-                )
-            })?
-            .into_bytes(),
-    };
+    not_empty(bytes(reference, environment)?, reference)
+}
+
+/// The value behind a reference, without the line break that editors put at the end.
+pub(super) fn read_line(
+    reference: &SecretReference,
+    environment: &dyn Environment,
+) -> Result<Secret, CredentialError> {
+    let mut bytes = bytes(reference, environment)?;
     if bytes.ends_with(b"\n") {
         bytes.truncate(bytes.len() - 1);
         if bytes.ends_with(b"\r") {
             bytes.truncate(bytes.len() - 1);
         }
     }
+    not_empty(bytes, reference)
+}
+
+fn not_empty(bytes: Vec<u8>, reference: &SecretReference) -> Result<Secret, CredentialError> {
     if bytes.is_empty() {
         let remedy = "write the certificate with its key, or the secret's value, there";
         return Err(CredentialError::new(format!("{reference} is empty"), remedy));
     }
     Ok(Secret::new(bytes))
+}
+
+fn bytes(reference: &SecretReference, environment: &dyn Environment) -> Result<Vec<u8>, CredentialError> {
+    match reference {
+        SecretReference::File(path) => read_file(path, Protection::Demanded),
+        SecretReference::Systemd(name) => read_file(&systemd_path(name, environment)?, Protection::BySystemd),
+        SecretReference::Environment(name) => {
+            environment.variable(name).map(String::into_bytes).ok_or_else(|| {
+                CredentialError::new(
+                    format!("the environment variable {name} is not set"),
+                    format!("set {name} for the daemon, or better, use a file: `file:PATH`"),
+                )
+            })
+        }
+    }
 }
 
 /// The file of a credential, if it is one.
@@ -165,38 +127,6 @@ fn loose_mode(_: &std::fs::Metadata) -> Option<u32> {
     None
 }
 
-/// Why a credential cannot be used, without any part of it.
-#[derive(Debug)]
-pub struct CredentialError {
-    message: String,
-    remedy: String,
-    source: Option<Box<dyn Error + Send + Sync>>,
-}
-
-impl CredentialError {
-    fn new(message: impl Into<String>, remedy: impl Into<String>) -> Self {
-        Self { message: message.into(), remedy: remedy.into(), source: None }
-    }
-
-    /// What somebody does about it.
-    #[must_use]
-    pub fn remedy(&self) -> &str {
-        &self.remedy
-    }
-}
-
-impl fmt::Display for CredentialError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
-    }
-}
-
-impl Error for CredentialError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        self.source.as_deref().map(|source| source as &(dyn Error + 'static))
-    }
-}
-
 #[cfg(all(test, unix))]
 mod tests {
     use std::os::unix::fs::PermissionsExt as _;
@@ -215,7 +145,7 @@ mod tests {
         reference: SecretReference,
         environment: &MapEnvironment,
     ) -> Result<String, CredentialError> {
-        read(&reference, environment).map(|secret| secret.expose_text().unwrap().to_owned())
+        read_line(&reference, environment).map(|secret| secret.expose_text().unwrap().to_owned())
     }
 
     #[test]

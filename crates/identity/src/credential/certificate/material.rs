@@ -1,0 +1,68 @@
+//! What a certificate file holds, whatever its format.
+
+use unattended_core::Secret;
+use zeroize::Zeroizing;
+
+use super::{pem, pkcs12};
+use crate::error::Error;
+
+/// Keys and certificates as they stand in the file, none of them looked at yet.
+pub(super) struct Material {
+    pub(super) keys: Vec<PrivateKey>,
+    pub(super) certificates: Vec<Vec<u8>>,
+}
+
+/// The DER of a private key, in one of its three structures.
+pub(super) enum PrivateKey {
+    /// RFC 5958.
+    Pkcs8(Zeroizing<Vec<u8>>),
+    /// RFC 8017, RSA alone.
+    Pkcs1(Zeroizing<Vec<u8>>),
+    /// RFC 5915, elliptic curves alone.
+    Sec1(Zeroizing<Vec<u8>>),
+}
+
+impl Material {
+    /// Reads PEM or PKCS#12, told apart by their content.
+    pub(super) fn read(file: &Secret, password: Option<&Secret>) -> Result<Self, Error> {
+        let bytes = file.expose();
+        let password = password.map(Secret::expose);
+        if pkcs12::is_pkcs12(bytes) {
+            return pkcs12::read(bytes, password);
+        }
+        match bytes {
+            [] => Err(Error::credential("the file is empty")),
+            [0xFE, 0xED, 0xFE, 0xED, ..] => Err(Error::credential(
+                "the file is a Java key store (JKS); convert it to PKCS#12 with \
+                 `keytool -importkeystore -srckeystore FILE -destkeystore NEW -deststoretype PKCS12`",
+            )),
+            [0xFF, 0xFE, ..] | [0xFE, 0xFF, ..] => {
+                Err(Error::credential("the file is UTF-16 text; save it as ASCII or UTF-8"))
+            }
+            [0x30, ..] if is_certificate(bytes) => {
+                Err(Error::credential("the file is one certificate in DER; it has no private key"))
+            }
+            [0x30, ..] => Err(Error::credential(
+                "the file is a bare key in DER, or damaged; PEM or PKCS#12 with the key and its certificate is needed",
+            )),
+            _ => match file.expose_text() {
+                Some(text) => pem::read(text.trim_start_matches('\u{feff}'), password),
+                None => Err(Error::credential("the file is neither PEM nor PKCS#12")),
+            },
+        }
+    }
+
+    /// The only private key.
+    pub(super) fn only_key(&mut self) -> Result<PrivateKey, Error> {
+        match (self.keys.pop(), self.keys.is_empty()) {
+            (None, _) => Err(Error::credential("the file has no private key")),
+            (Some(_), false) => Err(Error::credential("the file has more than one private key")),
+            (Some(key), true) => Ok(key),
+        }
+    }
+}
+
+fn is_certificate(bytes: &[u8]) -> bool {
+    use der::Decode;
+    x509_cert::Certificate::from_der(bytes).is_ok()
+}

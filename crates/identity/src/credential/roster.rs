@@ -1,0 +1,99 @@
+//! Several credentials of one application, and which of them to use.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use tracing::{info, warn};
+
+use super::Credential;
+
+/// How long a credential that the server refused is tried last instead of in its place. Long enough to cost nothing,
+/// short enough to go back to the preferred one soon after it has been registered.
+const COOL_DOWN: Duration = Duration::from_secs(600);
+
+/// Days before the end at which it is told.
+const NOTICES: [u64; 4] = [1, 7, 14, 30];
+const DAY: u64 = 86_400;
+
+/// The credentials of an application in order of preference.
+#[derive(Debug, Default)]
+pub(crate) struct Roster(Vec<Member>);
+
+/// A credential and what is known of it.
+#[derive(Debug)]
+pub(crate) struct Member {
+    credential: Arc<dyn Credential>,
+    refused: Mutex<Option<Refusal>>,
+    /// The last of [`NOTICES`] that was given.
+    notice: AtomicU64,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Refusal {
+    epoch: u64,
+    /// Monotonic.
+    until: Duration,
+}
+
+impl Roster {
+    pub(crate) fn push(&mut self, credential: Arc<dyn Credential>) {
+        self.0.push(Member { credential, refused: Mutex::default(), notice: AtomicU64::new(u64::MAX) });
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(crate) fn credentials(&self) -> impl Iterator<Item = &dyn Credential> {
+        self.0.iter().map(|member| &*member.credential)
+    }
+
+    /// Everyone with its rank, those that the server refused lately after those that it did not.
+    pub(crate) fn in_order(&self, elapsed: Duration) -> Vec<(usize, &Member)> {
+        let mut order: Vec<_> = self.0.iter().enumerate().collect();
+        order.sort_by_key(|(_, member)| member.rests(elapsed));
+        order
+    }
+}
+
+impl Member {
+    pub(crate) fn credential(&self) -> &dyn Credential {
+        &*self.credential
+    }
+
+    /// The server did not take it: the others come first for a while, unless something else takes its place.
+    pub(crate) fn was_refused(&self, elapsed: Duration) {
+        let refusal = Refusal { epoch: self.credential.epoch(), until: elapsed + COOL_DOWN };
+        if self.refusal().replace(refusal).is_none() {
+            warn!(credential = self.credential.describe(), "the server does not accept this credential");
+        }
+    }
+
+    pub(crate) fn was_accepted(&self) {
+        if self.refusal().take().is_some() {
+            info!(credential = self.credential.describe(), "the server accepts this credential again");
+        }
+    }
+
+    /// Tells once at each of 30, 14, 7 and 1 days before the end that it is near.
+    pub(crate) fn give_notice(&self, now: SystemTime) {
+        let Some(left) = self.credential.not_after().and_then(|end| end.duration_since(now).ok()) else {
+            return;
+        };
+        let days = left.as_secs() / DAY;
+        let due = NOTICES.into_iter().find(|notice| days < *notice).unwrap_or(u64::MAX);
+        if self.notice.swap(due, Relaxed) != due && due != u64::MAX {
+            warn!(credential = self.credential.describe(), days_left = days, "the credential ends soon");
+        }
+    }
+
+    fn rests(&self, elapsed: Duration) -> bool {
+        self.refusal()
+            .is_some_and(|refusal| elapsed < refusal.until && refusal.epoch == self.credential.epoch())
+    }
+
+    fn refusal(&self) -> std::sync::MutexGuard<'_, Option<Refusal>> {
+        self.refused.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
