@@ -1,4 +1,4 @@
-//! A tenant on this machine: identity platform and directory API over HTTPS, with data that survives a restart.
+//! A tenant on this machine: identity platform, directory API and key vault over HTTPS, with data that survives a restart.
 //!
 //! [`Sandbox::builder`] starts one; [`RunningSandbox::ready`] says where it is and who may administer it. What real
 //! clients can tell from the cloud is meant to be the same: token requests are authenticated, scopes and permissions
@@ -23,6 +23,7 @@
 //! | `authority` | the identity platform: discovery, keys, token endpoint |
 //! | `consent` | an administrator's consent, as pages |
 //! | `directory` | the Graph-compatible API |
+//! | `vault` | the key vaults, for secrets and certificates |
 //! | [`people`] | plausible people, the same for the same seed |
 //! | `control` | what can be changed while it runs, and its time |
 //! | `faults`, `journal` | what goes wrong on purpose, and what was asked and answered |
@@ -50,6 +51,7 @@ mod snapshots;
 mod store;
 mod tenants;
 mod tls;
+mod vault;
 
 pub use error::SandboxError;
 pub use ready::{Administrator, Ready};

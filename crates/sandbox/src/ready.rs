@@ -18,6 +18,8 @@ pub struct Ready {
     pub graph: String,
     /// What the scope of the directory API begins with.
     pub graph_resource: String,
+    /// The base URL of the tenant's key vault.
+    pub vault: String,
     /// The certificate to trust, PEM.
     pub ca_file: PathBuf,
     /// The application that registers others and grants them permissions.

@@ -13,7 +13,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use unattended_core::{Clock, Entropy, SystemClock, SystemEntropy};
-use unattended_protect::Validator;
+use unattended_protect::{Validator, ValidatorBuilder};
 
 use crate::SandboxError;
 use crate::authority::{self, Authority, Issuers, Limits, Origin, SigningKeys};
@@ -29,6 +29,7 @@ use crate::snapshots::Snapshots;
 use crate::store::{GRAPH_APP_ID, Store};
 use crate::tenants::{TenantAccess, Tenants};
 use crate::tls;
+use crate::vault::{self, Vaults};
 
 /// How Microsoft Graph is named in scopes.
 const GRAPH_RESOURCE: &str = "https://graph.microsoft.com";
@@ -234,7 +235,7 @@ impl Prepared {
             stop: stop.clone(),
         };
         let front = front.build()?;
-        let router = front.before(self.router(origin)?);
+        let router = vault::by_host(front.before(self.router(origin)?));
         let server = Server::new(router, self.tls, clock, stop.clone());
         let task = tokio::spawn(server.serve(listener));
         Ok(RunningSandbox {
@@ -251,9 +252,10 @@ impl Prepared {
         Ready {
             authority: origin.base().to_owned(),
             tenant_id,
-            tenant_domain,
+            tenant_domain: tenant_domain.clone(),
             graph: format!("{}/graph/v1.0", origin.base()),
             graph_resource: GRAPH_RESOURCE.into(),
+            vault: vault::vault_url(origin, tenant_domain.split('.').next().unwrap_or_default()),
             ca_file: self.directory.file(DataDirectory::CA_CERTIFICATE),
             administrator,
         }
@@ -262,15 +264,14 @@ impl Prepared {
     fn router(&self, origin: Origin) -> Result<Router, SandboxError> {
         let internal = |error| SandboxError::internal("the tenant's tokens cannot be validated", error);
         // Every tenant that the keys sign for is one of this sandbox.
-        let mut validator = Validator::builder()
-            .audience(GRAPH_APP_ID)
-            .audience(GRAPH_RESOURCE)
-            .audience(format!("{GRAPH_RESOURCE}/"))
-            .any_tenant()
-            .keys(Arc::clone(&self.keys) as _);
-        for issuer in authority::issuers(&origin) {
-            validator = validator.issuer(issuer);
-        }
+        let validator = || {
+            let validator = Validator::builder().any_tenant().keys(Arc::clone(&self.keys) as _);
+            authority::issuers(&origin).into_iter().fold(validator, ValidatorBuilder::issuer)
+        };
+        let of_directory = [GRAPH_APP_ID, GRAPH_RESOURCE, &format!("{GRAPH_RESOURCE}/")]
+            .into_iter()
+            .fold(validator(), ValidatorBuilder::audience);
+        let of_vault = vault::audiences(validator(), &origin);
         let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
         let control = &self.control;
         let directory = Directory {
@@ -279,8 +280,17 @@ impl Prepared {
             control: Arc::clone(control),
             clock: control.clock(),
             entropy: Arc::clone(&entropy),
-            admission: directory::Admission::new(validator.build().map_err(internal)?),
+            admission: directory::Admission::new(of_directory.build().map_err(internal)?),
             base_url: format!("{}/graph", origin.base()),
+        };
+        let vaults = Vaults {
+            store: Arc::clone(&self.store),
+            control: Arc::clone(control),
+            throttle: vault::Throttle::default(),
+            clock: control.clock(),
+            entropy: Arc::clone(&entropy),
+            validator: Arc::new(of_vault.build().map_err(internal)?),
+            origin: origin.clone(),
         };
         let authority = Authority {
             store: Arc::clone(&self.store),
@@ -295,7 +305,10 @@ impl Prepared {
         let authority = Arc::new(authority);
         let consent = Arc::new(Consent::new(Arc::clone(&authority))?);
         let authority = authority::router(authority).layer(from_fn_with_state(consent, consent::answer));
-        Ok(Router::new().nest("/graph", directory::router(Arc::new(directory))).merge(authority))
+        Ok(Router::new()
+            .nest("/graph", directory::router(Arc::new(directory)))
+            .nest("/vault", vault::router(Arc::new(vaults)))
+            .merge(authority))
     }
 }
 

@@ -13,7 +13,7 @@ use crate::ready::Administrator;
 use crate::store::{Seed, Store, StoreError, Tenant};
 
 /// What every initial domain ends with.
-const DOMAIN_SUFFIX: &str = ".onmicrosoft.com";
+pub(crate) const DOMAIN_SUFFIX: &str = ".onmicrosoft.com";
 
 /// The longest name of a tenant, in characters.
 const MAX_NAME_CHARS: usize = 27;
@@ -60,6 +60,7 @@ impl Tenants {
             return self.make(FIRST, users, people_seed);
         };
         for tenant in self.store.tenants()? {
+            self.store.ensure_key_vault(&tenant.id, unix_seconds(self.clock.now()), &*self.entropy)?;
             if self.directory()?.read(&secret_file(&tenant))?.is_none() {
                 let now = unix_seconds(self.clock.now());
                 let secret = self.store.renew_administrator_secret(&tenant.id, now, &*self.entropy)?;

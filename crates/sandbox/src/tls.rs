@@ -98,6 +98,7 @@ fn server_params(now: SystemTime) -> Result<CertificateParams, rcgen::Error> {
     params.distinguished_name.push(DnType::CommonName, "localhost");
     params.subject_alt_names = vec![
         SanType::DnsName("localhost".try_into()?),
+        SanType::DnsName("*.vault.localhost".try_into()?),
         SanType::IpAddress(IpAddr::V4(Ipv4Addr::LOCALHOST)),
         SanType::IpAddress(IpAddr::V6(Ipv6Addr::LOCALHOST)),
     ];

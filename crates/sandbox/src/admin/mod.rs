@@ -1,4 +1,5 @@
-//! The API by which a running sandbox is controlled: settings, time, faults, journal, snapshots, tenants, keys.
+//! The API by which a running sandbox is controlled: settings, time, faults, journal, snapshots, tenants, keys, and who
+//! may do what in a vault.
 //!
 //! It is below `/sandbox` of the sandbox's own origin and described by `/sandbox/openapi.json`. Every request but the
 //! one for that description needs the control token, which is in a file that only the owner of the sandbox can read.
@@ -12,6 +13,7 @@ mod keys;
 mod settings;
 mod snapshots;
 mod tenants;
+mod vault;
 
 use std::sync::Arc;
 
@@ -61,6 +63,8 @@ pub(crate) fn router(admin: Arc<Admin>) -> Router {
         .route("/keys/rotate", post(keys::rotate))
         .route("/keys/{name}/revoke", post(keys::revoke))
         .route("/tenants", get(tenants::list).post(tenants::add))
+        .route("/vault/grants", get(vault::list))
+        .route("/vault/grants/{client_id}/{role}", put(vault::grant).delete(vault::revoke))
         .fallback(answer::nothing_here)
         .method_not_allowed_fallback(answer::not_that_method)
         .layer(middleware::from_fn_with_state(Arc::clone(&admin), access::guard))

@@ -414,3 +414,42 @@ async fn keys_are_published_used_and_revoked() {
     assert_eq!((status.as_u16(), states(&revoked)), (200, vec!["revoked".to_owned(), "active".to_owned()]));
     assert_eq!(world.ask(Method::POST, "/keys/nobody/revoke", Value::Null).await.0, 404);
 }
+
+#[tokio::test]
+async fn a_role_in_a_vault_is_granted_to_an_application_that_there_is_and_taken_again() {
+    let world = World::new();
+    let ask = async |method: Method, path: &str| world.ask(method, path, Value::Null).await;
+    let (_, listed) = ask(Method::GET, "/vault/grants").await;
+    let administrator = listed["grants"][0]["client_id"].as_str().unwrap().to_owned();
+    assert_eq!(listed["grants"][0]["role"], "administrator");
+    let path = format!("/vault/grants/{administrator}/secrets-user");
+    let (status, grant) = ask(Method::PUT, &path).await;
+    assert_eq!((status, &grant["title"]), (StatusCode::OK, &json!("Key Vault Secrets User")));
+    assert_eq!(ask(Method::PUT, &format!("{path}?tenant=contoso.onmicrosoft.com")).await.0, 200);
+    assert_eq!(ask(Method::GET, "/vault/grants").await.1["grants"].as_array().unwrap().len(), 2);
+    assert_eq!(ask(Method::DELETE, &path).await.0, 204);
+    assert_eq!(ask(Method::DELETE, &path).await.0, 404);
+    for (wrong, status) in [
+        (format!("/vault/grants/{administrator}/owner"), 400),
+        ("/vault/grants/44444444-4444-4444-8444-444444444444/reader".into(), 404),
+        (format!("{path}?tenant=nobody"), 404),
+        (format!("{path}?whose=nobody"), 400),
+    ] {
+        let (found, refusal) = ask(Method::PUT, &wrong).await;
+        assert_eq!(found, status, "{wrong}: {refusal}");
+    }
+}
+
+// CH-1
+#[tokio::test]
+async fn a_fault_at_a_vault_has_the_shape_of_a_vaults_error() {
+    let world = World::new();
+    let fault = json!({ "kind": "throttled", "path": "/vault/contoso/secrets" });
+    assert_eq!(world.ask(Method::POST, "/faults", fault).await.0, 201);
+    let response = world.get("/vault/contoso/secrets/s?api-version=7.4").await;
+    assert_eq!(
+        (response.status().as_u16(), &response.headers()["retry-after"]),
+        (429, &"1".parse().unwrap())
+    );
+    assert_eq!(body(response).await["error"]["code"], "Throttled");
+}

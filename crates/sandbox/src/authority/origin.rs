@@ -34,6 +34,16 @@ impl Origin {
         self.base.trim_start_matches("https://")
     }
 
+    /// `vault.localhost:PORT`: the domain of the vaults.
+    pub(crate) fn vault_authority(&self) -> String {
+        format!("vault.{}", self.authority())
+    }
+
+    /// How the vaults are named in scopes by clients that compare the name with the vault's host.
+    pub(crate) fn vault_resource(&self) -> String {
+        format!("https://{}", self.vault_authority())
+    }
+
     /// Whether a URL points to this authority under any of its names. A client library that loses the port on the way
     /// is not blamed.
     pub(crate) fn owns(&self, url: &Url) -> bool {

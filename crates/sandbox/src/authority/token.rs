@@ -14,8 +14,8 @@ use super::scope::requested_resource;
 use super::token_request::{Endpoint, TokenRequest};
 use crate::control::Settings;
 use crate::store::{
-    Application, Condition, GRAPH_APP_ID, ServicePrincipal, StoreError, Table, Tenant, normalized_name,
-    objects,
+    Application, Condition, GRAPH_APP_ID, ServicePrincipal, StoreError, Table, Tenant, VAULT_RESOURCE,
+    normalized_name, objects,
 };
 
 impl Authority {
@@ -124,6 +124,8 @@ impl Authority {
         tenant: &Tenant,
         client: &ServicePrincipal,
     ) -> Result<Arc<ServicePrincipal>, AuthorityError> {
+        let is_vault = name.strip_suffix('/').unwrap_or(name) == self.origin.vault_resource();
+        let name = if is_vault { VAULT_RESOURCE } else { name };
         let with_other_slash = name.strip_suffix('/').map_or_else(|| format!("{name}/"), str::to_owned);
         let mut resource = self.store.resource_by_name(&tenant.id, name)?;
         if resource.is_none() {

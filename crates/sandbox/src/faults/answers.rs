@@ -12,7 +12,7 @@ use http::{HeaderName, StatusCode};
 use serde_json::{Value, json};
 use unattended_core::{Entropy, SystemEntropy};
 
-use super::kind::FaultKind;
+use super::kind::{FaultKind, Target};
 
 /// How long a fault asks clients to wait: enough to be told from no wait at all, and short for tests.
 const WAIT: Duration = Duration::from_secs(1);
@@ -20,11 +20,11 @@ const WAIT: Duration = Duration::from_secs(1);
 /// What a fault answers by itself; nothing if it changes the sandbox's answer.
 pub(super) fn instead(
     kind: FaultKind,
-    on_directory: bool,
+    target: Target,
     request: &Request,
     now: SystemTime,
 ) -> Option<Response> {
-    let told = Told { on_directory, now, headers: request.headers() };
+    let told = Told { target, now, headers: request.headers() };
     let seconds = HeaderValue::from(WAIT.as_secs());
     let throttled = |header: Option<(HeaderName, HeaderValue)>| {
         let mut response = told.error(StatusCode::TOO_MANY_REQUESTS);
@@ -77,7 +77,7 @@ pub(super) fn foreign() -> Response {
 const JSON: &str = "application/json; charset=utf-8";
 
 struct Told<'a> {
-    on_directory: bool,
+    target: Target,
     now: SystemTime,
     headers: &'a HeaderMap,
 }
@@ -91,7 +91,11 @@ impl Told<'_> {
         let request_id = SystemEntropy.uuid();
         let given = self.headers.get("client-request-id").and_then(|it| it.to_str().ok());
         let correlation_id = given.unwrap_or(&request_id);
-        if self.on_directory {
+        if self.target == Target::Vault {
+            let (code, message) = vault_error(status);
+            return json!({ "error": { "code": code, "message": message } });
+        }
+        if self.target == Target::Directory {
             let (code, message) = directory_error(status);
             let date = format_time(self.now, "%Y-%m-%dT%H:%M:%S");
             return json!({ "error": { "code": code, "message": message, "innerError": {
@@ -125,6 +129,19 @@ fn directory_error(status: StatusCode) -> (&'static str, &'static str) {
             "The specified page token value has expired and can no longer be included in your request.",
         ),
         _ => ("generalException", "An error occurred while processing the request."),
+    }
+}
+
+fn vault_error(status: StatusCode) -> (&'static str, &'static str) {
+    match status {
+        StatusCode::TOO_MANY_REQUESTS => (
+            "Throttled",
+            "Request was not processed because too many requests were received. Reason: VaultRequestTypeLimitReached",
+        ),
+        StatusCode::SERVICE_UNAVAILABLE => ("ServiceUnavailable", "The service is temporarily unavailable."),
+        StatusCode::GATEWAY_TIMEOUT => ("GatewayTimeout", "The service did not answer in time."),
+        StatusCode::UNAUTHORIZED => ("Unauthorized", "AKV10000: Request is missing a Bearer or PoP token."),
+        _ => ("InternalServerError", "An internal error occurred."),
     }
 }
 
@@ -185,7 +202,7 @@ mod tests {
 
     fn met(kind: FaultKind) -> Response {
         let request = Request::get("/graph/v1.0/users").body(Body::empty()).unwrap();
-        instead(kind, true, &request, UNIX_EPOCH + Duration::from_secs(1_800_000_000)).unwrap()
+        instead(kind, Target::Directory, &request, UNIX_EPOCH + Duration::from_secs(1_800_000_000)).unwrap()
     }
 
     // CH-1

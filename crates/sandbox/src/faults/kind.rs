@@ -8,6 +8,18 @@ use std::str::FromStr;
 pub(crate) enum Target {
     Authority,
     Directory,
+    Vault,
+}
+
+impl Target {
+    /// Where a path leads.
+    pub(crate) fn of(path: &str) -> Self {
+        match path {
+            path if path.starts_with("/graph/") => Self::Directory,
+            path if path.starts_with("/vault/") => Self::Vault,
+            _ => Self::Authority,
+        }
+    }
 }
 
 macro_rules! kinds {
@@ -89,7 +101,8 @@ impl FaultKind {
         let is_batch = path_and_query.ends_with("/$batch");
         let on_directory = target == Target::Directory;
         match self {
-            Self::Unauthorized | Self::ClaimsChallenge => on_directory,
+            Self::Unauthorized => target != Target::Authority,
+            Self::ClaimsChallenge => on_directory,
             Self::Gone | Self::ExpiredPage => on_directory && reads && is_page,
             Self::DuplicatePage | Self::Loop | Self::ForeignLink => on_directory && reads,
             Self::InnerThrottled | Self::InnerFailedDependency => on_directory && is_batch,

@@ -1,6 +1,6 @@
 //! Faults on purpose: what clients meet in a cloud on a bad day.
 //!
-//! A layer above authority and directory asks [`Faults`] whether the request meets a fault. Some faults are an answer
+//! A layer above authority, directory and vault asks [`Faults`] whether the request meets a fault. Some faults are an answer
 //! of their own, some cut the connection, and some change what the sandbox would have answered; where there is nothing
 //! to change, the answer passes as it is and no fault is told of.
 
@@ -78,8 +78,7 @@ pub(crate) async fn inject(
 impl FaultLayer {
     fn choose(&self, script: &FaultScript, request: &Request, is_again: bool) -> Option<FaultKind> {
         let path_and_query = request.uri().path_and_query().map_or("/", PathAndQuery::as_str);
-        let on_directory = path_and_query.starts_with("/graph/");
-        let target = if on_directory { Target::Directory } else { Target::Authority };
+        let target = Target::of(path_and_query);
         // A page that is shown again was at fault before; once is enough.
         if is_again {
             return None;
@@ -94,9 +93,9 @@ impl FaultLayer {
         request: Request,
         next: Next,
     ) -> (Option<Response>, Option<Response>) {
-        let on_directory = request.uri().path().starts_with("/graph/");
+        let target = Target::of(request.uri().path());
         let now = self.control.clock().now();
-        if let Some(answer) = answers::instead(kind, on_directory, &request, now) {
+        if let Some(answer) = answers::instead(kind, target, &request, now) {
             return (None, Some(answer));
         }
         if kind == FaultKind::ResetBefore {

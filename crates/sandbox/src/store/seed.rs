@@ -9,7 +9,7 @@ use unattended_core::{Entropy, Secret};
 use super::permissions::{graph_app_roles, graph_permission_id};
 use super::{
     Application, GRAPH_APP_ID, PasswordCredential, Store, StoreError, Table, Tenant, assignments,
-    credentials, objects, principals, tenants, timestamp,
+    credentials, key_vault, objects, principals, tenants, timestamp,
 };
 use crate::people::{People, Person};
 
@@ -19,13 +19,13 @@ const ADMINISTRATOR_PERMISSIONS: [&str; 3] =
 
 /// The setting that names the administrator's application of the first tenant. That of any tenant is named by this, a
 /// dot and the tenant's id.
-const ADMINISTRATOR: &str = "administrator";
+pub(super) const ADMINISTRATOR: &str = "administrator";
 
 /// How long the administrator's secret lasts: longer than any sandbox.
 const ADMINISTRATOR_SECRET_LIFETIME: i64 = 20 * 365 * 86_400;
 
 /// Who owns Microsoft's own applications.
-const MICROSOFT_SERVICES_TENANT: &str = "f8cdef31-a31e-4b4a-93e4-5f571e91255a";
+pub(super) const MICROSOFT_SERVICES_TENANT: &str = "f8cdef31-a31e-4b4a-93e4-5f571e91255a";
 
 /// What a new tenant begins with.
 #[derive(Debug)]
@@ -63,6 +63,7 @@ impl Store {
             tenants::insert(transaction, &tenant)?;
             let graph = add_graph(transaction, seed)?;
             let administrator_secret = add_administrator(transaction, seed, &graph)?;
+            key_vault::add(transaction, &seed.tenant_id, seed.now, seed.entropy)?;
             for person in People::new(seed.people_seed, &seed.domain).take(seed.users as usize) {
                 let document = user_document(&person, seed.entropy.uuid(), seed.now);
                 objects::load(transaction, Table::Users, &seed.tenant_id, &document)?;
@@ -211,7 +212,7 @@ fn user_document(person: &Person, id: String, now: i64) -> Map<String, Value> {
     }))
 }
 
-fn object(value: Value) -> Map<String, Value> {
+pub(super) fn object(value: Value) -> Map<String, Value> {
     match value {
         Value::Object(map) => map,
         _ => Map::new(),

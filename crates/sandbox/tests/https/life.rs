@@ -22,6 +22,7 @@ async fn the_ready_object_is_what_clients_need_and_nothing_else() {
             "tenant_domain": "contoso.onmicrosoft.com",
             "graph": format!("{}/graph/v1.0", ready.authority),
             "graph_resource": "https://graph.microsoft.com",
+            "vault": format!("{}/vault/contoso", ready.authority),
             "ca_file": ready.ca_file,
             "administrator": {
                 "client_id": ready.administrator.client_id,

@@ -5,6 +5,7 @@ mod identity_platform;
 mod life;
 mod tenants;
 mod tls;
+mod vault;
 
 use std::fs;
 use std::sync::Arc;
@@ -47,8 +48,13 @@ fn claims(token: &str) -> Value {
     serde_json::from_slice(&part).unwrap()
 }
 
-/// A token of the administrator's application.
+/// A token of the administrator's application for the directory.
 async fn administrator_token(ready: &Ready) -> Value {
+    administrator_token_for(ready, "https://graph.microsoft.com").await
+}
+
+/// A token of the administrator's application for a resource.
+async fn administrator_token_for(ready: &Ready, resource: &str) -> Value {
     let secret = fs::read_to_string(&ready.administrator.secret_file).unwrap();
     let response = client(ready)
         .post(format!("{}/{}/oauth2/v2.0/token", ready.authority, ready.tenant_id))
@@ -56,7 +62,7 @@ async fn administrator_token(ready: &Ready) -> Value {
             ("grant_type", "client_credentials"),
             ("client_id", ready.administrator.client_id.as_str()),
             ("client_secret", secret.as_str()),
-            ("scope", "https://graph.microsoft.com/.default"),
+            ("scope", &format!("{resource}/.default")),
         ])
         .send()
         .await
