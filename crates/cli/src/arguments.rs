@@ -176,6 +176,9 @@ pub(crate) enum Sandbox {
     /// The tenants of a running sandbox
     #[command(subcommand)]
     Tenant(SandboxTenant),
+    /// Who may do what in the vault of a tenant of a running sandbox
+    #[command(subcommand)]
+    Vault(SandboxVault),
     /// Take a running sandbox back to its start; or empty a data directory, for a new tenant at the next start
     Reset {
         /// The data directory of a sandbox that does not run
@@ -210,6 +213,36 @@ pub(crate) enum SandboxTenant {
         #[command(flatten)]
         sandbox: WhichSandbox,
     },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum SandboxVault {
+    /// Grant an application a role
+    Grant(VaultRole),
+    /// Take a role from an application
+    Revoke(VaultRole),
+    /// Show who has which role
+    Grants {
+        #[command(flatten)]
+        sandbox: WhichSandbox,
+    },
+}
+
+/// A role of an application in a vault.
+#[derive(Args, Debug)]
+pub(crate) struct VaultRole {
+    /// The application (client) ID
+    pub(crate) client_id: String,
+
+    /// administrator, secrets-officer, secrets-user, certificates-officer, certificate-user or reader
+    pub(crate) role: String,
+
+    /// The tenant whose vault it is, by GUID or domain [default: that of the application]
+    #[arg(long)]
+    pub(crate) tenant: Option<String>,
+
+    #[command(flatten)]
+    pub(crate) sandbox: WhichSandbox,
 }
 
 #[derive(Args, Debug)]

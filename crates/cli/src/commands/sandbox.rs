@@ -4,6 +4,7 @@ mod control;
 mod environment;
 mod journal;
 mod running;
+mod vault;
 
 use std::path::{Path, PathBuf};
 
@@ -57,6 +58,7 @@ pub(crate) async fn run(sandbox: Sandbox, printer: &Printer) -> Result<Exit, Com
         Sandbox::Tenant(SandboxTenant::List { sandbox }) => {
             control::list_tenants(&running(&sandbox)?, printer).await?;
         }
+        Sandbox::Vault(vault) => vault::run(&vault, printer).await?,
         Sandbox::Reset { data: None, sandbox } => {
             let done = ("reset", "the sandbox to its start");
             control::order(&running(&sandbox)?, Method::POST, "/reset", done, printer).await?;
@@ -74,11 +76,12 @@ pub(crate) async fn run(sandbox: Sandbox, printer: &Printer) -> Result<Exit, Com
 
 /// A name that is one segment of a path; what else it may be, the sandbox decides.
 fn segment(name: &str) -> Result<&str, CommandError> {
-    let is_plain = !name.is_empty() && name.chars().all(|it| it.is_ascii_alphanumeric() || "-_".contains(it));
-    match is_plain {
+    let is_plain =
+        !name.is_empty() && name.chars().all(|it| it.is_ascii_alphanumeric() || "-_.".contains(it));
+    match is_plain && !name.starts_with('.') {
         true => Ok(name),
-        false => Err(CommandError::new(Exit::Usage, format!("`{name}` is no name of a snapshot"))
-            .hint("a name has small letters, digits and hyphens")),
+        false => Err(CommandError::new(Exit::Usage, format!("`{name}` is no name that the sandbox knows"))
+            .hint("a name has letters, digits and hyphens")),
     }
 }
 
@@ -136,6 +139,7 @@ fn summary(ready: &Ready) -> String {
         ("authority", ready.authority.clone()),
         ("tenant", format!("{} ({})", ready.tenant_domain, ready.tenant_id)),
         ("directory", ready.graph.clone()),
+        ("vault", ready.vault.clone()),
         ("CA", ready.ca_file.display().to_string()),
         (
             "administrator",

@@ -25,6 +25,8 @@ fn variables(ready: &Ready) -> Vec<(&'static str, String)> {
         ("AZURE_TENANT_ID", ready.tenant_id.clone()),
         // No SDK reads it: for the base URL that a program gives to its Graph client.
         ("GRAPH_BASE_URL", ready.graph.clone()),
+        // As the samples of the Azure SDKs name it.
+        ("VAULT_URL", ready.vault.clone()),
         // Python: requests, then what uses the ssl module (httpx, aiohttp); OpenSSL; Node.
         ("REQUESTS_CA_BUNDLE", ca.clone()),
         ("SSL_CERT_FILE", ca.clone()),

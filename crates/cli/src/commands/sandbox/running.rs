@@ -33,6 +33,7 @@ pub(super) struct Ready {
     pub(super) authority: String,
     pub(super) tenant_id: String,
     pub(super) graph: String,
+    pub(super) vault: String,
     pub(super) ca_file: PathBuf,
     administrator: Administrator,
 }
