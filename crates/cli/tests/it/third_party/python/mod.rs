@@ -2,6 +2,7 @@
 
 mod api;
 mod clients;
+mod vault;
 
 use std::process::Command;
 
