@@ -95,7 +95,7 @@ pub(crate) enum ReferencePage {
 #[derive(Args, Debug)]
 pub(crate) struct Explain {
     /// A code such as AADSTS7000215, or the whole text of an error [default: standard input]
-    #[arg(value_name = "CODE|TEXT", allow_hyphen_values = true)]
+    #[arg(value_name = "CODE|TEXT")]
     pub(crate) text: Vec<String>,
 }
 

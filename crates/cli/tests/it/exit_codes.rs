@@ -12,6 +12,14 @@ fn a_command_that_does_not_exist_is_a_usage_error() {
 }
 
 #[test]
+fn an_option_may_stand_behind_the_code_that_is_to_be_explained() {
+    let place = Workplace::new();
+    let run = place.run(&["explain", "50196", "--json"]).expect(0);
+    assert_eq!(run.json()["errors"][0]["code"], "AADSTS50196");
+    place.run(&["explain", "no", "code", "at", "all"]).expect(2).says(&["hint:"]);
+}
+
+#[test]
 fn a_missing_configuration_says_how_to_get_one() {
     let place = Workplace::new();
     place.run(&["token", "graph"]).expect(78).says(&["unattended.toml", "unattended register"]);
