@@ -42,6 +42,7 @@ pub(crate) fn prepare(project: &Project) -> Vec<Missing> {
         ("Rust", "third_party::rust", rust),
         ("Apache", "third_party::apache", apache),
         ("curl", "sidecar", curl),
+        ("Redis", "redis_server", redis),
         ("Chromium", "third_party::browser", chromium),
         ("Chromium", "third_party::chromium", chromium),
     ] {
@@ -155,6 +156,14 @@ fn curl(project: &Project) -> Result<(), String> {
         return Ok(());
     }
     apt_install(project, &["curl"], "curl is not installed".to_owned())
+}
+
+/// The server that token stores are tried with.
+fn redis(project: &Project) -> Result<(), String> {
+    if succeeds(Command::new("redis-server").arg("--version")) {
+        return Ok(());
+    }
+    apt_install(project, &["redis-server"], "redis-server is not installed".to_owned())
 }
 
 /// Chromium is used where Debian puts it, driven by a package of Node that would otherwise fetch its own.

@@ -12,6 +12,7 @@ const TIERS: [(&str, &[&str]); 4] = [
         &[
             "unattended-registration",
             "unattended-jobs",
+            "unattended-token-stores",
             "unattended-sidecar",
             "unattended-console",
             "unattended-sandbox",

@@ -43,6 +43,7 @@ mod exchange;
 mod flight;
 mod profile;
 mod refresh;
+mod store;
 mod token;
 mod token_request;
 mod token_response;
@@ -58,5 +59,6 @@ pub use crate::credential::{
     Signer, SigningAlgorithm, WatchedCredential,
 };
 pub use crate::error::{Error, ErrorKind};
+pub use crate::store::{SealingKeys, StoreError, StoreKey, StoreStatistics, TokenStore};
 pub use crate::token::{AccessToken, CachedToken, FetchReason, TokenOrigin};
 pub use crate::token_request::TokenRequest;

@@ -11,6 +11,7 @@ use crate::claims;
 use crate::credential::{Credential, Roster};
 use crate::error::Error;
 use crate::exchange::Exchange;
+use crate::store::{SealingKeys, StoreLayer, TokenStore};
 
 /// Builds a [`ConfidentialClient`].
 #[derive(Debug)]
@@ -23,6 +24,7 @@ pub struct ConfidentialClientBuilder {
     entropy: Arc<dyn Entropy>,
     limits: CacheLimits,
     capabilities: Vec<String>,
+    store: Option<StoreLayer>,
 }
 
 impl ConfidentialClient {
@@ -38,6 +40,7 @@ impl ConfidentialClient {
             entropy: Arc::new(SystemEntropy),
             limits: CacheLimits::default(),
             capabilities: Vec::new(),
+            store: None,
         }
     }
 }
@@ -82,12 +85,20 @@ impl ConfidentialClientBuilder {
         self
     }
 
+    /// A second layer below the memory, which other processes may share; what goes there is sealed with `keys` first.
+    /// A store that fails costs nothing but its help.
+    #[must_use]
+    pub fn store(self, store: impl TokenStore, keys: SealingKeys) -> Self {
+        Self { store: Some(StoreLayer::new(Arc::new(store), keys)), ..self }
+    }
+
     /// Finishes.
     ///
     /// # Errors
     /// There is no credential or no network, or the client id is none that the Microsoft identity platform gives.
     pub fn build(self) -> Result<ConfidentialClient, Error> {
-        let Self { authority, client_id, credentials, http, clock, entropy, limits, capabilities } = self;
+        let Self { authority, client_id, credentials, http, clock, entropy, limits, capabilities, store } =
+            self;
         let http = http.ok_or_else(|| Error::configuration("no HTTP client was given"))?;
         if credentials.is_empty() {
             return Err(Error::credential("no credential is configured"));
@@ -101,6 +112,7 @@ impl ConfidentialClientBuilder {
             exchange: Exchange { client_id, credentials, http, clock, entropy },
             cache: TokenCache::new(limits),
             capabilities: claims::of_capabilities(&capabilities),
+            store,
         };
         Ok(ConfidentialClient { shared: Arc::new(shared), authority })
     }

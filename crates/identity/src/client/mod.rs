@@ -1,5 +1,6 @@
 //! The application, as the authorization server knows it.
 
+mod acquisition;
 mod builder;
 mod scoped;
 
@@ -15,6 +16,7 @@ use crate::credential::Credential;
 use crate::error::Error;
 use crate::exchange::Exchange;
 use crate::profile::Profile;
+use crate::store::{StoreLayer, StoreStatistics};
 
 /// An application that can keep a credential (RFC 6749 section 2.1), in one tenant. Cheap to clone; clones share
 /// tokens and connections.
@@ -30,6 +32,7 @@ struct Shared {
     exchange: Exchange,
     cache: TokenCache,
     capabilities: serde_json::Map<String, serde_json::Value>,
+    store: Option<StoreLayer>,
 }
 
 impl ConfidentialClient {
@@ -78,6 +81,12 @@ impl ConfidentialClient {
     #[must_use]
     pub fn cache_statistics(&self) -> CacheStatistics {
         self.shared.cache.statistics()
+    }
+
+    /// What came of asking the store, if there is one.
+    #[must_use]
+    pub fn store_statistics(&self) -> Option<StoreStatistics> {
+        self.shared.store.as_ref().map(StoreLayer::statistics)
     }
 
     fn scoped(&self, scope: Scope, profile: Profile) -> ScopedToken {

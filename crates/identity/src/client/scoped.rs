@@ -1,23 +1,18 @@
 //! The tokens of one application in one tenant for one scope.
 
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::sync::Arc;
 
-use tracing::{debug, warn};
 use unattended_core::{
-    Authorization, BoxFuture, Moment, Scope, Secret, TenantId, TokenDemand, TokenSource, TokenSourceError,
+    Authorization, BoxFuture, Moment, Scope, TenantId, TokenDemand, TokenSource, TokenSourceError,
 };
 
 use super::ConfidentialClient;
 use crate::cache::Entry;
 use crate::claims;
 use crate::error::{Error, ErrorKind};
-use crate::exchange::{Cost, Errand, retry_in};
-use crate::flight::{Boarding, Outcome, Patience, Pilot};
+use crate::flight::Boarding;
 use crate::profile::Profile;
-use crate::refresh;
-use crate::token::{AccessToken, CachedToken, FetchReason, Fetched, Kept, TokenOrigin};
-use crate::token_response::Issued;
+use crate::token::{AccessToken, CachedToken, FetchReason};
 
 /// What a caller expects of a token.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -79,6 +74,12 @@ impl ScopedToken {
     #[must_use]
     pub fn scope(&self) -> &Scope {
         &self.scope
+    }
+
+    /// The application, in the tenant of these tokens.
+    #[must_use]
+    pub fn client(&self) -> &ConfidentialClient {
+        &self.client
     }
 
     /// The token in memory, if one lives. Sends nothing, waits for nothing, takes no lock and allocates nothing; starts
@@ -165,101 +166,7 @@ impl ScopedToken {
         }
     }
 
-    /// The flight: a task of its own, which ends by landing.
-    fn fly(&self, pilot: Pilot, challenge: Option<Arc<str>>, reason: FetchReason) {
-        let this = self.clone();
-        tokio::spawn(async move {
-            let shared = &this.client.shared;
-            let clock = &shared.exchange.clock;
-            let epoch = shared.exchange.credential_epoch();
-            let outcome = this.request(challenge.as_deref(), reason).await;
-            if let Err(error) = &outcome {
-                let (scope, codes) = (this.scope.as_str(), error.codes());
-                match reason {
-                    // Nobody waits for a renewal, so nobody else would tell.
-                    FetchReason::Due => warn!(scope, ?codes, %error, "token not renewed"),
-                    _ => debug!(scope, ?codes, %error, "no token"),
-                }
-            }
-            let moment = clock.glance();
-            let patience = outcome.as_ref().err().and_then(|error| {
-                let until = moment.elapsed + retry_in(error, moment.now)?;
-                Some(Patience { until, credential_epoch: epoch, error: error.clone() })
-            });
-            let keep = |token: &AccessToken| shared.cache.keep(&this.entry, Arc::clone(token.kept()), moment);
-            this.entry.flights.land(pilot, outcome, moment.elapsed, patience, keep);
-            shared.cache.make_room(moment);
-        });
-    }
-
-    /// Asks the server.
-    async fn request(&self, challenge: Option<&str>, reason: FetchReason) -> Outcome {
-        let exchange = &self.client.shared.exchange;
-        let began = exchange.clock.elapsed();
-        let correlation_id = exchange.entropy.uuid();
-        let claims = self.claims(challenge)?;
-        let refresh_token = self.entry.last().and_then(|kept| kept.take_refresh_token());
-        let mut errand = Errand {
-            authority: &self.client.authority,
-            profile: self.profile(),
-            scope: self.scope.as_str(),
-            claims: claims.as_deref(),
-            refresh_token: refresh_token.as_deref(),
-            correlation_id: &correlation_id,
-            cost: Cost::default(),
-        };
-        let mut issued = exchange.acquire(&errand).await;
-        if errand.refresh_token.take().is_some()
-            && let Err(error) = &issued
-            && !error.is_transient()
-        {
-            debug!(%error, "refresh token not accepted; asking with the grant");
-            issued = exchange.acquire(&errand).await;
-        }
-        let took = exchange.clock.elapsed().saturating_sub(began);
-        match issued {
-            Ok(issued) => {
-                let kept = self.kept(issued, &errand, took, reason);
-                Ok(AccessToken::new(Arc::new(kept), TokenOrigin::Server))
-            }
-            Err(error) => Err(error.of_errand(&errand, took)),
-        }
-    }
-
-    /// What the application can handle, what it wants, and what a web API asked for.
-    fn claims(&self, challenge: Option<&str>) -> Result<Option<String>, Error> {
-        let mut all = self.client.shared.capabilities.clone();
-        for more in [self.profile().claims.as_deref(), challenge].into_iter().flatten() {
-            all = claims::merge(all, claims::parse(more)?);
-        }
-        Ok(claims::to_text(&all))
-    }
-
-    fn kept(&self, issued: Issued, errand: &Errand<'_>, took: Duration, reason: FetchReason) -> Kept {
-        let moment = self.client.shared.exchange.clock.glance();
-        let refresh_after = self.entry.refresh_after(issued.lifetime, issued.refresh_in);
-        let usable = issued.lifetime - refresh::margin(issued.lifetime);
-        let milliseconds = |duration: Duration| u32::try_from(duration.as_millis()).unwrap_or(u32::MAX);
-        Kept {
-            expires_at: moment.now + issued.lifetime,
-            refresh_at: moment.now + refresh_after,
-            usable_until: moment.now + usable,
-            live_until: moment.elapsed + usable,
-            due_at: moment.elapsed + refresh_after,
-            authorization: issued.authorization,
-            authority: self.client.authority.clone(),
-            correlation_id: errand.correlation_id.into(),
-            fetched: Fetched {
-                reason,
-                took: milliseconds(took),
-                network: milliseconds(errand.cost.network()),
-                attempts: errand.cost.attempts(),
-            },
-            refresh_token: Mutex::new(issued.refresh_token.map(|token: Secret| Box::new(token))),
-        }
-    }
-
-    fn profile(&self) -> &Profile {
+    pub(super) fn profile(&self) -> &Profile {
         self.entry.key.profile.get()
     }
 

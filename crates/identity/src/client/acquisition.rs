@@ -1,0 +1,176 @@
+//! What a flight does: the store, the server, and what is kept of the answer.
+
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime};
+
+use tracing::{debug, warn};
+
+use super::ScopedToken;
+use crate::claims;
+use crate::error::Error;
+use crate::exchange::{Cost, Errand, retry_in};
+use crate::flight::{Outcome, Patience, Pilot};
+use crate::refresh;
+use crate::store::{Record, StoreKey};
+use crate::token::{AccessToken, FetchReason, Fetched, Kept, TokenOrigin};
+use crate::token_response::Issued;
+
+impl ScopedToken {
+    /// The flight: a task of its own, which ends by landing.
+    pub(super) fn fly(&self, pilot: Pilot, challenge: Option<Arc<str>>, reason: FetchReason) {
+        let this = self.clone();
+        tokio::spawn(async move {
+            let shared = &this.client.shared;
+            let clock = &shared.exchange.clock;
+            let epoch = shared.exchange.credential_epoch();
+            let outcome = match this.stored(reason).await {
+                Some(token) => Ok(token),
+                None => this.asked(challenge.as_deref(), reason).await,
+            };
+            if let Err(error) = &outcome {
+                this.report(error, reason);
+            }
+            let moment = clock.glance();
+            let patience = outcome.as_ref().err().and_then(|error| {
+                let until = moment.elapsed + retry_in(error, moment.now)?;
+                Some(Patience { until, credential_epoch: epoch, error: error.clone() })
+            });
+            let keep = |token: &AccessToken| shared.cache.keep(&this.entry, Arc::clone(token.kept()), moment);
+            let token = outcome.as_ref().ok().cloned();
+            this.entry.flights.land(pilot, outcome, moment.elapsed, patience, keep);
+            shared.cache.make_room(moment);
+            // Nobody waits any more: the store takes the time that it takes.
+            if let Some(token) = token.filter(|token| token.origin() == TokenOrigin::Server) {
+                this.to_store(&token).await;
+            }
+        });
+    }
+
+    /// What another process has left in the store. A token that is due is not replaced by another that is due, too, and
+    /// one that a web API refused is not looked for there.
+    async fn stored(&self, reason: FetchReason) -> Option<AccessToken> {
+        let store = self.client.shared.store.as_ref()?;
+        if matches!(reason, FetchReason::Forced | FetchReason::Claims) {
+            return None;
+        }
+        let clock = &*self.client.shared.exchange.clock;
+        let began = clock.elapsed();
+        let record = store.load(&self.store_key(), clock).await?;
+        let kept = self.of_record(&record, clock.elapsed().saturating_sub(began), reason)?;
+        let moment = clock.glance();
+        let of_use = kept.is_live(moment) && !(reason == FetchReason::Due && kept.is_due(moment));
+        of_use.then(|| AccessToken::new(Arc::new(kept), TokenOrigin::Store))
+    }
+
+    async fn to_store(&self, token: &AccessToken) {
+        let Some(store) = &self.client.shared.store else { return };
+        let clock = &*self.client.shared.exchange.clock;
+        let times = [clock.now(), token.expires_at(), token.refresh_at()];
+        let record = Record::new(token.authorization(), times, token.correlation_id());
+        store.save(&self.store_key(), &record, clock).await;
+    }
+
+    async fn asked(&self, challenge: Option<&str>, reason: FetchReason) -> Outcome {
+        let exchange = &self.client.shared.exchange;
+        let began = exchange.clock.elapsed();
+        let correlation_id = exchange.entropy.uuid();
+        let claims = self.claims(challenge)?;
+        let refresh_token = self.entry.last().and_then(|kept| kept.take_refresh_token());
+        let mut errand = Errand {
+            authority: &self.client.authority,
+            profile: self.profile(),
+            scope: self.scope.as_str(),
+            claims: claims.as_deref(),
+            refresh_token: refresh_token.as_deref(),
+            correlation_id: &correlation_id,
+            cost: Cost::default(),
+        };
+        let mut issued = exchange.acquire(&errand).await;
+        if errand.refresh_token.take().is_some()
+            && let Err(error) = &issued
+            && !error.is_transient()
+        {
+            debug!(%error, "refresh token not accepted; asking with the grant");
+            issued = exchange.acquire(&errand).await;
+        }
+        let took = exchange.clock.elapsed().saturating_sub(began);
+        match issued {
+            Ok(issued) => {
+                let kept = self.of_answer(issued, &errand, took, reason);
+                Ok(AccessToken::new(Arc::new(kept), TokenOrigin::Server))
+            }
+            Err(error) => Err(error.of_errand(&errand, took)),
+        }
+    }
+
+    /// What the application can handle, what it wants, and what a web API asked for.
+    fn claims(&self, challenge: Option<&str>) -> Result<Option<String>, Error> {
+        let mut all = self.client.shared.capabilities.clone();
+        for more in [self.profile().claims.as_deref(), challenge].into_iter().flatten() {
+            all = claims::merge(all, claims::parse(more)?);
+        }
+        Ok(claims::to_text(&all))
+    }
+
+    fn of_answer(&self, issued: Issued, errand: &Errand<'_>, took: Duration, reason: FetchReason) -> Kept {
+        let moment = self.client.shared.exchange.clock.glance();
+        let refresh_after = self.entry.refresh_after(issued.lifetime, issued.refresh_in);
+        let usable = issued.lifetime - refresh::margin(issued.lifetime);
+        Kept {
+            expires_at: moment.now + issued.lifetime,
+            refresh_at: moment.now + refresh_after,
+            usable_until: moment.now + usable,
+            live_until: moment.elapsed + usable,
+            due_at: moment.elapsed + refresh_after,
+            authorization: issued.authorization,
+            authority: self.client.authority.clone(),
+            correlation_id: errand.correlation_id.into(),
+            fetched: Fetched {
+                reason,
+                took: milliseconds(took),
+                network: milliseconds(errand.cost.network()),
+                attempts: errand.cost.attempts(),
+            },
+            refresh_token: Mutex::new(issued.refresh_token.map(Box::new)),
+        }
+    }
+
+    /// A token whose times were written by another clock: wall time is all that the two have in common.
+    fn of_record(&self, record: &Record, took: Duration, reason: FetchReason) -> Option<Kept> {
+        let moment = self.client.shared.exchange.clock.glance();
+        let until = |at: SystemTime| at.duration_since(moment.now).unwrap_or_default();
+        let lifetime = record.expires_at().duration_since(record.issued_at()).unwrap_or_default();
+        let usable_until = record.expires_at().checked_sub(refresh::margin(lifetime))?;
+        Some(Kept {
+            expires_at: record.expires_at(),
+            refresh_at: record.refresh_at(),
+            usable_until,
+            live_until: moment.elapsed + until(usable_until),
+            due_at: moment.elapsed + until(record.refresh_at()),
+            authorization: record.authorization()?,
+            authority: self.client.authority.clone(),
+            correlation_id: record.correlation_id.as_str().into(),
+            fetched: Fetched { reason, took: milliseconds(took), network: 0, attempts: 0 },
+            refresh_token: Mutex::default(),
+        })
+    }
+
+    fn store_key(&self) -> StoreKey {
+        let capabilities = claims::to_text(&self.client.shared.capabilities).unwrap_or_default();
+        let client_id = self.client.shared.exchange.client_id.as_str();
+        StoreKey::new(&self.client.authority.identifier(), client_id, &capabilities, self.profile())
+    }
+
+    fn report(&self, error: &Error, reason: FetchReason) {
+        let (scope, codes) = (self.scope.as_str(), error.codes());
+        match reason {
+            // Nobody waits for a renewal, so nobody else would tell.
+            FetchReason::Due => warn!(scope, ?codes, %error, "token not renewed"),
+            _ => debug!(scope, ?codes, %error, "no token"),
+        }
+    }
+}
+
+fn milliseconds(duration: Duration) -> u32 {
+    u32::try_from(duration.as_millis()).unwrap_or(u32::MAX)
+}

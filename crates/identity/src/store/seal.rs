@@ -1,0 +1,148 @@
+//! Encryption of what leaves the memory: AES-256-GCM with a random nonce, bound to its key in the store.
+
+use std::fmt;
+
+use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
+use aws_lc_rs::digest::{SHA256, digest};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use unattended_core::Secret;
+use zeroize::Zeroizing;
+
+use super::StoreKey;
+use crate::error::Error;
+
+/// The first byte of everything sealed: the format.
+const FORMAT: u8 = 1;
+const KEY_LENGTH: usize = 32;
+const KEY_NAME_LENGTH: usize = 4;
+const HEADER: usize = 1 + KEY_NAME_LENGTH + NONCE_LEN;
+
+/// The keys of a token store. The first seals; all of them open, so that a key can be replaced: give the new one first
+/// and the old one beside it for as long as a token lives.
+pub struct SealingKeys(Vec<SealingKey>);
+
+struct SealingKey {
+    /// Tells keys apart without telling anything about them.
+    name: [u8; KEY_NAME_LENGTH],
+    key: RandomizedNonceKey,
+}
+
+impl SealingKeys {
+    /// Keys of 32 bytes each, raw or as base64 (`openssl rand -base64 32`).
+    ///
+    /// # Errors
+    /// There is none, or one has another length.
+    pub fn new(secrets: &[Secret]) -> Result<Self, Error> {
+        if secrets.is_empty() {
+            return Err(Error::configuration("a token store needs a key to encrypt with"));
+        }
+        secrets.iter().map(SealingKey::new).collect::<Result<_, _>>().map(Self)
+    }
+
+    pub(super) fn seal(&self, key: &StoreKey, plain: &[u8]) -> Option<Vec<u8>> {
+        let SealingKey { name, key: cipher } = self.0.first()?;
+        let mut text = Vec::with_capacity(plain.len() + AES_256_GCM.tag_len());
+        text.extend_from_slice(plain);
+        let nonce = cipher.seal_in_place_append_tag(bound_to(key), &mut text).ok()?;
+        let mut sealed = Vec::with_capacity(HEADER + text.len());
+        sealed.push(FORMAT);
+        sealed.extend_from_slice(name);
+        sealed.extend_from_slice(nonce.as_ref());
+        sealed.append(&mut text);
+        Some(sealed)
+    }
+
+    /// What was sealed for this key of the store; nothing if it was not, or was changed since.
+    pub(super) fn open(&self, key: &StoreKey, sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+        let (header, text) = sealed.split_at_checked(HEADER)?;
+        let (name, nonce) = header.strip_prefix(&[FORMAT])?.split_at_checked(KEY_NAME_LENGTH)?;
+        let mut text = Zeroizing::new(text.to_vec());
+        let SealingKey { key: cipher, .. } = self.0.iter().find(|key| key.name == name)?;
+        let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
+        let length = cipher.open_in_place(nonce, bound_to(key), &mut text).ok()?.len();
+        text.truncate(length);
+        Some(text)
+    }
+}
+
+impl SealingKey {
+    fn new(secret: &Secret) -> Result<Self, Error> {
+        let decoded =
+            secret.expose_text().and_then(|text| STANDARD.decode(text.trim()).ok()).map(Zeroizing::new);
+        let bytes = match &decoded {
+            Some(decoded) if decoded.len() == KEY_LENGTH => decoded.as_slice(),
+            _ => secret.expose(),
+        };
+        let wrong = || Error::configuration("the key of the token store is not 32 bytes, raw or as base64");
+        if bytes.len() != KEY_LENGTH {
+            return Err(wrong());
+        }
+        let key = RandomizedNonceKey::new(&AES_256_GCM, bytes).map_err(|_| wrong())?;
+        let mut name = [0; KEY_NAME_LENGTH];
+        // A digest of a digest: the name must not help anybody who looks for the key.
+        let twice = digest(&SHA256, digest(&SHA256, bytes).as_ref());
+        name.copy_from_slice(&twice.as_ref()[..KEY_NAME_LENGTH]);
+        Ok(Self { name, key })
+    }
+}
+
+fn bound_to(key: &StoreKey) -> Aad<&[u8]> {
+    Aad::from(key.as_str().as_bytes())
+}
+
+impl fmt::Debug for SealingKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SealingKeys({})", self.0.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::profile::Profile;
+
+    fn keys(bytes: &[u8]) -> SealingKeys {
+        SealingKeys::new(&bytes.iter().map(|byte| Secret::new([*byte; 32])).collect::<Vec<_>>()).unwrap()
+    }
+
+    fn store_key(scope: &str) -> StoreKey {
+        StoreKey::new("a", "c", "", &Profile { scope: scope.into(), ..Profile::default() })
+    }
+
+    #[test]
+    fn what_is_sealed_is_opened_by_its_key_for_its_entry_only() {
+        let (one, both, other) = (keys(&[1]), keys(&[2, 1]), keys(&[2]));
+        let sealed = one.seal(&store_key("s"), b"canary").unwrap();
+        assert!(!sealed.windows(6).any(|window| window == b"canary"));
+        assert_eq!(**both.open(&store_key("s"), &sealed).unwrap(), *b"canary", "the old key still opens");
+        assert!(other.open(&store_key("s"), &sealed).is_none(), "another key");
+        assert!(one.open(&store_key("t"), &sealed).is_none(), "another entry");
+        assert_ne!(sealed, one.seal(&store_key("s"), b"canary").unwrap(), "never the same twice");
+    }
+
+    #[test]
+    fn a_changed_or_cut_text_is_not_opened() {
+        let keys = keys(&[1]);
+        let sealed = keys.seal(&store_key("s"), b"canary").unwrap();
+        for at in 0..sealed.len() {
+            let mut changed = sealed.clone();
+            changed[at] ^= 1;
+            assert!(keys.open(&store_key("s"), &changed).is_none(), "byte {at}");
+            assert!(keys.open(&store_key("s"), &sealed[..at]).is_none(), "cut at {at}");
+        }
+    }
+
+    #[test]
+    fn a_key_is_32_bytes_raw_or_as_base64() {
+        let text = STANDARD.encode([7; 32]) + "\n";
+        let written = SealingKeys::new(&[Secret::from(text)]).unwrap();
+        let sealed = written.seal(&store_key("s"), b"x").unwrap();
+        assert!(keys(&[7]).open(&store_key("s"), &sealed).is_some());
+        for wrong in ["", "short", "c2hvcnQ="] {
+            let error = SealingKeys::new(&[Secret::from(wrong)]).unwrap_err();
+            assert!(error.to_string().contains("32 bytes"), "{error}");
+        }
+        assert!(SealingKeys::new(&[]).is_err());
+    }
+}

@@ -1,0 +1,77 @@
+//! A real Redis server, on a socket in a directory of its own.
+
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+
+use unattended_identity::TokenOrigin;
+use unattended_token_stores::RedisStore;
+
+use crate::client::{House, keeps_its_promises};
+
+/// Stopped when dropped.
+struct Redis(Child);
+
+impl Redis {
+    fn start(directory: &Path) -> Self {
+        let socket = directory.join("redis.sock");
+        let child = Command::new("redis-server")
+            .args(["--port", "0", "--save", "", "--unixsocket"])
+            .arg(&socket)
+            .arg("--dir")
+            .arg(directory)
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        let redis = Self(child);
+        while std::os::unix::net::UnixStream::connect(&socket).is_err() {
+            std::thread::yield_now();
+        }
+        redis
+    }
+}
+
+impl Drop for Redis {
+    fn drop(&mut self) {
+        _ = self.0.kill();
+        _ = self.0.wait();
+    }
+}
+
+fn store(house: &House, directory: &Path) -> RedisStore {
+    let url = format!("redis+unix://{}", directory.join("redis.sock").display());
+    RedisStore::new(&url, Arc::new(house.clock.clone())).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_keeps_tokens_for_many_machines() {
+    let (house, directory) = (House::new(), tempfile::tempdir().unwrap());
+    let _redis = Redis::start(directory.path());
+    keeps_its_promises(&house, || store(&house, directory.path())).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_is_away_is_no_failure_and_is_used_again_when_it_is_back() {
+    let (house, directory) = (House::new(), tempfile::tempdir().unwrap());
+    assert_eq!(house.token("a.example", store(&house, directory.path())).await.1, TokenOrigin::Server);
+    let shared = store(&house, directory.path());
+    let redis = Redis::start(directory.path());
+    house.fill("a.example", shared.clone()).await;
+    drop(redis);
+    assert_eq!(
+        house.token("b.example", shared.clone()).await.1,
+        TokenOrigin::Server,
+        "its connection is gone"
+    );
+    std::fs::remove_file(directory.path().join("redis.sock")).ok();
+    let _redis = Redis::start(directory.path());
+    house.fill("b.example", shared.clone()).await;
+}
+
+#[test]
+fn the_password_in_a_url_is_shown_to_nobody() {
+    let house = House::new();
+    let error = RedisStore::new("redis//:canary@host", Arc::new(house.clock.clone())).unwrap_err();
+    let store = RedisStore::new("redis://:canary@host", Arc::new(house.clock)).unwrap();
+    assert!(!format!("{error:?} {store:?}").contains("canary"));
+}
