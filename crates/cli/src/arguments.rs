@@ -386,6 +386,11 @@ pub(crate) struct Call {
     /// Follow the pages and print one item per line (NDJSON)
     #[arg(long, conflicts_with = "body")]
     pub(crate) all: bool,
+
+    /// Print what has changed since the last call with this state file, one change per line; a new file begins with
+    /// everything
+    #[arg(long, value_name = "STATE-FILE", conflicts_with_all = ["all", "body"])]
+    pub(crate) delta: Option<PathBuf>,
 }
 
 #[derive(Args, Debug)]

@@ -72,6 +72,13 @@ impl Printer {
         Ok(out.flush()?)
     }
 
+    /// Whole lines of such a result, at once: they are out when this returns.
+    pub(crate) fn lines(&self, text: &[u8]) -> Result<(), CommandError> {
+        let mut out = io::stdout().lock();
+        out.write_all(text)?;
+        Ok(out.flush()?)
+    }
+
     /// What happens, for whoever watches. Nobody watching is no failure.
     pub(crate) fn note(&self, text: impl Display) {
         if !self.quiet {

@@ -111,6 +111,7 @@ pub(crate) fn api_client(
     ports: &Ports,
 ) -> Result<webapi::Client, BuildError> {
     let mut builder = webapi::Client::builder(api.base_url.as_str())
+        .identity(tenant(application), application.client_id.as_str())
         .token_source(Arc::new(tokens))
         .http(Arc::clone(http))
         .clock(Arc::clone(&ports.clock))

@@ -180,9 +180,9 @@ impl Engine {
     async fn note_ending(&self, run: &Run, ending: Ending, report: &Report) -> Result<(), StoreError> {
         match ending {
             Ending::Interrupted => self.store.give_back(&run.lease, None, None).await,
-            Ending::Complete => {
+            Ending::Complete(memory) => {
                 let text = serde_json::json!(report).to_string();
-                self.store.finish(&run.lease, End::Done, text, self.clock.now()).await
+                self.store.finish(&run.lease, End::Done, text, self.clock.now(), memory).await
             }
         }
     }
@@ -198,7 +198,7 @@ impl Engine {
             let not_before = error.retry_at().map_or(pause, |asked| asked.max(pause));
             return self.store.give_back(&run.lease, Some(not_before), Some(reason)).await;
         }
-        self.store.finish(&run.lease, End::Failed, reason, now).await
+        self.store.finish(&run.lease, End::Failed, reason, now, None).await
     }
 
     /// Between half and all of a pause that doubles with each attempt.

@@ -13,6 +13,7 @@ use unattended_webapi::{self as webapi, Page, Pages};
 
 use crate::error::JobError;
 use crate::job::Export;
+use crate::mirror;
 use crate::observer::{Event, Phase};
 use crate::report::{Outcome, Report};
 use crate::run::{Ending, RunContext};
@@ -38,6 +39,9 @@ pub(crate) async fn run(
     context: &RunContext<'_>,
     report: &mut Report,
 ) -> Result<Ending, JobError> {
+    if webapi::is_delta(&job.read) {
+        return mirror::run(job, context, report).await;
+    }
     let partial = files::beside(&job.to, ".partial");
     let mut export = Exporter {
         job,
@@ -49,7 +53,7 @@ pub(crate) async fn run(
     };
     let mut pages = export.begin(report).await?;
     let ending = loop {
-        let Some(source) = &mut pages else { break Ending::Complete };
+        let Some(source) = &mut pages else { break Ending::Complete(None) };
         let page = tokio::select! {
             page = source.next() => page,
             () = context.watch.stop.cancelled() => break Ending::Interrupted,
@@ -74,7 +78,7 @@ pub(crate) async fn run(
     report.pages = export.at.pages;
     report.items = export.at.items;
     report.output = Some(export.partial.clone());
-    if ending == Ending::Complete {
+    if ending != Ending::Interrupted {
         export.publish()?;
         report.output = Some(job.to.clone());
         report.outcome = Outcome::Done;
@@ -137,9 +141,7 @@ impl Exporter<'_> {
     fn append(&mut self, page: &Page) -> Result<(), JobError> {
         let mut lines = Vec::with_capacity(page.items.iter().map(|item| item.get().len() + 1).sum());
         for item in &page.items {
-            // A line break in JSON is white space between tokens; inside a text it is escaped.
-            lines.extend(item.get().bytes().filter(|byte| !matches!(byte, b'\n' | b'\r')));
-            lines.push(b'\n');
+            push_line(&mut lines, item.get());
         }
         self.file
             .write_all(&lines)
@@ -175,6 +177,12 @@ impl Exporter<'_> {
     fn failed(&self, error: std::io::Error) -> JobError {
         JobError::of_file(&self.partial, error)
     }
+}
+
+/// Adds an item as a line. A line break in JSON is white space between tokens; inside a text it is escaped.
+pub(crate) fn push_line(lines: &mut Vec<u8>, item: &str) {
+    lines.extend(item.bytes().filter(|byte| !matches!(byte, b'\n' | b'\r')));
+    lines.push(b'\n');
 }
 
 fn open(partial: &std::path::Path) -> Result<File, JobError> {

@@ -17,6 +17,7 @@ mod error;
 mod export;
 mod job;
 mod millis;
+mod mirror;
 mod observer;
 mod plan;
 mod provision;

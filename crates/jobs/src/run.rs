@@ -36,10 +36,10 @@ impl Watch<'_> {
 }
 
 /// How the work ended.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) enum Ending {
-    /// There is nothing left to do.
-    Complete,
+    /// There is nothing left to do. With what the job remembers from now on, if that has changed.
+    Complete(Option<String>),
     /// It was asked to stop; what is done is kept.
     Interrupted,
 }

@@ -12,6 +12,7 @@ use crate::bearer::Bearer;
 use crate::breaker::Breaker;
 use crate::budget::RetryBudget;
 use crate::deadline::Timeouts;
+use crate::delta::{Delta, DeltaState};
 use crate::error::{Error, Kind};
 use crate::gate::Gate;
 use crate::operation;
@@ -28,6 +29,8 @@ pub struct Client(Arc<Inner>);
 /// What every layer of one client shares.
 pub(crate) struct Inner {
     pub(crate) authenticate: Authenticate,
+    /// Tenant and application.
+    pub(crate) owner: String,
     pub(crate) gate: Arc<Gate>,
     pub(crate) breaker: Arc<Breaker>,
     pub(crate) budget: Arc<RetryBudget>,
@@ -41,6 +44,7 @@ impl Client {
     pub fn builder(base_url: &str) -> ClientBuilder {
         ClientBuilder {
             base_url: base_url.to_owned(),
+            owner: String::new(),
             insecure_loopback: false,
             tokens: None,
             http: None,
@@ -92,6 +96,12 @@ impl Client {
         Pages::new(self.clone(), self.base().resolve(next_link))
     }
 
+    /// Reads what has changed in a collection, beginning at `path` (`/users/delta?$select=id,mail`) or going on where
+    /// `saved` stands. If that is of another query, a new baseline begins, and it is kept until that is complete.
+    pub fn delta(&self, path: &str, saved: Option<DeltaState>) -> Delta {
+        Delta::new(self.clone(), path, saved)
+    }
+
     /// Sends any number of requests, 20 in each `$batch`, and judges and retries each of them alone. The outcomes
     /// come in the order of the requests.
     ///
@@ -107,9 +117,10 @@ impl Client {
     /// The same client, clones' gate and tokens included, with another retry policy.
     #[must_use]
     pub fn with_retry(&self, policy: RetryPolicy) -> Self {
-        let Inner { authenticate, gate, breaker, budget, clock, entropy, .. } = &*self.0;
+        let Inner { authenticate, owner, gate, breaker, budget, clock, entropy, .. } = &*self.0;
         Self(Arc::new(Inner {
             authenticate: authenticate.clone(),
+            owner: owner.clone(),
             gate: Arc::clone(gate),
             breaker: Arc::clone(breaker),
             budget: Arc::clone(budget),
@@ -127,6 +138,17 @@ impl Client {
 
     pub(crate) async fn execute(&self, request: &Request) -> Result<Response, Error> {
         operation::run(&self.0, request).await
+    }
+
+    /// What tells the state of one read from that of another: whose it is, the API with its version, the resource, and
+    /// the query without regard to the order of its parameters.
+    pub(crate) fn state_key(&self, path: &str) -> String {
+        let (resource, query) = path.split_once('?').unwrap_or((path, ""));
+        let mut parameters: Vec<&str> = query.split('&').filter(|pair| !pair.is_empty()).collect();
+        parameters.sort_unstable();
+        let owner = &self.0.owner;
+        let resource = resource.trim_start_matches('/');
+        format!("{owner} {}/{resource}?{}", self.base_url(), parameters.join("&"))
     }
 
     pub(crate) fn base(&self) -> &Base {
@@ -149,6 +171,7 @@ impl fmt::Debug for Client {
 #[must_use = "a builder does nothing before `build`"]
 pub struct ClientBuilder {
     base_url: String,
+    owner: String,
     insecure_loopback: bool,
     tokens: Option<Arc<dyn TokenSource>>,
     http: Option<Arc<dyn HttpClient>>,
@@ -163,6 +186,11 @@ impl ClientBuilder {
     /// Where tokens for this API come from. Needed.
     pub fn token_source(self, tokens: Arc<dyn TokenSource>) -> Self {
         Self { tokens: Some(tokens), ..self }
+    }
+
+    /// As which application in which tenant it calls: part of what tells saved states apart.
+    pub fn identity(self, tenant: &str, client_id: &str) -> Self {
+        Self { owner: format!("{tenant} {client_id}"), ..self }
     }
 
     /// The network. Needed.
@@ -218,6 +246,7 @@ impl ClientBuilder {
         let authenticate = Authenticate { bearer, tokens, entropy: Arc::clone(&self.entropy) };
         Ok(Client(Arc::new(Inner {
             authenticate,
+            owner: self.owner,
             gate: Arc::default(),
             breaker: Arc::default(),
             budget: Arc::default(),

@@ -18,12 +18,13 @@ use crate::request::Request;
 /// no query values.
 pub struct Error(Box<Inner>);
 
-#[derive(Debug)]
 struct Inner {
     kind: Kind,
     subject: Option<String>,
     status: Option<StatusCode>,
     body: ErrorBody,
+    /// Where the API says to go instead. Its query may hold what is not for logs.
+    location: Option<String>,
     retry_at: Option<SystemTime>,
     ambiguous: bool,
     withheld: Option<Withheld>,
@@ -89,6 +90,7 @@ impl Error {
             subject: None,
             status: None,
             body: ErrorBody::default(),
+            location: None,
             retry_at: None,
             ambiguous: false,
             withheld: None,
@@ -108,7 +110,11 @@ impl Error {
     }
 
     pub(crate) fn refused(answer: &Answer) -> Self {
-        Self::refused_with(answer.status, ErrorBody::read(&answer.body).or_request_id_of(&answer.headers))
+        let body = ErrorBody::read(&answer.body).or_request_id_of(&answer.headers);
+        let mut this = Self::refused_with(answer.status, body);
+        let location = answer.headers.get(http::header::LOCATION).and_then(|value| value.to_str().ok());
+        this.0.location = location.map(str::to_owned);
+        this
     }
 
     pub(crate) fn refused_with(status: StatusCode, body: ErrorBody) -> Self {
@@ -179,6 +185,10 @@ impl Error {
     pub(crate) fn body_is_spent() -> Self {
         let reason = "the body is a stream that has been read already".to_owned();
         Self::new(Kind::InvalidRequest(reason)).withheld(Withheld::Body)
+    }
+
+    pub(crate) fn location(&self) -> Option<&str> {
+        self.0.location.as_deref()
     }
 
     pub(crate) fn exchange_kind(&self) -> Option<HttpErrorKind> {
@@ -414,7 +424,29 @@ impl fmt::Display for Error {
 
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
+        let Inner {
+            kind,
+            subject,
+            status,
+            body,
+            location: _,
+            retry_at,
+            ambiguous,
+            withheld,
+            attempts,
+            source,
+        } = &*self.0;
+        f.debug_struct("Error")
+            .field("kind", kind)
+            .field("subject", subject)
+            .field("status", status)
+            .field("body", body)
+            .field("retry_at", retry_at)
+            .field("ambiguous", ambiguous)
+            .field("withheld", withheld)
+            .field("attempts", attempts)
+            .field("source", source)
+            .finish()
     }
 }
 

@@ -26,6 +26,7 @@ mod budget;
 mod challenge;
 mod client;
 mod deadline;
+mod delta;
 mod error;
 mod gate;
 mod odata_error;
@@ -40,6 +41,9 @@ mod retry;
 pub use crate::batch::{BatchOutcome, BatchRequest, BatchResponse};
 pub use crate::client::{Client, ClientBuilder};
 pub use crate::deadline::Timeouts;
+pub use crate::delta::{
+    Change, Delta, DeltaEvent, DeltaPage, DeltaState, DeltaStore, Removal, ResyncReason, is_delta, last_wins,
+};
 pub use crate::error::{Attempt, Error};
 pub use crate::odata_error::ErrorDetail;
 pub use crate::pages::{Page, Pages, PagesEnd};

@@ -54,3 +54,64 @@ fn a_body_is_taken_from_the_command_line_or_from_a_file() {
         place.run(&["call", "graph", "GET", &path]).expect(1);
     }
 }
+
+// DL-1, DL-6
+#[test]
+fn a_state_file_makes_the_next_call_bring_what_has_changed() {
+    let sandbox = Sandbox::with_users(120);
+    let place = Workplace::registered(&sandbox);
+    let read = "/users/delta?$select=id,displayName,jobTitle";
+    let changes = |read: &str| place.run(&["call", "graph", "GET", read, "--delta", "state.json"]);
+    let users = changes(read).expect(0).ndjson();
+    assert_eq!(users.len(), 120);
+    assert_eq!(crate::support::mode(&place.path("state.json")), 0o600);
+    assert!(changes(read).expect(0).ndjson().is_empty());
+
+    let path = |index: usize| format!("/users/{}", users[index]["id"].as_str().unwrap());
+    place.run(&["call", "graph", "PATCH", &path(0), "--body", r#"{"jobTitle":"Tester"}"#]).expect(0);
+    place.run(&["call", "graph", "DELETE", &path(1)]).expect(0);
+    let told = changes(read).expect(0).ndjson();
+    assert_eq!(told.len(), 2);
+    let of = |index: usize| told.iter().find(|change| change["id"] == users[index]["id"]).unwrap();
+    assert_eq!(of(0)["jobTitle"], "Tester");
+    assert!(of(1)["@removed"]["reason"].is_string());
+
+    let wider = changes("/users/delta?$select=id").expect(0).ndjson();
+    assert_eq!((wider.len(), &wider[0]["@resync"]), (121, &"started".into()));
+    assert_eq!(wider[120]["@resync"], "completed");
+
+    fs::write(place.path("state.json"), "nonsense").unwrap();
+    changes(read).expect(2).says(&["not the state of a delta query"]);
+    place
+        .run(&["call", "graph", "GET", "/users/delta?$top=5", "--delta", "new.json"])
+        .expect(1)
+        .says(&["$top"]);
+    place.run(&["call", "graph", "POST", "/users", "--delta", "new.json"]).expect(2);
+}
+
+// DL-1
+#[test]
+fn a_job_that_reads_changes_keeps_a_file_what_the_directory_is() {
+    let sandbox = Sandbox::with_users(60);
+    let place = Workplace::registered(&sandbox);
+    place.append_config(
+        "[jobs.people]\nexport = { api = \"graph\", read = \"/users/delta?$select=id,jobTitle\", \
+         to = \"people.ndjson\" }\n",
+    );
+    let people = || {
+        place.run(&["run", "people", "--once"]).expect(0);
+        let text = fs::read_to_string(place.path("people.ndjson")).unwrap();
+        text.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()).collect::<Vec<_>>()
+    };
+    let before = people();
+    assert_eq!(before.len(), 60);
+    let path = |index: usize| format!("/users/{}", before[index]["id"].as_str().unwrap());
+    place.run(&["call", "graph", "PATCH", &path(0), "--body", r#"{"jobTitle":"Tester"}"#]).expect(0);
+    place.run(&["call", "graph", "DELETE", &path(1)]).expect(0);
+    let after = people();
+    assert_eq!(
+        (after.len(), &after[0]["id"], &after[0]["jobTitle"]),
+        (59, &before[0]["id"], &"Tester".into())
+    );
+    assert_eq!(after[1], before[2]);
+}

@@ -3,7 +3,10 @@
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::path::Path;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
+
+use unattended_jobs::Schedule;
+use unattended_webapi::{DeltaState, is_delta};
 
 use super::finding::Finding;
 use crate::config::{Config, Job, Work};
@@ -41,7 +44,32 @@ fn examine_one(name: &str, job: &Job, now: SystemTime, suffix: &str) -> Finding 
         };
         return Finding::failed(CHECK, format!("it cannot write into {shown}"), error.to_string(), fix);
     }
+    if let (Work::Export { read, .. }, Some(schedule)) = (&job.work, &job.schedule)
+        && let Some(lifetime) = is_delta(read).then(|| DeltaState::lifetime(read)).flatten()
+        && let Some(gap) = longest_gap(schedule, now).filter(|gap| *gap > lifetime / 2)
+    {
+        return Finding::failed(
+            CHECK,
+            format!("it reads changes, and lets up to {} days pass between two looks", days(gap)),
+            format!("the link to later changes lasts {} days, and a run may fail", days(lifetime)),
+            format!("run [jobs.{name}] at least every {} days", days(lifetime / 2)),
+        );
+    }
     Finding::ok(CHECK, when(job, now))
+}
+
+/// The longest time between two of the next runs.
+fn longest_gap(schedule: &Schedule, now: SystemTime) -> Option<Duration> {
+    const RUNS: usize = 100;
+    let times: Vec<SystemTime> =
+        std::iter::successors(schedule.next_after(now), |time| schedule.next_after(*time))
+            .take(RUNS)
+            .collect();
+    times.windows(2).filter_map(|pair| pair[1].duration_since(pair[0]).ok()).max()
+}
+
+fn days(duration: Duration) -> u64 {
+    duration.as_secs() / 86_400
 }
 
 fn when(job: &Job, now: SystemTime) -> String {

@@ -312,6 +312,30 @@ async fn a_job_without_its_input_or_its_output_directory_is_told_so() {
     assert_eq!(left.len(), 2, "{left:?}");
 }
 
+// DL-5
+#[tokio::test]
+async fn a_schedule_that_would_lose_the_link_to_later_changes_is_a_finding() {
+    let world = World::new();
+    let job = |name: &str, schedule: &str, read: &str| {
+        format!(
+            "\n[jobs.{name}]\nschedule = \"{schedule}\"\n\
+             export = {{ api = \"graph\", read = \"{read}\", to = \"{name}.ndjson\" }}\n"
+        )
+    };
+    let more = [
+        job("weekly", "0 2 * * 1", "/users/delta?$select=id"),
+        job("working-days", "0 2 * * 1-5", "/users/delta?$select=id"),
+        job("weekly-list", "0 2 * * 1", "/users?$select=id"),
+    ];
+    world.change_configuration("[jobs.people]", &format!("{}\n[jobs.people]", more.concat()));
+    let findings = examined(&world).await;
+    insta::assert_snapshot!(complaints(&world, &findings), @r"
+    Failed job weekly: it reads changes, and lets up to 7 days pass between two looks
+        why: the link to later changes lasts 7 days, and a run may fail
+        fix: run [jobs.weekly] at least every 3 days
+    ");
+}
+
 #[test]
 fn mistakes_in_the_configuration_are_findings_too() {
     let world = World::new();

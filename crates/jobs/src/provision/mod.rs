@@ -46,7 +46,7 @@ pub(crate) async fn run(
         applier.handle(row).await?;
     }
     applier.finish().await?;
-    Ok(Ending::Complete)
+    Ok(Ending::Complete(None))
 }
 
 /// Reads everything, changes nothing.

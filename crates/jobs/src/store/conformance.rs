@@ -25,6 +25,7 @@ pub async fn every_case<F: AsyncFn() -> Arc<dyn Store>>(make: F) {
     the_history_tells_when_an_attempt_began_and_why_it_stopped(&*make().await).await;
     the_history_is_as_long_as_asked_and_begins_with_the_newest(&*make().await).await;
     an_end_and_the_cleared_checkpoint_are_one(&*make().await).await;
+    a_memory_outlives_its_run_and_is_replaced_by_an_end(&*make().await).await;
     two_runs_begun_at_the_same_moment_are_two(&*make().await).await;
     the_journal_tells_answered_writes_from_others(&*make().await).await;
     tenants_do_not_meet(&*make().await).await;
@@ -151,13 +152,13 @@ async fn a_stale_owner_is_refused_everywhere(store: &dyn Store) {
         store.journal_sent(&stale, vec![intent.clone()]).await,
         store.journal_answered(&stale, vec![]).await,
         store.give_back(&stale, None, None).await,
-        store.finish(&stale, End::Done, "{}".to_owned(), at(2)).await,
+        store.finish(&stale, End::Done, "{}".to_owned(), at(2), None).await,
     ] {
         assert!(refused.unwrap_err().is_stale());
     }
     assert_eq!(store.checkpoint(&people()).await.unwrap().as_deref(), Some("\"current\""));
     assert_eq!(store.journal("run").await.unwrap(), []);
-    store.finish(&current, End::Done, "{}".to_owned(), at(2)).await.unwrap();
+    store.finish(&current, End::Done, "{}".to_owned(), at(2), None).await.unwrap();
     // A finished run is nobody's, not even its owner's.
     assert!(store.renew(&current, at(100)).await.unwrap_err().is_stale());
 }
@@ -237,7 +238,7 @@ async fn the_history_tells_when_an_attempt_began_and_why_it_stopped(store: &dyn 
 async fn the_history_is_as_long_as_asked_and_begins_with_the_newest(store: &dyn Store) {
     for second in [3, 1, 2] {
         let run = claimed(store.begin(&people(), &second.to_string(), held("a", second)).await.unwrap());
-        store.finish(&run.lease, End::Done, "{}".to_owned(), at(second)).await.unwrap();
+        store.finish(&run.lease, End::Done, "{}".to_owned(), at(second), None).await.unwrap();
     }
     let ids = async |limit| {
         let history = store.history(&people(), limit).await.unwrap();
@@ -251,7 +252,7 @@ async fn the_history_is_as_long_as_asked_and_begins_with_the_newest(store: &dyn 
 async fn an_end_and_the_cleared_checkpoint_are_one(store: &dyn Store) {
     let run = run_of(store, "run").await;
     store.save_checkpoint(&run.lease, Some("{}".to_owned())).await.unwrap();
-    store.finish(&run.lease, End::Done, "{\"items\":1}".to_owned(), at(9)).await.unwrap();
+    store.finish(&run.lease, End::Done, "{\"items\":1}".to_owned(), at(9), None).await.unwrap();
     assert_eq!(store.checkpoint(&people()).await.unwrap(), None);
     assert_eq!(store.pending(&people()).await.unwrap(), None);
     let record = &store.history(&people(), 1).await.unwrap()[0];
@@ -259,11 +260,39 @@ async fn an_end_and_the_cleared_checkpoint_are_one(store: &dyn Store) {
     assert_eq!((record.due, record.finished_at), (at(0), Some(at(9))));
 }
 
+// DL-1, EN-8
+async fn a_memory_outlives_its_run_and_is_replaced_by_an_end(store: &dyn Store) {
+    let memory = async || store.memory(&people()).await.unwrap();
+    assert_eq!(memory().await, None);
+    for (number, (end, told, kept)) in [
+        (End::Done, Some("\"first\""), Some("\"first\"")),
+        (End::Failed, None, Some("\"first\"")),
+        (End::Done, Some("\"second\""), Some("\"second\"")),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let run = claimed(store.begin(&people(), &number.to_string(), held("a", 0)).await.unwrap());
+        store.save_checkpoint(&run.lease, Some("{}".to_owned())).await.unwrap();
+        store
+            .finish(&run.lease, end, "{}".to_owned(), at(number as u64), told.map(str::to_owned))
+            .await
+            .unwrap();
+        assert_eq!(memory().await.as_deref(), kept);
+        // Whoever has lost the run changes nothing.
+        let late = store.finish(&run.lease, end, "{}".to_owned(), at(9), Some("\"late\"".to_owned())).await;
+        assert!(late.unwrap_err().is_stale());
+        assert_eq!(memory().await.as_deref(), kept);
+    }
+    let other = JobKey { tenant: "fabrikam.com".to_owned(), ..people() };
+    assert_eq!(store.memory(&other).await.unwrap(), None);
+}
+
 async fn two_runs_begun_at_the_same_moment_are_two(store: &dyn Store) {
     for id in ["one", "two"] {
         let run = claimed(store.begin(&people(), id, held("a", 0)).await.unwrap());
         assert_eq!(run.lease.run_id, id);
-        store.finish(&run.lease, End::Failed, "\"why\"".to_owned(), at(0)).await.unwrap();
+        store.finish(&run.lease, End::Failed, "\"why\"".to_owned(), at(0), None).await.unwrap();
     }
     assert_eq!(store.history(&people(), 10).await.unwrap().len(), 2);
 }

@@ -62,14 +62,19 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
         reason: Option<String>,
     ) -> BoxFuture<'_, Result<(), StoreError>>;
 
-    /// Ends a run with its report and clears the job's checkpoint, in one transaction.
+    /// Ends a run with its report, clears the job's checkpoint, and replaces the job's memory unless that is `None`,
+    /// in one transaction.
     fn finish(
         &self,
         lease: &Lease,
         end: End,
         report: String,
         now: SystemTime,
+        memory: Option<String>,
     ) -> BoxFuture<'_, Result<(), StoreError>>;
+
+    /// What the job remembers from run to run, as JSON: the link to later changes, for example.
+    fn memory(&self, job: &JobKey) -> BoxFuture<'_, Result<Option<String>, StoreError>>;
 
     /// Where the job's work stands, as JSON.
     fn checkpoint(&self, job: &JobKey) -> BoxFuture<'_, Result<Option<String>, StoreError>>;

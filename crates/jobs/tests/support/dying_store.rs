@@ -93,9 +93,15 @@ impl Store for DyingStore {
         end: End,
         report: String,
         now: SystemTime,
+        memory: Option<String>,
     ) -> BoxFuture<'_, Result<(), StoreError>> {
         let lease = lease.to_owned();
-        self.guarded(Box::pin(async move { self.inner.finish(&lease, end, report, now).await }))
+        self.guarded(Box::pin(async move { self.inner.finish(&lease, end, report, now, memory).await }))
+    }
+
+    fn memory(&self, job: &JobKey) -> BoxFuture<'_, Result<Option<String>, StoreError>> {
+        let job = job.to_owned();
+        self.guarded(Box::pin(async move { self.inner.memory(&job).await }))
     }
 
     fn checkpoint(&self, job: &JobKey) -> BoxFuture<'_, Result<Option<String>, StoreError>> {

@@ -181,6 +181,7 @@ impl Store for SqliteStore {
         end: End,
         report: String,
         now: SystemTime,
+        memory: Option<String>,
     ) -> BoxFuture<'_, Result<(), StoreError>> {
         let (lease, now) = (lease.clone(), millis::from_time(now));
         self.writer.transact("finish a run", move |transaction| {
@@ -191,9 +192,27 @@ impl Store for SqliteStore {
                 )?
                 .execute((&lease.run_id, if end == End::Done { "done" } else { "failed" }, now, report))?;
             clear_checkpoint(transaction, &lease)?;
+            if let Some(memory) = memory {
+                transaction
+                    .prepare_cached(
+                        "INSERT OR REPLACE INTO memories (tenant, job, body)
+                         SELECT tenant, job, ?2 FROM runs WHERE id = ?1",
+                    )?
+                    .execute((&lease.run_id, &memory))?;
+            }
             let horizon = now - i64::try_from(RETENTION.as_millis()).unwrap_or(i64::MAX);
             transaction.prepare_cached("DELETE FROM runs WHERE finished_at < ?1")?.execute([horizon])?;
             Ok(())
+        })
+    }
+
+    fn memory(&self, job: &JobKey) -> BoxFuture<'_, Result<Option<String>, StoreError>> {
+        let key = job.clone();
+        self.writer.transact("read what a job remembers", move |transaction| {
+            Ok(transaction
+                .prepare_cached("SELECT body FROM memories WHERE tenant = ?1 AND job = ?2")?
+                .query_row((&key.tenant, &key.job), |row| row.get(0))
+                .optional()?)
         })
     }
 

@@ -56,6 +56,14 @@ const MIGRATIONS: &[&str] = &[
     "
     ALTER TABLE runs ADD COLUMN began_at INTEGER;
 ",
+    "
+    CREATE TABLE memories (
+        tenant TEXT NOT NULL,
+        job    TEXT NOT NULL,
+        body   TEXT NOT NULL,
+        PRIMARY KEY (tenant, job)
+    ) STRICT, WITHOUT ROWID;
+",
 ];
 
 /// Brings the file to the schema of this program.

@@ -188,7 +188,7 @@ async fn a_file_of_the_first_schema_becomes_one_of_this_program_and_keeps_its_ru
     let path = directory.path().join("state.db");
     let key = JobKey { tenant: "t".to_owned(), job: "j".to_owned() };
     open(&path).schedule(&key, "run", UNIX_EPOCH).await.unwrap();
-    let first = "ALTER TABLE runs DROP COLUMN began_at; PRAGMA user_version = 1";
+    let first = "ALTER TABLE runs DROP COLUMN began_at; DROP TABLE memories; PRAGMA user_version = 1";
     Connection::open(&path).unwrap().execute_batch(first).unwrap();
     let history = open(&path).history(&key, 9).await.unwrap();
     assert_eq!((history.len(), history[0].began_at), (1, None));

@@ -1,4 +1,6 @@
-//! `unattended call`: one request, or all pages of a collection.
+//! `unattended call`: one request, all pages of a collection, or what has changed in one.
+
+mod delta;
 
 use std::io::Read;
 
@@ -15,10 +17,15 @@ pub(crate) async fn run(arguments: &Call, daemon: &Daemon, printer: &Printer) ->
     let client = daemon
         .client(&arguments.api)
         .map_err(|error| explain(format!("the API `{}` cannot be called", arguments.api), &error))?;
-    if arguments.all {
-        all_pages(arguments, client, printer).await
-    } else {
-        once(arguments, client, printer).await
+    let reads = arguments.all || arguments.delta.is_some();
+    if reads && arguments.method != http::Method::GET {
+        let message = "`--all` and `--delta` read a collection, so the method is GET";
+        return Err(CommandError::new(Exit::Usage, message));
+    }
+    match &arguments.delta {
+        Some(file) => delta::run(arguments, file, client, printer).await,
+        None if arguments.all => all_pages(arguments, client, printer).await,
+        None => once(arguments, client, printer).await,
     }
 }
 
@@ -43,12 +50,6 @@ async fn once(arguments: &Call, client: &Client, printer: &Printer) -> Result<Ex
 }
 
 async fn all_pages(arguments: &Call, client: &Client, printer: &Printer) -> Result<Exit, CommandError> {
-    if arguments.method != http::Method::GET {
-        return Err(CommandError::new(
-            Exit::Usage,
-            "`--all` follows the pages of a collection, so the method is GET",
-        ));
-    }
     let bar = Bar::new(printer);
     let mut pages = client.pages(&arguments.path);
     for Header { name, value } in &arguments.headers {
@@ -60,9 +61,9 @@ async fn all_pages(arguments: &Call, client: &Client, printer: &Printer) -> Resu
         failed(arguments, &error).detail("items_before", items)
     })? {
         count += 1;
-        for item in &page.items {
-            printer.line(&one_line(item.get()))?;
-        }
+        let mut lines = Vec::new();
+        page.items.iter().for_each(|item| push_line(&mut lines, item.get()));
+        printer.lines(&lines)?;
         items += page.items.len() as u64;
         bar.set("items", items, page.count);
     }
@@ -76,8 +77,9 @@ fn failed(arguments: &Call, error: &unattended_webapi::Error) -> CommandError {
 }
 
 /// NDJSON has no line breaks inside an item; inside JSON text a raw one can only be white space.
-fn one_line(json: &str) -> std::borrow::Cow<'_, str> {
-    if json.contains(['\n', '\r']) { json.replace(['\n', '\r'], "").into() } else { json.into() }
+fn push_line(lines: &mut Vec<u8>, json: &str) {
+    lines.extend(json.bytes().filter(|byte| !matches!(byte, b'\n' | b'\r')));
+    lines.push(b'\n');
 }
 
 /// `@FILE`, `@-` for standard input, or the text itself; refused before anything is sent unless it is JSON.
