@@ -65,7 +65,7 @@ impl Changing {
         let client = Client::builder(BASE)
             .http(Arc::new(Port(Arc::clone(self))))
             .token_source(Arc::new(Token))
-            .clock(Arc::new(ManualClock::self_advancing_at(support::NOW)))
+            .clock(Arc::new(ManualClock::at(support::NOW)))
             .retry(RetryPolicy::never())
             .build()
             .unwrap();
@@ -274,7 +274,8 @@ async fn when_the_link_is_lost_the_whole_collection_replaces_the_file() {
     server.forget_links();
     // Killed in the middle of it, too.
     server.die_in(Some(3));
-    assert!(run_or_die(directory.path(), &job, &server).await.is_none());
+    let ended = run_or_die(directory.path(), &job, &server).await;
+    assert!(ended.is_none(), "{ended:?}");
     let report = run(directory.path(), &job).await.unwrap();
     assert_eq!(written(directory.path()), server.expected());
     assert!(report.resumed);
