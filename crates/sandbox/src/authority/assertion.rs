@@ -171,7 +171,12 @@ pub(super) fn decoded_parts<H: DeserializeOwned, C: DeserializeOwned>(
 }
 
 fn decode_json<T: DeserializeOwned>(part: &str) -> Option<T> {
-    serde_json::from_slice(&BASE64_URL.decode(part).ok()?).ok()
+    serde_json::from_slice(&decoded(part)?).ok()
+}
+
+/// One part of a compact serialization.
+pub(super) fn decoded(part: &str) -> Option<Vec<u8>> {
+    BASE64_URL.decode(part).ok()
 }
 
 #[cfg(test)]

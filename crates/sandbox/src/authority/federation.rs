@@ -3,11 +3,13 @@
 //! Issuer, subject and audience are compared with the application's federated credentials before anything is fetched,
 //! so that only issuers which somebody registered are ever asked for keys.
 
+use std::borrow::Cow;
+
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::Value;
 
-use super::assertion::decoded_parts;
+use super::assertion::{decoded, decoded_parts};
 use super::client_authentication::ClientAuthentication;
 use super::error::{self, AuthorityError};
 use super::issuers::IssuerKeys;
@@ -56,6 +58,18 @@ impl<'a> ForeignToken<'a> {
         let (header, claims, message, signature) = decoded_parts::<Header, Claims>(text)?;
         claims.iss.contains("://").then_some(Self { header, claims, message, signature })
     }
+}
+
+/// Whether an assertion is that of another issuer, for which keys may have to be fetched.
+pub(super) fn is_foreign(text: &str) -> bool {
+    #[derive(Deserialize)]
+    struct Issuer<'a> {
+        #[serde(borrow)]
+        iss: Cow<'a, str>,
+    }
+    let payload = text.split('.').nth(1).and_then(decoded);
+    let issuer = payload.as_deref().and_then(|payload| serde_json::from_slice::<Issuer<'_>>(payload).ok());
+    issuer.is_some_and(|claims| claims.iss.contains("://"))
 }
 
 impl ClientAuthentication<'_> {

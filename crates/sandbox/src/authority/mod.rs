@@ -153,8 +153,13 @@ impl Authority {
     async fn token(self: &Arc<Self>, parts: Parts, body: Body, tenant: &str, endpoint: Endpoint) -> Response {
         let (authority, tenant) = (Arc::clone(self), tenant.to_owned());
         let body = to_bytes(body, MAX_BODY_BYTES).await;
-        blocking(move || {
-            let fields = body.as_ref().map(|body| token_request::fields(body)).unwrap_or_default();
+        let fields = body.as_ref().map(|body| token_request::fields(body)).unwrap_or_default();
+        let is_foreign =
+            |(name, value): &(String, String)| name == "client_assertion" && federation::is_foreign(value);
+        // Handed over are requests that wait: for the keys of another issuer, or for the database. All that the others
+        // take long for is the signature, for which every core is as good.
+        let may_wait = fields.iter().any(is_foreign) || !self.store.is_free();
+        let work = move || {
             let exchange = authority.exchange(&parts, &fields);
             let mut used_basic = false;
             let result = (|| {
@@ -175,8 +180,8 @@ impl Authority {
                     response::failure(&error, &exchange, &authority.origin, used_basic)
                 }
             }
-        })
-        .await
+        };
+        if may_wait { blocking(work).await } else { work() }
     }
 
     fn exchange(&self, parts: &Parts, fields: &[(String, String)]) -> Exchange {

@@ -103,7 +103,7 @@ impl Collection<'_> {
     ) -> Result<Page, Fault> {
         let limit = query.limit - 1;
         let select = options.select.as_deref();
-        let projection = Projection::of(self.shown(select));
+        let projection = Projection::of(self.table, self.shown(select));
         let mut page = Page { items: Vec::with_capacity(limit * 400), rest_after: None };
         let (mut count, mut last) = (0, None);
         objects::for_each(connection, self.table, &call.tenant.id, query, |seq, document| {
@@ -122,8 +122,7 @@ impl Collection<'_> {
             match self.complete {
                 None => projection.write(document, &mut page.items)?,
                 Some(complete) => {
-                    let document = serde_json::from_str(document).map_err(StoreError::from)?;
-                    let mut object = Object { seq, document };
+                    let mut object = objects::parse((seq, document))?;
                     complete(connection, &mut object)?;
                     let shown = self.show(&object, select, false);
                     serde_json::to_writer(&mut page.items, &shown).map_err(StoreError::from)?;
@@ -199,10 +198,10 @@ impl Collection<'_> {
         Condition { sql: format!("{column} = ? AND ({})", condition.sql), parameters }
     }
 
-    fn order_value(&self, document: &str, column: &str) -> Result<String, StoreError> {
+    fn order_value(&self, document: &[u8], column: &str) -> Result<String, StoreError> {
         let property = self.entity.properties.iter().find(|property| property.column == Some(column));
         let Some(property) = property else { return Ok(String::new()) };
-        let document: Map<String, Value> = serde_json::from_str(document)?;
+        let document: Map<String, Value> = serde_json::from_slice(document)?;
         Ok(document.get(property.name).and_then(Value::as_str).unwrap_or_default().to_owned())
     }
 

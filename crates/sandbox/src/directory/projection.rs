@@ -1,52 +1,81 @@
 //! What a list shows of each object, cut out of the document as text: nothing is parsed.
 
+use memchr::memmem;
 use serde_json::{Map, Value};
 
 use super::schema::{Kind, Property};
-use crate::store::StoreError;
-use crate::store::text::{Members, NoDocument};
+use crate::store::layout::{self, USUAL_OF_USERS};
+use crate::store::text::{Members, NoDocument, value_end};
+use crate::store::{StoreError, Table};
 
 /// The properties that are shown, in the order of their names.
 #[derive(Debug)]
-pub(super) struct Projection(Vec<Shown>);
+pub(super) struct Projection {
+    shown: Vec<Shown>,
+    usual: Usual,
+}
+
+/// How the properties lie to those with which the text of a user begins.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Usual {
+    /// They are the same.
+    All,
+    /// They are some of those.
+    Some,
+    /// Some are none of those, or it is about another type.
+    Beyond,
+}
 
 #[derive(Debug)]
 struct Shown {
     name: &'static str,
+    /// How its member begins: `"name":`.
+    key: String,
     /// The member of an object that has no value: `"name":null`.
     nothing: String,
 }
 
 impl Projection {
-    pub(super) fn of<'a>(properties: impl Iterator<Item = &'a Property>) -> Self {
+    pub(super) fn of<'a>(table: Table, properties: impl Iterator<Item = &'a Property>) -> Self {
         let mut shown: Vec<Shown> = properties
             .map(|property| Shown {
                 name: property.name,
+                key: format!("\"{}\":", property.name),
                 nothing: format!("\"{}\":{}", property.name, nothing(property.kind)),
             })
             .collect();
         shown.sort_unstable_by_key(|shown| shown.name);
-        Self(shown)
+        let is_usual = table == Table::Users && shown.iter().all(|it| USUAL_OF_USERS.contains(&it.name));
+        let usual = match is_usual {
+            true if shown.len() == USUAL_OF_USERS.len() => Usual::All,
+            true => Usual::Some,
+            false => Usual::Beyond,
+        };
+        Self { shown, usual }
     }
 
     /// Writes what is shown of a document as a JSON object.
-    pub(super) fn write(&self, document: &str, out: &mut Vec<u8>) -> Result<(), StoreError> {
+    pub(super) fn write(&self, document: &[u8], out: &mut Vec<u8>) -> Result<(), StoreError> {
         let start = out.len();
+        if self.cut_usual(document, out).is_some() {
+            return Ok(());
+        }
+        out.truncate(start);
         if self.cut(document, out).is_ok() {
             return Ok(());
         }
-        // Not as the store writes them, but perhaps still a document.
+        // In another order, or with spaces.
         out.truncate(start);
-        let document: Map<String, Value> = serde_json::from_str(document)?;
+        let document: Map<String, Value> = serde_json::from_slice(document)?;
         out.push(b'{');
-        for (place, shown) in self.0.iter().enumerate() {
+        for (place, shown) in self.shown.iter().enumerate() {
             if place > 0 {
                 out.push(b',');
             }
             match document.get(shown.name) {
                 None => out.extend_from_slice(shown.nothing.as_bytes()),
                 Some(value) => {
-                    out.extend_from_slice(format!("\"{}\":{value}", shown.name).as_bytes());
+                    out.extend_from_slice(format!("{}{value}", shown.key).as_bytes());
                 }
             }
         }
@@ -54,8 +83,33 @@ impl Projection {
         Ok(())
     }
 
+    /// Copies what the text of a user begins with, or some of it.
+    fn cut_usual(&self, document: &[u8], out: &mut Vec<u8>) -> Option<()> {
+        match self.usual {
+            Usual::Beyond => return None,
+            Usual::All => out.extend_from_slice(layout::usual(document)?),
+            Usual::Some => {
+                let usual = layout::usual(document)?;
+                let mut end = 0;
+                out.push(b'{');
+                for (place, shown) in self.shown.iter().enumerate() {
+                    // All are there and in order, and what looks like the beginning of a member is one: quotes in
+                    // strings are escaped.
+                    let start = end + memmem::find(&usual[end..], shown.key.as_bytes())?;
+                    end = value_end(document, start + shown.key.len()).ok()?;
+                    if place > 0 {
+                        out.push(b',');
+                    }
+                    out.extend_from_slice(document.get(start..end)?);
+                }
+            }
+        }
+        out.push(b'}');
+        Some(())
+    }
+
     /// Copies runs of members. Works on documents whose members are in order.
-    fn cut(&self, document: &str, out: &mut Vec<u8>) -> Result<(), NoDocument> {
+    fn cut(&self, document: &[u8], out: &mut Vec<u8>) -> Result<(), NoDocument> {
         out.push(b'{');
         let start = out.len();
         let comma = |out: &mut Vec<u8>| {
@@ -68,23 +122,23 @@ impl Projection {
         let copy = |run: std::ops::Range<usize>, out: &mut Vec<u8>| {
             if !run.is_empty() {
                 comma(out);
-                out.extend_from_slice(&document.as_bytes()[run]);
+                out.extend_from_slice(&document[run]);
             }
         };
         let mut members = Members::of(document);
-        let mut wanted = self.0.iter().peekable();
-        let mut last = "";
+        let mut wanted = self.shown.iter().peekable();
+        let mut last: &[u8] = b"";
         while let Some(member) = members.next()? {
             if member.name < last {
                 return Err(NoDocument);
             }
             last = member.name;
-            while let Some(missing) = wanted.next_if(|shown| shown.name < member.name) {
+            while let Some(missing) = wanted.next_if(|shown| shown.name.as_bytes() < member.name) {
                 copy(std::mem::take(&mut run), out);
                 comma(out);
                 out.extend_from_slice(missing.nothing.as_bytes());
             }
-            if wanted.next_if(|shown| shown.name == member.name).is_none() {
+            if wanted.next_if(|shown| shown.name.as_bytes() == member.name).is_none() {
                 continue;
             }
             match run.is_empty() || run.end + 1 != member.start {
@@ -116,15 +170,16 @@ mod tests {
 
     use super::super::schema::USER;
     use super::*;
+    use crate::store::{Store, objects};
 
     fn written(projection: &Projection, document: &str) -> String {
         let mut out = Vec::new();
-        projection.write(document, &mut out).unwrap();
+        projection.write(document.as_bytes(), &mut out).unwrap();
         String::from_utf8(out).unwrap()
     }
 
     fn of(names: &[&str]) -> Projection {
-        Projection::of(names.iter().filter_map(|name| USER.property(name)))
+        Projection::of(Table::Users, names.iter().filter_map(|name| USER.property(name)))
     }
 
     #[test]
@@ -143,16 +198,49 @@ mod tests {
         let shown = r#"{"city":null,"id":"1","mail":"a"}"#;
         assert_eq!(written(&projection, r#"{"mail":"a","id":"1"}"#), shown);
         assert_eq!(written(&projection, r#"{ "id": "1", "mail": "a" }"#), shown);
-        assert!(projection.write("{", &mut Vec::new()).is_err());
+        assert!(projection.write(b"{", &mut Vec::new()).is_err());
+    }
+
+    #[test]
+    fn what_is_usual_of_a_user_is_what_its_text_begins_with() {
+        let mut usual: Vec<_> = USER
+            .properties
+            .iter()
+            .filter(|property| property.is_default)
+            .map(|property| property.name)
+            .collect();
+        usual.sort_unstable();
+        assert_eq!(usual, USUAL_OF_USERS);
+        assert_eq!(
+            Projection::of(Table::Users, USER.properties.iter().filter(|it| it.is_default)).usual,
+            Usual::All
+        );
+        assert_eq!(of(&["mail", "id"]).usual, Usual::Some);
+        assert_eq!(of(&["mail", "city"]).usual, Usual::Beyond);
+    }
+
+    /// The document as the store writes it.
+    fn in_layout(document: &Map<String, Value>) -> String {
+        let store = Store::in_memory().unwrap();
+        store
+            .write(|transaction| {
+                transaction.execute_batch("INSERT INTO tenants VALUES ('t', 't', 0)")?;
+                objects::insert(transaction, Table::Users, "t", document)?;
+                Ok::<_, StoreError>(
+                    transaction.query_row("SELECT document FROM users", [], |row| row.get(0))?,
+                )
+            })
+            .unwrap()
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
         #[test]
         fn cutting_shows_what_parsing_would_show(
             present in prop::collection::btree_map(0..USER.properties.len(), "\\PC{0,10}", 0..USER.properties.len()),
             selected in prop::collection::btree_set(0..USER.properties.len(), 0..USER.properties.len()),
         ) {
-            let document: Map<String, Value> = present
+            let mut document: Map<String, Value> = present
                 .iter()
                 .map(|(place, text)| {
                     let property = &USER.properties[*place];
@@ -163,7 +251,10 @@ mod tests {
                     (property.name.to_owned(), value)
                 })
                 .collect();
-            let projection = Projection::of(selected.iter().map(|place| &USER.properties[*place]));
+            for name in ["accountEnabled", "id"] {
+                document.entry(name).or_insert_with(|| "1".into());
+            }
+            let projection = Projection::of(Table::Users, selected.iter().map(|place| &USER.properties[*place]));
             let expected: Map<String, Value> = selected
                 .iter()
                 .map(|place| {
@@ -175,8 +266,9 @@ mod tests {
             let mut names: Vec<_> = expected.iter().collect();
             names.sort_unstable_by_key(|(name, _)| *name);
             let members: Vec<_> = names.iter().map(|(name, value)| format!("\"{name}\":{value}")).collect();
-            let shown = written(&projection, &serde_json::to_string(&document).unwrap());
-            prop_assert_eq!(shown, format!("{{{}}}", members.join(",")));
+            let shown = format!("{{{}}}", members.join(","));
+            prop_assert_eq!(written(&projection, &serde_json::to_string(&document).unwrap()), &shown[..]);
+            prop_assert_eq!(written(&projection, &in_layout(&document)), shown);
         }
     }
 }

@@ -1,5 +1,6 @@
 //! One request and its answer, as the journal keeps it.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use aws_lc_rs::digest::{SHA256, digest};
@@ -9,14 +10,13 @@ use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderName};
 use http::request::Parts;
 use http::{HeaderMap, Method};
-use serde::Serialize;
-use serde_json::Value;
+use serde::{Deserialize, Serialize, Serializer};
 
 /// Below this path nothing of the sandbox is found: it stands for the origin of somebody else.
 pub(crate) const FOREIGN_PATH: &str = "/foreign-origin";
 
 /// Headers that are shown. A client's secrets are in none of them but the first, of which only the scheme is shown.
-const SHOWN_HEADERS: [&str; 12] = [
+pub(super) const SHOWN_HEADERS: [&str; 12] = [
     "authorization",
     "client-request-id",
     "consistencylevel",
@@ -39,8 +39,9 @@ const MAX_VALUE_CHARS: usize = 200;
 pub(crate) struct Entry {
     /// Counts the entries of this run of the sandbox, from 1, in the order of the answers.
     pub(crate) number: u64,
-    /// When the request came, in the time of the sandbox.
-    pub(crate) time: String,
+    /// When the request came, in the time of the sandbox: milliseconds since 1970, shown as RFC 3339 has it.
+    #[serde(rename = "time", serialize_with = "as_rfc3339")]
+    pub(crate) time_ms: i64,
     /// When the request came, in milliseconds of a clock that nobody sets.
     pub(crate) arrived_ms: u64,
     /// Until the head of the answer was there.
@@ -55,7 +56,7 @@ pub(crate) struct Entry {
     pub(crate) retry_after_ms: Option<u64>,
     /// The fault that was injected.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) fault: Option<String>,
+    pub(crate) fault: Option<&'static str>,
 }
 
 /// What is kept of a request: no token, no secret, no value of a query.
@@ -155,9 +156,24 @@ fn basic_user(headers: &HeaderMap) -> Option<String> {
 /// The application of a bearer token, unverified: the journal tells what was claimed.
 fn token_bearer(headers: &HeaderMap) -> Option<String> {
     let payload = credentials(headers, "bearer")?.split('.').nth(1)?;
-    let claims: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).ok()?).ok()?;
-    let client = claims.get("azp").or_else(|| claims.get("appid"))?.as_str()?;
-    Some(short(client))
+    let payload = URL_SAFE_NO_PAD.decode(payload).ok()?;
+    let claims: ClientClaims<'_> = serde_json::from_slice(&payload).ok()?;
+    Some(short(&claims.azp.or(claims.appid)?))
+}
+
+#[derive(Deserialize)]
+struct ClientClaims<'a> {
+    #[serde(borrow)]
+    azp: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    appid: Option<Cow<'a, str>>,
+}
+
+fn as_rfc3339<S: Serializer>(time_ms: &i64, serializer: S) -> Result<S::Ok, S::Error> {
+    match jiff::Timestamp::from_millisecond(*time_ms) {
+        Ok(time) => serializer.collect_str(&format_args!("{time:.3}")),
+        Err(_) => serializer.serialize_str(""),
+    }
 }
 
 fn shown_headers(headers: &HeaderMap) -> BTreeMap<&'static str, String> {

@@ -4,11 +4,11 @@
 //! ([`Rule`]). It holds neither tokens nor secrets.
 
 mod entry;
+mod packed;
 mod rules;
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::SystemTime;
 
 use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
@@ -19,10 +19,11 @@ use tokio::sync::watch;
 use unattended_core::{Clock, retry_after};
 
 pub(crate) use self::entry::{Entry, FOREIGN_PATH, RequestEntry};
+use self::packed::Packed;
 pub(crate) use self::rules::Rule;
 use crate::faults::{Injected, Reset};
 
-/// How many entries are kept: a long test run, within some 15 MiB.
+/// How many entries are kept: a long test run, within some 10 MiB.
 const CAPACITY: usize = 25_000;
 
 /// The longest body that is read here: what the directory reads, and a little.
@@ -32,7 +33,7 @@ const MAX_BODY_BYTES: usize = 4 * 1024 * 1024 + 1024;
 #[derive(Debug)]
 pub(crate) struct Journal {
     clock: Arc<dyn Clock>,
-    entries: Mutex<VecDeque<Arc<Entry>>>,
+    entries: Mutex<VecDeque<Packed>>,
     /// The number of the last entry.
     last: watch::Sender<u64>,
 }
@@ -46,7 +47,7 @@ impl Journal {
     pub(crate) fn after(&self, number: u64) -> Vec<Arc<Entry>> {
         let entries = self.entries();
         let first = entries.partition_point(|entry| entry.number <= number);
-        entries.range(first..).cloned().collect()
+        entries.range(first..).map(|entry| Arc::new(entry.unfolded())).collect()
     }
 
     /// Tells of new entries.
@@ -59,7 +60,8 @@ impl Journal {
         self.entries().clear();
     }
 
-    fn add(&self, mut entry: Entry) {
+    fn add(&self, entry: &Entry) {
+        let mut entry = Packed::of(entry);
         // Numbered under the lock, so that the ring is in order.
         let mut entries = self.entries();
         let number = *self.last.borrow() + 1;
@@ -67,11 +69,11 @@ impl Journal {
         if entries.len() == CAPACITY {
             entries.pop_front();
         }
-        entries.push_back(Arc::new(entry));
+        entries.push_back(entry);
         self.last.send_replace(number);
     }
 
-    fn entries(&self) -> MutexGuard<'_, VecDeque<Arc<Entry>>> {
+    fn entries(&self) -> MutexGuard<'_, VecDeque<Packed>> {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -92,21 +94,17 @@ pub(crate) async fn record(State(journal): State<Arc<Journal>>, request: Request
     let is_reset = response.extensions().get::<Reset>().is_some();
     let wait = retry_after(response.headers(), journal.clock.now());
     let milliseconds = |it: std::time::Duration| u64::try_from(it.as_millis()).unwrap_or(u64::MAX);
-    journal.add(Entry {
+    journal.add(&Entry {
         number: 0,
-        time: timestamp(now),
+        time_ms: jiff::Timestamp::try_from(now).map_or(i64::MAX, jiff::Timestamp::as_millisecond),
         arrived_ms: milliseconds(arrived),
         duration_ms: milliseconds(answered.saturating_sub(arrived)),
         request: kept,
         status: (!is_reset).then(|| response.status().as_u16()),
         retry_after_ms: wait.map(milliseconds),
-        fault: response.extensions().get::<Injected>().map(|it| it.0.to_owned()),
+        fault: response.extensions().get::<Injected>().map(|it| it.0),
     });
     response
-}
-
-fn timestamp(time: SystemTime) -> String {
-    jiff::Timestamp::try_from(time).map_or_else(|_| String::new(), |time| format!("{time:.3}"))
 }
 
 #[cfg(test)]
@@ -119,7 +117,7 @@ mod tests {
     fn the_ring_keeps_the_last_entries_in_order() {
         let journal = Journal::new(Arc::new(ManualClock::at(0)));
         for _ in 0..CAPACITY + 10 {
-            journal.add(Entry::default());
+            journal.add(&Entry::default());
         }
         let numbers: Vec<u64> = journal.after(0).iter().map(|entry| entry.number).collect();
         assert_eq!((numbers.len(), numbers[0]), (CAPACITY, 11));
@@ -127,7 +125,7 @@ mod tests {
         assert_eq!(journal.after(CAPACITY as u64 + 9).len(), 1);
         journal.clear();
         assert!(journal.after(0).is_empty());
-        journal.add(Entry::default());
+        journal.add(&Entry::default());
         assert_eq!(journal.after(0)[0].number, CAPACITY as u64 + 11);
     }
 }

@@ -16,6 +16,7 @@ pub(crate) mod deleted;
 mod error;
 pub(crate) mod federation;
 pub(crate) mod key_vault;
+pub(crate) mod layout;
 pub(crate) mod links;
 pub(crate) mod objects;
 mod permissions;

@@ -5,7 +5,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
 use serde_json::{Map, Value};
 
 use super::changes::{self, Removal};
-use super::{StoreError, links};
+use super::{StoreError, layout, links};
 
 /// Where objects of one type live.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -123,13 +123,23 @@ pub(super) fn load(
     tenant: &str,
     document: &Map<String, Value>,
 ) -> Result<(), StoreError> {
-    let text = serde_json::to_string(document)?;
+    load_text(connection, table, tenant, id_of(document), &layout::text(table, document)?)
+}
+
+/// The same with a document that is text already, in its [layout].
+pub(super) fn load_text(
+    connection: &Connection,
+    table: Table,
+    tenant: &str,
+    id: &str,
+    document: &str,
+) -> Result<(), StoreError> {
     connection
         .prepare_cached(&format!(
             "INSERT INTO {} (tenant_id, id, document) VALUES (?1, ?2, ?3)",
             table.name()
         ))?
-        .execute(params![tenant, id_of(document), text])?;
+        .execute(params![tenant, id, document])?;
     Ok(())
 }
 
@@ -149,7 +159,7 @@ pub(crate) fn replace(
     if differing.is_empty() {
         return Ok(());
     }
-    let text = serde_json::to_string(document)?;
+    let text = layout::text(table, document)?;
     connection
         .prepare_cached(&format!(
             "UPDATE {} SET document = ?3 WHERE tenant_id = ?1 AND id = ?2",
@@ -211,26 +221,26 @@ pub(crate) fn page(
 ) -> Result<Vec<Object>, StoreError> {
     let mut found = Vec::new();
     for_each(connection, table, tenant, query, |seq, document| {
-        found.push(Object { seq, document: serde_json::from_str(document)? });
+        found.push(parse((seq, document))?);
         Ok::<_, StoreError>(())
     })?;
     Ok(found)
 }
 
-/// Goes through the objects of one page, at most `limit`: the age and the document of each, as compact JSON.
+/// Goes through the objects of one page, at most `limit`: the age and the text of each.
 pub(crate) fn for_each<E: From<StoreError>>(
     connection: &Connection,
     table: Table,
     tenant: &str,
     query: &PageQuery<'_>,
-    mut each: impl FnMut(i64, &str) -> Result<(), E>,
+    mut each: impl FnMut(i64, &[u8]) -> Result<(), E>,
 ) -> Result<(), E> {
     let failed = |error: rusqlite::Error| E::from(StoreError::from(error));
     let (sql, parameters) = page_statement(table, tenant, query);
     let mut statement = connection.prepare_cached(&sql).map_err(failed)?;
     let mut rows = statement.query(params_from_iter(parameters)).map_err(failed)?;
     while let Some(row) = rows.next().map_err(failed)? {
-        let document = row.get_ref(1).map_err(failed)?.as_str().map_err(|error| failed(error.into()))?;
+        let document = row.get_ref(1).map_err(failed)?.as_bytes().map_err(|error| failed(error.into()))?;
         each(row.get(0).map_err(failed)?, document)?;
     }
     Ok(())
@@ -293,8 +303,11 @@ fn read_row(row: &Row<'_>) -> rusqlite::Result<(i64, String)> {
     Ok((row.get(0)?, row.get(1)?))
 }
 
-fn parse((seq, text): (i64, String)) -> Result<Object, StoreError> {
-    Ok(Object { seq, document: serde_json::from_str(&text)? })
+/// An object from its text. Nulls in it are there to be copied, not to be known of.
+pub(crate) fn parse((seq, text): (i64, impl AsRef<[u8]>)) -> Result<Object, StoreError> {
+    let mut document: Map<String, Value> = serde_json::from_slice(text.as_ref())?;
+    document.retain(|_, value| !value.is_null());
+    Ok(Object { seq, document })
 }
 
 #[cfg(test)]

@@ -3,13 +3,18 @@
 use std::sync::Arc;
 
 use rusqlite::Connection;
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 use unattended_core::{Entropy, Secret};
 
 use super::permissions::{graph_app_roles, graph_permission_id};
 use super::{
     Application, GRAPH_APP_ID, PasswordCredential, Store, StoreError, Table, Tenant, assignments,
+<<<<<<< HEAD
     credentials, key_vault, objects, principals, tenants, timestamp,
+=======
+    credentials, objects, principals, schema, tenants, timestamp,
+>>>>>>> 477694d (sandbox: keep the journal packed, sign where the request is, let people move in before the indexes, and lay users out as they are shown)
 };
 use crate::people::{People, Person};
 
@@ -63,10 +68,15 @@ impl Store {
             tenants::insert(transaction, &tenant)?;
             let graph = add_graph(transaction, seed)?;
             let administrator_secret = add_administrator(transaction, seed, &graph)?;
+<<<<<<< HEAD
             key_vault::add(transaction, &seed.tenant_id, seed.now, seed.entropy)?;
             for person in People::new(seed.people_seed, &seed.domain).take(seed.users as usize) {
                 let document = user_document(&person, seed.entropy.uuid(), seed.now);
                 objects::load(transaction, Table::Users, &seed.tenant_id, &document)?;
+=======
+            if seed.users > 0 {
+                schema::without_user_indexes(transaction, || add_people(transaction, seed))?;
+>>>>>>> 477694d (sandbox: keep the journal packed, sign where the request is, let people move in before the indexes, and lay users out as they are shown)
             }
             Ok(Seeded { tenant, administrator_secret })
         })
@@ -191,25 +201,60 @@ fn administrator_password(
     PasswordCredential::generate(entropy.uuid(), Some("sandbox".into()), now, ends_at)
 }
 
-fn user_document(person: &Person, id: String, now: i64) -> Map<String, Value> {
-    object(json!({
-        "id": id,
-        "accountEnabled": true,
-        "businessPhones": [],
-        "createdDateTime": timestamp(now),
-        "department": person.department,
-        "displayName": person.display_name,
-        "givenName": person.given_name,
-        "jobTitle": person.job_title,
-        "mail": person.user_principal_name,
-        "mailNickname": person.mail_nickname,
-        "mobilePhone": person.mobile_phone,
-        "officeLocation": person.office_location,
-        "preferredLanguage": person.preferred_language,
-        "surname": person.surname,
-        "userPrincipalName": person.user_principal_name,
-        "userType": "Member",
-    }))
+fn add_people(connection: &Connection, seed: &Seed<'_>) -> Result<(), StoreError> {
+    let created = timestamp(seed.now);
+    for person in People::new(seed.people_seed, &seed.domain).take(seed.users as usize) {
+        let id = seed.entropy.uuid();
+        let document = serde_json::to_string(&UserDocument::of(&person, &id, &created))?;
+        objects::load_text(connection, Table::Users, &seed.tenant_id, &id, &document)?;
+    }
+    Ok(())
+}
+
+/// A user in the layout in which the store keeps it.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct UserDocument<'a> {
+    business_phones: [&'a str; 0],
+    display_name: &'a str,
+    given_name: Option<&'a str>,
+    id: &'a str,
+    job_title: Option<&'a str>,
+    mail: &'a str,
+    mobile_phone: Option<&'a str>,
+    office_location: Option<&'a str>,
+    preferred_language: Option<&'a str>,
+    surname: Option<&'a str>,
+    user_principal_name: &'a str,
+    account_enabled: bool,
+    created_date_time: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    department: Option<&'a str>,
+    mail_nickname: &'a str,
+    user_type: &'static str,
+}
+
+impl<'a> UserDocument<'a> {
+    fn of(person: &'a Person, id: &'a str, created: &'a str) -> Self {
+        Self {
+            account_enabled: true,
+            business_phones: [],
+            created_date_time: created,
+            department: person.department.as_deref(),
+            display_name: &person.display_name,
+            given_name: person.given_name.as_deref(),
+            id,
+            job_title: person.job_title.as_deref(),
+            mail: &person.user_principal_name,
+            mail_nickname: &person.mail_nickname,
+            mobile_phone: person.mobile_phone.as_deref(),
+            office_location: person.office_location.as_deref(),
+            preferred_language: person.preferred_language.as_deref(),
+            surname: person.surname.as_deref(),
+            user_principal_name: &person.user_principal_name,
+            user_type: "Member",
+        }
+    }
 }
 
 pub(super) fn object(value: Value) -> Map<String, Value> {
@@ -223,6 +268,7 @@ pub(super) fn object(value: Value) -> Map<String, Value> {
 mod tests {
     use unattended_core::SeededEntropy;
 
+    use super::super::layout;
     use super::*;
 
     const TENANT: &str = "11111111-2222-4333-8444-555555555555";
@@ -282,6 +328,54 @@ mod tests {
             assert_eq!(*store.tenant(name).unwrap().unwrap(), seeded.tenant);
         }
         assert_eq!(store.tenant("fabrikam.com").unwrap(), None);
+    }
+
+    #[test]
+    fn people_are_kept_as_objects_that_came_later_would_be() {
+        let (store, _) = seeded(50);
+        store
+            .read(|connection| {
+                let mut statement = connection.prepare("SELECT document FROM users")?;
+                let documents = statement.query_map([], |row| row.get::<_, String>(0))?;
+                for document in documents {
+                    let document = document?;
+                    let parsed: Map<String, Value> = serde_json::from_str(&document)?;
+                    assert_eq!(layout::text(Table::Users, &parsed)?, document);
+                }
+                Ok::<_, StoreError>(())
+            })
+            .unwrap();
+    }
+
+    #[test]
+    fn every_index_is_there_after_people_moved_in_one_tenant_after_the_other() {
+        let (store, first) = seeded(20);
+        let second = Seed {
+            tenant_id: "22222222-2222-4333-8444-555555555555".into(),
+            domain: "fabrikam.onmicrosoft.com".into(),
+            display_name: "Fabrikam".into(),
+            users: 20,
+            people_seed: 42,
+            now: 1_800_000_000,
+            entropy: &SeededEntropy::new(2),
+        };
+        store.seed(&second).unwrap();
+        let indexes = |store: &Store| {
+            store
+                .read(|connection| {
+                    let sql =
+                        "SELECT group_concat(sql, ';') FROM (SELECT sql FROM sqlite_schema ORDER BY name)";
+                    Ok::<_, StoreError>(connection.query_row(sql, [], |row| row.get::<_, String>(0))?)
+                })
+                .unwrap()
+        };
+        assert_eq!(indexes(&store), indexes(&Store::in_memory().unwrap()));
+        for tenant in [&first.tenant.id, &second.tenant_id] {
+            let count = store.read(|connection| {
+                objects::count(connection, Table::Users, tenant, &super::super::Condition::all())
+            });
+            assert_eq!(count.unwrap(), 20);
+        }
     }
 
     #[test]
