@@ -2,12 +2,12 @@
 
 use axum::body::Body;
 use axum::response::Response;
-use http::StatusCode;
 use http::header::{
     ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, CONTENT_TYPE, EXPIRES, HeaderName, PRAGMA, RETRY_AFTER,
     SET_COOKIE, STRICT_TRANSPORT_SECURITY, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
 };
 use http::response::Builder;
+use http::{HeaderValue, StatusCode};
 use serde::Serialize;
 use serde_json::Value;
 use unattended_core::aadsts;
@@ -16,6 +16,7 @@ use super::error::{self, AuthorityError};
 use super::exchange::Exchange;
 use super::origin::Origin;
 
+const CLIENT_REQUEST_ID: HeaderName = HeaderName::from_static("client-request-id");
 const P3P: HeaderName = HeaderName::from_static("p3p");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-ms-request-id");
 const SERVER: HeaderName = HeaderName::from_static("x-ms-ests-server");
@@ -78,26 +79,30 @@ pub(super) fn text(status: StatusCode, text: &str) -> Response {
 fn common(status: StatusCode, exchange: &Exchange) -> Builder {
     Response::builder()
         .status(status)
-        .header(STRICT_TRANSPORT_SECURITY, "max-age=31536000; includeSubDomains")
-        .header(X_CONTENT_TYPE_OPTIONS, "nosniff")
+        .header(STRICT_TRANSPORT_SECURITY, fixed("max-age=31536000; includeSubDomains"))
+        .header(X_CONTENT_TYPE_OPTIONS, fixed("nosniff"))
         .header(REQUEST_ID, exchange.trace_id())
-        .header(SERVER, concat!("2.1.", env!("CARGO_PKG_VERSION"), " - SANDBOX"))
+        .header(SERVER, fixed(concat!("2.1.", env!("CARGO_PKG_VERSION"), " - SANDBOX")))
+}
+
+/// A value that is neither checked nor copied for each answer.
+fn fixed(value: &'static str) -> HeaderValue {
+    HeaderValue::from_static(value)
 }
 
 fn private(response: Builder, exchange: &Exchange) -> Builder {
-    const ATTRIBUTES: &str = "path=/; secure; samesite=none; httponly";
     response
-        .header(CACHE_CONTROL, "no-store, no-cache")
-        .header(PRAGMA, "no-cache")
-        .header(EXPIRES, "-1")
-        .header(P3P, r#"CP="DSP CUR OTPi IND OTRi ONL FIN""#)
-        .header("client-request-id", exchange.correlation_id())
-        .header(SET_COOKIE, format!("x-ms-gateway-slice=estsfd; {ATTRIBUTES}"))
-        .header(SET_COOKIE, format!("stsservicecookie=estsfd; {ATTRIBUTES}"))
+        .header(CACHE_CONTROL, fixed("no-store, no-cache"))
+        .header(PRAGMA, fixed("no-cache"))
+        .header(EXPIRES, fixed("-1"))
+        .header(P3P, fixed(r#"CP="DSP CUR OTPi IND OTRi ONL FIN""#))
+        .header(CLIENT_REQUEST_ID, exchange.correlation_id())
+        .header(SET_COOKIE, fixed("x-ms-gateway-slice=estsfd; path=/; secure; samesite=none; httponly"))
+        .header(SET_COOKIE, fixed("stsservicecookie=estsfd; path=/; secure; samesite=none; httponly"))
 }
 
 fn json(response: Builder, body: &impl Serialize) -> Response {
-    let response = response.header(CONTENT_TYPE, "application/json; charset=utf-8");
+    let response = response.header(CONTENT_TYPE, fixed("application/json; charset=utf-8"));
     match serde_json::to_vec(body) {
         Ok(body) => finish(response, body),
         Err(_) => text(StatusCode::INTERNAL_SERVER_ERROR, "The sandbox failed.\n"),

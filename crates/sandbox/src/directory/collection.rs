@@ -106,7 +106,7 @@ impl Collection<'_> {
         let projection = Projection::of(self.table, self.shown(select));
         let mut page = Page { items: Vec::with_capacity(limit * 400), rest_after: None };
         let (mut count, mut last) = (0, None);
-        objects::for_each(connection, self.table, &call.tenant.id, query, |seq, document| {
+        objects::for_each(connection, self.table, &call.tenant.id, query, |found| {
             if count == limit {
                 page.rest_after = last.take();
                 return Ok(());
@@ -116,13 +116,14 @@ impl Collection<'_> {
                 page.items.push(b',');
             }
             if count == limit {
-                let value = query.order.map(|order| self.order_value(document, order.column)).transpose()?;
-                last = Some(Position { seq, value });
+                let text = found.text()?;
+                let value = query.order.map(|order| self.order_value(text, order.column)).transpose()?;
+                last = Some(Position { seq: found.seq()?, value });
             }
             match self.complete {
-                None => projection.write(document, &mut page.items)?,
+                None => projection.write(found.text()?, &mut page.items)?,
                 Some(complete) => {
-                    let mut object = objects::parse((seq, document))?;
+                    let mut object = found.object()?;
                     complete(connection, &mut object)?;
                     let shown = self.show(&object, select, false);
                     serde_json::to_writer(&mut page.items, &shown).map_err(StoreError::from)?;

@@ -13,6 +13,7 @@ use crate::store::{StoreError, Table};
 pub(super) struct Projection {
     shown: Vec<Shown>,
     usual: Usual,
+    end_of_usual: memmem::Finder<'static>,
 }
 
 /// How the properties lie to those with which the text of a user begins.
@@ -29,20 +30,16 @@ enum Usual {
 #[derive(Debug)]
 struct Shown {
     name: &'static str,
-    /// How its member begins: `"name":`.
-    key: String,
-    /// The member of an object that has no value: `"name":null`.
-    nothing: String,
+    /// What it is where it has no value, in JSON.
+    nothing: &'static str,
+    /// Finds how its member begins, `"name":`, in the text of a user.
+    beginning: Option<memmem::Finder<'static>>,
 }
 
 impl Projection {
     pub(super) fn of<'a>(table: Table, properties: impl Iterator<Item = &'a Property>) -> Self {
         let mut shown: Vec<Shown> = properties
-            .map(|property| Shown {
-                name: property.name,
-                key: format!("\"{}\":", property.name),
-                nothing: format!("\"{}\":{}", property.name, nothing(property.kind)),
-            })
+            .map(|property| Shown { name: property.name, nothing: nothing(property.kind), beginning: None })
             .collect();
         shown.sort_unstable_by_key(|shown| shown.name);
         let is_usual = table == Table::Users && shown.iter().all(|it| USUAL_OF_USERS.contains(&it.name));
@@ -51,7 +48,13 @@ impl Projection {
             true => Usual::Some,
             false => Usual::Beyond,
         };
-        Self { shown, usual }
+        if usual == Usual::Some {
+            for shown in &mut shown {
+                let key = format!("\"{}\":", shown.name);
+                shown.beginning = Some(memmem::Finder::new(&key).into_owned());
+            }
+        }
+        Self { shown, usual, end_of_usual: layout::end_of_usual() }
     }
 
     /// Writes what is shown of a document as a JSON object.
@@ -73,10 +76,8 @@ impl Projection {
                 out.push(b',');
             }
             match document.get(shown.name) {
-                None => out.extend_from_slice(shown.nothing.as_bytes()),
-                Some(value) => {
-                    out.extend_from_slice(format!("{}{value}", shown.key).as_bytes());
-                }
+                None => shown.write_nothing(out),
+                Some(value) => out.extend_from_slice(format!("\"{}\":{value}", shown.name).as_bytes()),
             }
         }
         out.push(b'}');
@@ -87,20 +88,21 @@ impl Projection {
     fn cut_usual(&self, document: &[u8], out: &mut Vec<u8>) -> Option<()> {
         match self.usual {
             Usual::Beyond => return None,
-            Usual::All => out.extend_from_slice(layout::usual(document)?),
+            Usual::All => out.extend_from_slice(layout::usual(document, &self.end_of_usual)?),
             Usual::Some => {
-                let usual = layout::usual(document)?;
+                let usual = layout::usual(document, &self.end_of_usual)?;
                 let mut end = 0;
                 out.push(b'{');
                 for (place, shown) in self.shown.iter().enumerate() {
                     // All are there and in order, and what looks like the beginning of a member is one: quotes in
                     // strings are escaped.
-                    let start = end + memmem::find(&usual[end..], shown.key.as_bytes())?;
-                    end = value_end(document, start + shown.key.len()).ok()?;
+                    let beginning = shown.beginning.as_ref()?;
+                    let start = end + beginning.find(usual.get(end..)?)?;
+                    end = value_end(usual, start + beginning.needle().len()).ok()?;
                     if place > 0 {
                         out.push(b',');
                     }
-                    out.extend_from_slice(document.get(start..end)?);
+                    out.extend_from_slice(usual.get(start..end)?);
                 }
             }
         }
@@ -136,7 +138,7 @@ impl Projection {
             while let Some(missing) = wanted.next_if(|shown| shown.name.as_bytes() < member.name) {
                 copy(std::mem::take(&mut run), out);
                 comma(out);
-                out.extend_from_slice(missing.nothing.as_bytes());
+                missing.write_nothing(out);
             }
             if wanted.next_if(|shown| shown.name.as_bytes() == member.name).is_none() {
                 continue;
@@ -149,10 +151,18 @@ impl Projection {
         copy(run, out);
         for missing in wanted {
             comma(out);
-            out.extend_from_slice(missing.nothing.as_bytes());
+            missing.write_nothing(out);
         }
         out.push(b'}');
         Ok(())
+    }
+}
+
+impl Shown {
+    fn write_nothing(&self, out: &mut Vec<u8>) {
+        for part in ["\"", self.name, "\":", self.nothing] {
+            out.extend_from_slice(part.as_bytes());
+        }
     }
 }
 

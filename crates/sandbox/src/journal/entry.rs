@@ -197,13 +197,18 @@ fn fingerprint(parts: &Parts, application: Option<&str>, form: &[(String, String
         text.extend_from_slice(body);
     }
     for (name, value) in form.iter().filter(|(name, _)| name != "client_assertion") {
-        text.extend_from_slice(format!("{name}={value}\n").as_bytes());
+        text.extend([name.as_bytes(), b"=", value.as_bytes(), b"\n"].concat());
     }
     let digest = digest(&SHA256, &text);
-    digest.as_ref().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    let first = digest.as_ref().first_chunk().map_or(0, |first| u64::from_be_bytes(*first));
+    format!("{first:016x}")
 }
 
 fn short(text: &str) -> String {
+    // As nearly all are.
+    if text.len() <= MAX_VALUE_CHARS && text.bytes().all(|it| matches!(it, b' '..=b'~')) {
+        return text.to_owned();
+    }
     text.chars().filter(|it| !it.is_control()).take(MAX_VALUE_CHARS).collect()
 }
 

@@ -5,6 +5,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
 use serde_json::{Map, Value};
 
 use super::changes::{self, Removal};
+use super::connections::PlannedByValues;
 use super::{StoreError, layout, links};
 
 /// Where objects of one type live.
@@ -63,6 +64,8 @@ impl Object {
     }
 }
 
+const TRUE: &str = "TRUE";
+
 /// A condition over a table's columns with its parameters in order. `sql` is written by this crate alone; everything
 /// that came from outside is a parameter.
 #[derive(Clone, Debug)]
@@ -74,7 +77,16 @@ pub(crate) struct Condition {
 impl Condition {
     /// True of every object.
     pub(crate) fn all() -> Self {
-        Self { sql: "TRUE".into(), parameters: Vec::new() }
+        Self { sql: TRUE.into(), parameters: Vec::new() }
+    }
+
+    /// What to hold while a statement with it is prepared and run.
+    fn planned<'a>(&self, connection: &'a Connection) -> rusqlite::Result<Option<PlannedByValues<'a>>> {
+        self.sql.contains("LIKE").then(|| PlannedByValues::begin(connection)).transpose()
+    }
+
+    fn is_all(&self) -> bool {
+        self.sql == TRUE
     }
 }
 
@@ -220,30 +232,66 @@ pub(crate) fn page(
     query: &PageQuery<'_>,
 ) -> Result<Vec<Object>, StoreError> {
     let mut found = Vec::new();
-    for_each(connection, table, tenant, query, |seq, document| {
-        found.push(parse((seq, document))?);
+    for_each(connection, table, tenant, query, |object| {
+        found.push(object.object()?);
         Ok::<_, StoreError>(())
     })?;
     Ok(found)
 }
 
-/// Goes through the objects of one page, at most `limit`: the age and the text of each.
+/// Goes through the objects of one page, at most `limit`: each as it is found.
 pub(crate) fn for_each<E: From<StoreError>>(
     connection: &Connection,
     table: Table,
     tenant: &str,
     query: &PageQuery<'_>,
-    mut each: impl FnMut(i64, &[u8]) -> Result<(), E>,
+    mut each: impl FnMut(Found<'_>) -> Result<(), E>,
 ) -> Result<(), E> {
     let failed = |error: rusqlite::Error| E::from(StoreError::from(error));
-    let (sql, parameters) = page_statement(table, tenant, query);
+    let is_plain = table == Table::Users && query.condition.is_all() && query.order.is_none();
+    let (sql, parameters) = match is_plain && is_alone(connection, tenant)? {
+        true => unshared_page_statement(table, query),
+        false => page_statement(table, tenant, query),
+    };
+    let _planned = query.condition.planned(connection).map_err(failed)?;
     let mut statement = connection.prepare_cached(&sql).map_err(failed)?;
     let mut rows = statement.query(params_from_iter(parameters)).map_err(failed)?;
     while let Some(row) = rows.next().map_err(failed)? {
-        let document = row.get_ref(1).map_err(failed)?.as_bytes().map_err(|error| failed(error.into()))?;
-        each(row.get(0).map_err(failed)?, document)?;
+        each(Found(row))?;
     }
     Ok(())
+}
+
+/// An object that was found and is not parsed yet.
+pub(crate) struct Found<'a>(&'a Row<'a>);
+
+impl Found<'_> {
+    pub(crate) fn seq(&self) -> Result<i64, StoreError> {
+        Ok(self.0.get(0)?)
+    }
+
+    /// The document as compact JSON.
+    pub(crate) fn text(&self) -> Result<&[u8], StoreError> {
+        Ok(self.0.get_ref(1)?.as_bytes().map_err(rusqlite::Error::from)?)
+    }
+
+    pub(crate) fn object(&self) -> Result<Object, StoreError> {
+        parse((self.seq()?, self.text()?))
+    }
+}
+
+/// Whether every user is one of this tenant, as in most sandboxes: then a page is one stretch of the table.
+fn is_alone(connection: &Connection, tenant: &str) -> Result<bool, StoreError> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM users WHERE tenant_id < ?1) OR EXISTS (SELECT 1 FROM users WHERE tenant_id > ?1)";
+    let others: bool = connection.prepare_cached(sql)?.query_row([tenant], |row| row.get(0))?;
+    Ok(!others)
+}
+
+/// A page of a table whose objects are all of one tenant.
+fn unshared_page_statement(table: Table, query: &PageQuery<'_>) -> (String, Vec<SqlValue>) {
+    let sql = format!("SELECT seq, document FROM {} WHERE seq > ? ORDER BY seq LIMIT ?", table.name());
+    let after = query.after.map_or(0, |position| position.seq);
+    (sql, vec![SqlValue::Integer(after), SqlValue::Integer(i64::try_from(query.limit).unwrap_or(i64::MAX))])
 }
 
 fn page_statement(table: Table, tenant: &str, query: &PageQuery<'_>) -> (String, Vec<SqlValue>) {
@@ -292,6 +340,7 @@ pub(crate) fn count(
     let sql = format!("SELECT count(*) FROM {} WHERE tenant_id = ? AND ({})", table.name(), condition.sql);
     let parameters =
         std::iter::once(SqlValue::Text(tenant.to_owned())).chain(condition.parameters.iter().cloned());
+    let _planned = condition.planned(connection)?;
     Ok(connection.prepare_cached(&sql)?.query_row(params_from_iter(parameters), |row| row.get(0))?)
 }
 
@@ -304,7 +353,7 @@ fn read_row(row: &Row<'_>) -> rusqlite::Result<(i64, String)> {
 }
 
 /// An object from its text. Nulls in it are there to be copied, not to be known of.
-pub(crate) fn parse((seq, text): (i64, impl AsRef<[u8]>)) -> Result<Object, StoreError> {
+fn parse((seq, text): (i64, impl AsRef<[u8]>)) -> Result<Object, StoreError> {
     let mut document: Map<String, Value> = serde_json::from_slice(text.as_ref())?;
     document.retain(|_, value| !value.is_null());
     Ok(Object { seq, document })
@@ -323,6 +372,8 @@ mod tests {
                 let sql = format!(
                     "EXPLAIN QUERY PLAN SELECT seq, document FROM users WHERE tenant_id = ? AND ({condition}) {order}"
                 );
+                let condition = Condition { sql: condition.into(), parameters: Vec::new() };
+                let _planned = condition.planned(connection)?;
                 let mut statement = connection.prepare(&sql)?;
                 let rows = statement.query_map(["t", value], |row| row.get::<_, String>(3))?;
                 Ok::<_, StoreError>(rows.collect::<Result<Vec<_>, _>>()?.join("; "))
@@ -344,6 +395,41 @@ mod tests {
                 plan.starts_with("SEARCH users USING INDEX") && plan.contains(index),
                 "{condition}: {plan}"
             );
+        }
+    }
+
+    #[test]
+    fn the_pages_of_a_tenant_are_the_same_whether_it_shares_the_sandbox_or_not() {
+        let store = Store::in_memory().unwrap();
+        let insert = |tenant: &str, id: String| {
+            store.write(|transaction| {
+                transaction.execute("INSERT OR IGNORE INTO tenants VALUES (?1, ?1, 0)", [tenant])?;
+                let name = Value::from(format!("{id}@{tenant}"));
+                let document =
+                    Map::from_iter([("id".into(), Value::from(id)), ("userPrincipalName".into(), name)]);
+                insert(transaction, Table::Users, tenant, &document)
+            })
+        };
+        let pages = |tenant: &str| {
+            let (mut ids, mut after) = (Vec::new(), None);
+            loop {
+                let condition = Condition::all();
+                let query = PageQuery { condition: &condition, order: None, after: after.as_ref(), limit: 4 };
+                let found = store.read(|connection| page(connection, Table::Users, tenant, &query)).unwrap();
+                ids.extend(found.iter().map(|object| object.id().to_owned()));
+                match found.last() {
+                    None => return ids,
+                    Some(last) => after = Some(Position { seq: last.seq, value: None }),
+                }
+            }
+        };
+        let ids: Vec<_> = (0..10).map(|number| format!("m-{number}")).collect();
+        ids.iter().try_for_each(|id| insert("m", id.clone())).unwrap();
+        assert_eq!(pages("m"), ids);
+        assert!(pages("other").is_empty());
+        for other in ["a", "z"] {
+            insert(other, other.into()).unwrap();
+            assert_eq!((pages("m"), pages(other)), (ids.clone(), vec![other.to_owned()]));
         }
     }
 

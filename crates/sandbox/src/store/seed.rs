@@ -10,11 +10,7 @@ use unattended_core::{Entropy, Secret};
 use super::permissions::{graph_app_roles, graph_permission_id};
 use super::{
     Application, GRAPH_APP_ID, PasswordCredential, Store, StoreError, Table, Tenant, assignments,
-<<<<<<< HEAD
-    credentials, key_vault, objects, principals, tenants, timestamp,
-=======
-    credentials, objects, principals, schema, tenants, timestamp,
->>>>>>> 477694d (sandbox: keep the journal packed, sign where the request is, let people move in before the indexes, and lay users out as they are shown)
+    credentials, key_vault, objects, principals, schema, tenants, timestamp,
 };
 use crate::people::{People, Person};
 
@@ -68,15 +64,9 @@ impl Store {
             tenants::insert(transaction, &tenant)?;
             let graph = add_graph(transaction, seed)?;
             let administrator_secret = add_administrator(transaction, seed, &graph)?;
-<<<<<<< HEAD
             key_vault::add(transaction, &seed.tenant_id, seed.now, seed.entropy)?;
-            for person in People::new(seed.people_seed, &seed.domain).take(seed.users as usize) {
-                let document = user_document(&person, seed.entropy.uuid(), seed.now);
-                objects::load(transaction, Table::Users, &seed.tenant_id, &document)?;
-=======
             if seed.users > 0 {
                 schema::without_user_indexes(transaction, || add_people(transaction, seed))?;
->>>>>>> 477694d (sandbox: keep the journal packed, sign where the request is, let people move in before the indexes, and lay users out as they are shown)
             }
             Ok(Seeded { tenant, administrator_secret })
         })
