@@ -369,11 +369,12 @@ pub(crate) struct Call {
     pub(crate) api: String,
 
     /// The HTTP method
-    #[arg(value_parser = parse_method)]
-    pub(crate) method: http::Method,
+    #[arg(value_parser = parse_method, required_unless_present = "batch")]
+    method: Option<http::Method>,
 
     /// The path below the base URL, with its query
-    pub(crate) path: String,
+    #[arg(required_unless_present = "batch")]
+    path: Option<String>,
 
     /// A JSON body, as text or from a file (`-` is standard input)
     #[arg(long, value_name = "TEXT|@FILE")]
@@ -391,6 +392,29 @@ pub(crate) struct Call {
     /// everything
     #[arg(long, value_name = "STATE-FILE", conflicts_with_all = ["all", "body"])]
     pub(crate) delta: Option<PathBuf>,
+
+    /// Send the requests of a file, 20 in each `$batch`, and print one result per line, in their order. A line is an
+    /// object with `method` and `url`, and perhaps `id`, `headers`, `body`, `dependsOn` and `idempotent`
+    #[arg(
+        long,
+        value_name = "FILE.ndjson",
+        conflicts_with_all = ["method", "path", "all", "body", "delta", "headers"]
+    )]
+    pub(crate) batch: Option<PathBuf>,
+
+    /// Write the results of the batch into a file; the same command again goes on after the last line of it
+    #[arg(long, value_name = "FILE.ndjson", requires = "batch")]
+    pub(crate) to: Option<PathBuf>,
+}
+
+impl Call {
+    pub(crate) fn method(&self) -> http::Method {
+        self.method.clone().unwrap_or_default()
+    }
+
+    pub(crate) fn path(&self) -> &str {
+        self.path.as_deref().unwrap_or_default()
+    }
 }
 
 #[derive(Args, Debug)]

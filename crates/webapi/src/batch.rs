@@ -1,5 +1,6 @@
 //! Many requests in one (`$batch`), each judged and retried alone.
 
+mod dependencies;
 mod wire;
 
 use std::collections::{HashSet, VecDeque};
@@ -12,8 +13,9 @@ use serde::Serialize;
 use serde_json::Value;
 use unattended_core::{redact_url, retry_after};
 
+use self::dependencies::Dependencies;
 use crate::client::{Client, Inner};
-use crate::error::{Attempt, Error, Kind};
+use crate::error::{Attempt, Error, Kind, Withheld};
 use crate::odata_error::ErrorBody;
 use crate::payload::Payload;
 use crate::request::{Headers, Request, RequestClass};
@@ -31,6 +33,7 @@ pub struct BatchRequest {
     headers: Headers,
     body: Option<Result<Value, serde_json::Error>>,
     idempotent: bool,
+    depends_on: Vec<String>,
 }
 
 impl BatchRequest {
@@ -44,6 +47,7 @@ impl BatchRequest {
             headers: Headers::default(),
             body: None,
             idempotent: false,
+            depends_on: Vec::new(),
         }
     }
 
@@ -57,6 +61,13 @@ impl BatchRequest {
     pub fn json(mut self, value: impl Serialize) -> Self {
         self.headers.set("content-type", "application/json");
         self.body = Some(serde_json::to_value(value));
+        self
+    }
+
+    /// Is carried out after the requests with these ids, and only if they succeeded. Requests that depend on each
+    /// other go in one batch, so there may be at most 20 of them.
+    pub fn depends_on<I: Into<String>>(mut self, ids: impl IntoIterator<Item = I>) -> Self {
+        self.depends_on.extend(ids.into_iter().map(Into::into));
         self
     }
 
@@ -114,8 +125,9 @@ impl fmt::Debug for BatchResponse {
 
 /// Sends everything; errors only for what can never be sent.
 pub(crate) async fn run(client: &Client, requests: Vec<BatchRequest>) -> Result<Vec<BatchOutcome>, Error> {
-    let items = checked(requests)?;
-    let mut run = Run { client, waiting: (0..items.len()).collect(), items, not_before: Duration::ZERO };
+    let (items, dependencies) = checked(requests)?;
+    let waiting = (0..items.len()).collect();
+    let mut run = Run { client, items, dependencies, waiting, not_before: Duration::ZERO };
     while let Some(chunk) = run.next_chunk().await {
         run.send(&chunk).await;
     }
@@ -125,6 +137,7 @@ pub(crate) async fn run(client: &Client, requests: Vec<BatchRequest>) -> Result<
 struct Run<'a> {
     client: &'a Client,
     items: Vec<Item>,
+    dependencies: Dependencies,
     /// Indices of the items that have no outcome yet: repeated ones first.
     waiting: VecDeque<usize>,
     /// When the next batch may go, on the monotonic clock.
@@ -145,9 +158,28 @@ struct Item {
 }
 
 impl Run<'_> {
-    /// Up to 20 items, once the longest wait that an item of the batch before was given is over.
+    /// Up to 20 items, once the longest wait that an item of the batch before was given is over. What depends on each
+    /// other stays together.
     async fn next_chunk(&mut self) -> Option<Vec<usize>> {
-        let chunk: Vec<usize> = self.waiting.drain(..self.waiting.len().min(MOST)).collect();
+        let mut chunk: Vec<usize> = Vec::with_capacity(MOST);
+        while let Some(&first) = self.waiting.front() {
+            if self.dependencies.is_alone[first] {
+                if chunk.len() == MOST {
+                    break;
+                }
+                self.waiting.pop_front();
+                chunk.push(first);
+                continue;
+            }
+            let group = &self.dependencies.group;
+            let is_of_it = |index: &usize| group[*index] == group[first];
+            let together: Vec<usize> = self.waiting.iter().copied().filter(is_of_it).collect();
+            if chunk.len() + together.len() > MOST {
+                break;
+            }
+            self.waiting.retain(|index| !is_of_it(index));
+            chunk.extend(together);
+        }
         let clock = &self.client.inner().clock;
         let wait = self.not_before.saturating_sub(clock.elapsed());
         if !chunk.is_empty() && !wait.is_zero() {
@@ -170,20 +202,60 @@ impl Run<'_> {
             Err(error) => Err(error),
         };
         match answers {
-            Ok(mut answers) => {
-                let mut again = Vec::new();
-                for &index in chunk {
-                    let answer = answers.take(&self.items[index].id);
-                    if let Some(wait) = self.items[index].judge(answer, self.client.inner()) {
-                        let until = self.client.inner().clock.elapsed().saturating_add(wait);
-                        self.not_before = self.not_before.max(until);
-                        again.push(index);
-                    }
-                }
-                again.into_iter().rev().for_each(|index| self.waiting.push_front(index));
-            }
+            Ok(mut answers) => self.judge(chunk, &mut answers),
             Err(error) => self.give_up(chunk, error),
         }
+    }
+
+    /// Takes each outcome, and queues what is sent again: with it go those that were not carried out because of it.
+    fn judge(&mut self, chunk: &[usize], answers: &mut wire::Answers) {
+        let client = self.client.inner();
+        // One batch more is one retry more, however many requests are in it.
+        let mut allowed = None;
+        let mut may_retry = || *allowed.get_or_insert_with(|| client.budget.withdraw());
+        let mut again: HashSet<usize> = HashSet::new();
+        let mut answers: Vec<(usize, wire::Taken)> =
+            chunk.iter().map(|&index| (index, answers.take(&self.items[index].id))).collect();
+        // Predecessors first: their fate decides about the others.
+        let mut settled = true;
+        while settled {
+            settled = false;
+            let mut open = Vec::new();
+            for (index, answer) in answers {
+                let before = &self.dependencies.on[index];
+                if !before.iter().all(|before| self.items[*before].result.is_some() || again.contains(before))
+                {
+                    open.push((index, answer));
+                    continue;
+                }
+                settled = true;
+                if answer.is_failed_dependency() && before.iter().any(|before| again.contains(before)) {
+                    again.insert(index);
+                } else if let Some(wait) = self.items[index].judge(answer, client, &mut may_retry) {
+                    let until = client.clock.elapsed().saturating_add(wait);
+                    self.not_before = self.not_before.max(until);
+                    again.insert(index);
+                }
+            }
+            answers = open;
+        }
+        for &index in chunk.iter().rev().filter(|index| again.contains(index)) {
+            self.waiting.push_front(index);
+        }
+    }
+
+    /// What goes into the batch. Who is done need not be waited for any more.
+    fn wire(&self, index: usize) -> Value {
+        let mut request = self.items[index].wire.clone();
+        let before: Vec<&str> = self.dependencies.on[index]
+            .iter()
+            .filter(|before| self.items[**before].result.is_none())
+            .map(|before| self.items[*before].id.as_str())
+            .collect();
+        if !before.is_empty() {
+            request["dependsOn"] = before.into();
+        }
+        request
     }
 
     /// The batch as a whole is repeated only if that is safe for every item in it.
@@ -195,7 +267,7 @@ impl Run<'_> {
             method: Method::POST,
             uri: self.client.base().resolve("/$batch")?,
             headers: headers.to_map()?,
-            body: Payload::Bytes(wire::write(chunk.iter().map(|&index| &self.items[index].wire))),
+            body: Payload::Bytes(wire::write(chunk.iter().map(|&index| self.wire(index)).collect())),
             class: if unsafe_inside { RequestClass::Unsafe } else { RequestClass::Idempotent },
         })
     }
@@ -220,7 +292,12 @@ impl Run<'_> {
 
 impl Item {
     /// Takes the outcome, or says how long to wait before this item is sent again.
-    fn judge(&mut self, answer: wire::Taken, client: &Inner) -> Option<Duration> {
+    fn judge(
+        &mut self,
+        answer: wire::Taken,
+        client: &Inner,
+        may_retry: &mut impl FnMut() -> bool,
+    ) -> Option<Duration> {
         let answer = match answer {
             wire::Taken::One(answer) => answer,
             wire::Taken::Missing => {
@@ -257,7 +334,11 @@ impl Item {
 
         let error = Error::refused_with(answer.status, body);
         let error = match decision {
-            Decision::Retry { wait } => return Some(wait),
+            Decision::Retry { wait } if asked.is_some() || may_retry() => return Some(wait),
+            Decision::Retry { .. } => {
+                let ambiguous = self.may_have_acted && self.class == RequestClass::Unsafe;
+                error.withheld(Withheld::Budget).ambiguous(ambiguous)
+            }
             Decision::Stop => error.ambiguous(created_before),
             Decision::Ambiguous => error.ambiguous(true),
             Decision::Exhausted { wait } => {
@@ -287,18 +368,19 @@ impl Item {
 }
 
 /// Everything that can be known to be wrong before anything is sent.
-fn checked(requests: Vec<BatchRequest>) -> Result<Vec<Item>, Error> {
-    let mut ids = HashSet::new();
-    requests
-        .into_iter()
-        .map(|request| {
-            if request.id.is_empty() || !ids.insert(request.id.to_ascii_lowercase()) {
-                let reason = format!("the id `{}` of a batch request is empty or used twice", request.id);
-                return Err(Error::new(Kind::InvalidRequest(reason)));
-            }
-            request.into_item()
-        })
-        .collect()
+fn checked(requests: Vec<BatchRequest>) -> Result<(Vec<Item>, Dependencies), Error> {
+    let mut known = HashSet::new();
+    for request in &requests {
+        if request.id.is_empty() || !known.insert(request.id.to_ascii_lowercase()) {
+            let reason = format!("the id `{}` of a batch request is empty or used twice", request.id);
+            return Err(Error::new(Kind::InvalidRequest(reason)));
+        }
+    }
+    let ids: Vec<&str> = requests.iter().map(|request| request.id.as_str()).collect();
+    let named: Vec<&[String]> = requests.iter().map(|request| request.depends_on.as_slice()).collect();
+    let dependencies = Dependencies::resolve(&ids, &named, MOST)?;
+    let items = requests.into_iter().map(BatchRequest::into_item).collect::<Result<_, _>>()?;
+    Ok((items, dependencies))
 }
 
 impl BatchRequest {

@@ -300,6 +300,12 @@ impl Error {
         self.0.withheld == Some(Withheld::Budget)
     }
 
+    /// Whether it is not about this request of a batch: the batch that held it, or one before that, failed as a whole.
+    #[must_use]
+    pub fn is_of_whole_batch(&self) -> bool {
+        matches!(self.0.kind, Kind::Batch { .. } | Kind::NotSent { .. })
+    }
+
     /// Whether nobody can tell if the API did what was asked, and repeating it could do it twice. Read the resource
     /// to find out.
     #[must_use]

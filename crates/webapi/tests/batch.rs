@@ -255,3 +255,83 @@ async fn an_outer_refusal_is_the_outcome_of_every_request() {
     assert!(!outcomes[20].result.as_ref().unwrap_err().is_transient());
     assert_eq!(api.sent(), 1);
 }
+
+/// A batch endpoint that carries out what depends on nothing that failed, like Graph's.
+fn ordered(mut answer: impl FnMut(&str) -> u16 + Send + 'static) -> Api {
+    Api::by(move |request| {
+        let mut done: HashMap<String, u16> = HashMap::new();
+        let mut responses = Vec::new();
+        for request in inner(request) {
+            let before = request["dependsOn"].as_array().cloned().unwrap_or_default();
+            let failed = before.iter().any(|id| done.get(id.as_str().unwrap()).is_none_or(|it| *it > 299));
+            let status = if failed { 424 } else { answer(&id(&request)) };
+            done.insert(id(&request), status);
+            let headers = if status == 429 { json!({"Retry-After": "1"}) } else { json!({}) };
+            responses.push(json!({"id": request["id"], "status": status, "headers": headers, "body": {}}));
+        }
+        json(&json!({ "responses": responses }))
+    })
+}
+
+// BT-2, BT-3
+#[tokio::test]
+async fn what_depends_on_each_other_stays_together_and_goes_again_together() {
+    let mut throttled = HashMap::from([("b", 2_u32)]);
+    let api = ordered(move |id| match throttled.get_mut(id) {
+        Some(left) if *left > 0 => {
+            *left -= 1;
+            429
+        }
+        _ => 201,
+    });
+    let mut requests: Vec<BatchRequest> = (0..18).map(read).collect();
+    requests.push(BatchRequest::new("a", Method::POST, "/x"));
+    requests.push(BatchRequest::new("b", Method::POST, "/x").depends_on(["A"]));
+    requests.push(BatchRequest::new("c", Method::POST, "/x").depends_on(["b", "a"]));
+    requests.extend((18..20).map(read));
+    let outcomes = bench(&api).client.batch(requests).await.unwrap();
+    assert!(outcomes.iter().all(|outcome| outcome.result.is_ok()), "{outcomes:?}");
+    let sent: Vec<Vec<String>> =
+        api.requests().iter().map(|request| inner(request).iter().map(id).collect()).collect();
+    // The three do not fit beside the first eighteen.
+    assert_eq!((sent[0].len(), &sent[1]), (18, &["a", "b", "c", "18", "19"].map(str::to_owned).into()));
+    assert_eq!(sent[2..], [["b", "c"], ["b", "c"]]);
+    let again = inner(&api.requests()[2]);
+    assert_eq!((again[0].get("dependsOn"), &again[1]["dependsOn"]), (None, &json!(["b"])));
+}
+
+// BT-2
+#[tokio::test]
+async fn what_depends_on_a_failure_fails_and_nothing_is_sent_that_could_never_go() {
+    let api = ordered(|id| if id == "a" { 403 } else { 201 });
+    let chain = |id: &str, on: &[&str]| BatchRequest::new(id, Method::POST, "/x").depends_on(on.to_vec());
+    let client = bench(&api).client;
+    let outcomes = client.batch(vec![chain("a", &[]), chain("b", &["a"]), chain("c", &["b"])]).await.unwrap();
+    assert_eq!((statuses(&outcomes), sizes(&api)), (vec![403, 424, 424], vec![3]));
+    for wrong in [vec![chain("a", &["b"]), chain("b", &["a"])], vec![chain("a", &["x"])]] {
+        assert_eq!(client.batch(wrong).await.unwrap_err().attempts(), 0);
+    }
+    assert_eq!(api.sent(), 1);
+}
+
+// BT-3
+#[tokio::test]
+async fn five_thousand_requests_with_a_tenth_throttled_succeed_once_each() {
+    let successes = Arc::new(Mutex::new(HashMap::<String, u32>::new()));
+    let counted = Arc::clone(&successes);
+    let mut turn = 0_u64;
+    let api = each(move |request| {
+        turn += 1;
+        if turn.is_multiple_of(10) {
+            return (429, json!({"Retry-After": "1"}), json!({}));
+        }
+        *counted.lock().unwrap().entry(id(request)).or_default() += 1;
+        (201, json!({}), json!({}))
+    });
+    let outcomes = bench(&api).client.batch((0..5_000).map(create).collect()).await.unwrap();
+    assert!(outcomes.iter().all(|outcome| outcome.result.is_ok()));
+    let successes = successes.lock().unwrap();
+    assert!(successes.len() == 5_000 && successes.values().all(|times| *times == 1));
+    let sent: usize = sizes(&api).iter().sum();
+    assert!(sent <= 5_750, "{sent} inner requests");
+}

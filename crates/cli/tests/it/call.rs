@@ -115,3 +115,55 @@ fn a_job_that_reads_changes_keeps_a_file_what_the_directory_is() {
     );
     assert_eq!(after[1], before[2]);
 }
+
+// BT-2, BT-3
+#[test]
+fn a_file_of_requests_becomes_a_file_of_results_in_its_order() {
+    let sandbox = Sandbox::with_users(130);
+    let place = Workplace::registered(&sandbox);
+    let users = place.run(&["call", "graph", "GET", "/users?$select=id&$top=999"]).expect(0).json();
+    let ids: Vec<&str> =
+        users["value"].as_array().unwrap().iter().map(|it| it["id"].as_str().unwrap()).collect();
+    let mut lines = String::new();
+    for (number, id) in ids.iter().enumerate().take(120) {
+        lines += &format!("{{\"id\":\"u{number}\",\"url\":\"/users/{id}?$select=id\"}}\n");
+    }
+    lines += "{\"id\":\"none\",\"url\":\"/users/nobody\"}\n";
+    let (a, b) = (ids[0], ids[1]);
+    lines += &format!(
+        "{{\"id\":\"p\",\"method\":\"PATCH\",\"url\":\"/users/{a}\",\"body\":{{\"jobTitle\":\"T\"}}}}\n"
+    );
+    lines +=
+        &format!("{{\"id\":\"q\",\"method\":\"DELETE\",\"url\":\"/users/{b}\",\"dependsOn\":[\"P\"]}}\n");
+    fs::write(place.path("requests.ndjson"), &lines).unwrap();
+
+    let printed = place.run(&["call", "graph", "--batch", "requests.ndjson"]).expect(1);
+    let results = printed.ndjson();
+    assert_eq!(
+        (results.len(), &results[7]["id"], &results[7]["body"]["id"]),
+        (123, &"u7".into(), &ids[7].into())
+    );
+    assert_eq!(results[120]["error"]["code"], "Request_ResourceNotFound");
+    assert_eq!((&results[121]["status"], &results[122]["status"]), (&204.into(), &204.into()));
+
+    // As if a process had been killed: half a line is written, and requests were under way up to the 122nd.
+    let half: String = results[..110].iter().map(|line| format!("{line}\n")).collect();
+    fs::write(place.path("results.ndjson"), half + "{\"id\":\"u11").unwrap();
+    fs::write(place.path("results.ndjson.sent"), "122").unwrap();
+    let command = ["call", "graph", "--batch", "requests.ndjson", "--to", "results.ndjson"];
+    place.run(&command).expect(1).says(&["going on after 110 results", "under way"]);
+    let text = fs::read_to_string(place.path("results.ndjson")).unwrap();
+    let kept: Vec<serde_json::Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert!(kept.len() == 123 && kept[..120] == results[..120]);
+    assert_eq!(kept[120]["error"]["code"], "Request_ResourceNotFound");
+    // The change may have been made before the kill, and is not made again; what waited for it goes.
+    assert_eq!(kept[121]["error"]["ambiguous"], true);
+    assert!(kept[122]["error"].is_object() && kept[122]["status"] == 404, "{}", kept[122]);
+    assert!(!place.path("results.ndjson.sent").exists());
+    // Everything is done: nothing is sent again.
+    place.run(&command).expect(1);
+    assert_eq!(fs::read_to_string(place.path("results.ndjson")).unwrap(), text);
+
+    fs::write(place.path("wrong.ndjson"), "{\"url\":\"/users\",\"metod\":\"GET\"}\n").unwrap();
+    place.run(&["call", "graph", "--batch", "wrong.ndjson"]).expect(2).says(&["wrong.ndjson:1", "metod"]);
+}

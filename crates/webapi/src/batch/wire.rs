@@ -36,14 +36,12 @@ pub(super) fn request(
 }
 
 /// The body of a batch.
-pub(super) fn write<'a>(requests: impl Iterator<Item = &'a Value>) -> Bytes {
+pub(super) fn write(requests: Vec<Value>) -> Bytes {
     #[derive(Serialize)]
-    struct Batch<'a> {
-        requests: Vec<&'a Value>,
+    struct Batch {
+        requests: Vec<Value>,
     }
-    serde_json::to_vec(&Batch { requests: requests.collect() })
-        .expect("JSON values with text keys can always be written")
-        .into()
+    serde_json::to_vec(&Batch { requests }).expect("JSON values with text keys can always be written").into()
 }
 
 /// The answers of a batch, by id.
@@ -110,6 +108,13 @@ fn header_map(headers: &Map<String, Value>) -> HeaderMap {
             Some((HeaderName::try_from(name).ok()?, HeaderValue::try_from(text(value)?).ok()?))
         })
         .collect()
+}
+
+impl Taken {
+    /// Whether the request was not carried out because one before it failed.
+    pub(super) fn is_failed_dependency(&self) -> bool {
+        matches!(self, Self::One(answer) if answer.status == StatusCode::FAILED_DEPENDENCY)
+    }
 }
 
 impl Answers {

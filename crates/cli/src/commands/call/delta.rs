@@ -20,7 +20,7 @@ pub(super) async fn run(
     printer: &Printer,
 ) -> Result<Exit, CommandError> {
     let store = StateFile(file);
-    let mut delta = client.delta(&arguments.path, store.load().await?);
+    let mut delta = client.delta(arguments.path(), store.load().await?);
     for Header { name, value } in &arguments.headers {
         delta = delta.header(name, value);
     }

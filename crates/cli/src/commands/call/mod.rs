@@ -1,5 +1,6 @@
-//! `unattended call`: one request, all pages of a collection, or what has changed in one.
+//! `unattended call`: one request, many in batches, all pages of a collection, or what has changed in one.
 
+mod batch;
 mod delta;
 
 use std::io::Read;
@@ -17,8 +18,11 @@ pub(crate) async fn run(arguments: &Call, daemon: &Daemon, printer: &Printer) ->
     let client = daemon
         .client(&arguments.api)
         .map_err(|error| explain(format!("the API `{}` cannot be called", arguments.api), &error))?;
+    if let Some(file) = &arguments.batch {
+        return batch::run(file, arguments.to.as_deref(), client, printer).await;
+    }
     let reads = arguments.all || arguments.delta.is_some();
-    if reads && arguments.method != http::Method::GET {
+    if reads && arguments.method() != http::Method::GET {
         let message = "`--all` and `--delta` read a collection, so the method is GET";
         return Err(CommandError::new(Exit::Usage, message));
     }
@@ -30,7 +34,7 @@ pub(crate) async fn run(arguments: &Call, daemon: &Daemon, printer: &Printer) ->
 }
 
 async fn once(arguments: &Call, client: &Client, printer: &Printer) -> Result<Exit, CommandError> {
-    let mut request = client.request(arguments.method.clone(), &arguments.path);
+    let mut request = client.request(arguments.method(), arguments.path());
     for Header { name, value } in &arguments.headers {
         request = request.header(name, value);
     }
@@ -45,13 +49,13 @@ async fn once(arguments: &Call, client: &Client, printer: &Printer) -> Result<Ex
         "" => printer.json(&json!({ "status": response.status().as_u16() }))?,
         text => printer.line(text.trim_end())?,
     }
-    printer.note(format_args!("{} {}", response.status(), arguments.path));
+    printer.note(format_args!("{} {}", response.status(), arguments.path()));
     Ok(Exit::Done)
 }
 
 async fn all_pages(arguments: &Call, client: &Client, printer: &Printer) -> Result<Exit, CommandError> {
     let bar = Bar::new(printer);
-    let mut pages = client.pages(&arguments.path);
+    let mut pages = client.pages(arguments.path());
     for Header { name, value } in &arguments.headers {
         pages = pages.header(name, value);
     }
@@ -73,7 +77,7 @@ async fn all_pages(arguments: &Call, client: &Client, printer: &Printer) -> Resu
 }
 
 fn failed(arguments: &Call, error: &unattended_webapi::Error) -> CommandError {
-    explain(format!("{} {} failed", arguments.method, unattended_core::redact_url(&arguments.path)), error)
+    explain(format!("{} {} failed", arguments.method(), unattended_core::redact_url(arguments.path())), error)
 }
 
 /// NDJSON has no line breaks inside an item; inside JSON text a raw one can only be white space.

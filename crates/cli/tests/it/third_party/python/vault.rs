@@ -31,7 +31,9 @@ fn azure_keyvault_keeps_and_reads_secrets_and_certificates() {
         assert_eq!(secrets["taken"][0], 409, "{found}");
         assert_eq!((&secrets["recovered"], &secrets["purged"]), (&json!("second"), &json!([])), "{found}");
         let certificates = &found["certificates"];
-        for fact in ["imported", "thumbprint", "same_key", "same_certificate", "same_pem", "of_version", "managed"] {
+        for fact in
+            ["imported", "thumbprint", "same_key", "same_certificate", "same_pem", "of_version", "managed"]
+        {
             assert_eq!(certificates[fact], true, "{fact}: {found}");
         }
         assert_eq!(certificates["key"], json!(["RSA", 2048, true]), "{found}");
