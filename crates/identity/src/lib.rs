@@ -33,6 +33,10 @@
 
 mod assertion;
 mod authority;
+#[cfg(feature = "azure-core")]
+mod azure_core;
+#[cfg(feature = "tower")]
+mod bearer;
 mod cache;
 mod claims;
 mod client;
@@ -52,6 +56,8 @@ mod token_response;
 mod test_support;
 
 pub use crate::authority::{Authority, Cloud, Region};
+#[cfg(feature = "tower")]
+pub use crate::bearer::{Bearer, BearerLayer};
 pub use crate::cache::{CacheLimits, CacheStatistics};
 pub use crate::client::{ConfidentialClient, ConfidentialClientBuilder, Freshness, ScopedToken};
 pub use crate::credential::{
