@@ -42,7 +42,8 @@ const STRANGERS: [(&str, &[&str]); 6] = [
 ];
 
 /// Crates under `unattended-identity`, itself and build dependencies included, on Linux x86-64.
-const IDENTITY_CEILING: usize = 57;
+/// Three of them are for reading the time of the last tick ([`rustix`](https://docs.rs/rustix)).
+const IDENTITY_CEILING: usize = 60;
 
 #[test]
 fn every_crate_has_a_tier() {

@@ -1,8 +1,7 @@
 //! Time as a port.
 
 use std::fmt;
-use std::sync::OnceLock;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
 use futures_core::future::BoxFuture;
 
@@ -47,15 +46,68 @@ impl Clock for SystemClock {
         SystemTime::now()
     }
 
-    #[expect(clippy::disallowed_methods, reason = "this is the one implementation of the port")]
     fn elapsed(&self) -> Duration {
-        static ORIGIN: OnceLock<Instant> = OnceLock::new();
-        ORIGIN.get_or_init(Instant::now).elapsed()
+        machine::elapsed()
+    }
+
+    fn glance(&self) -> Moment {
+        machine::glance(self)
     }
 
     #[expect(clippy::disallowed_methods, reason = "this is the one implementation of the port")]
     fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
         Box::pin(tokio::time::sleep(duration))
+    }
+}
+
+/// Linux keeps both times of its last tick where a program reads them for a fifth of what the exact ones cost. A tick is
+/// a few milliseconds long.
+#[cfg(target_os = "linux")]
+mod machine {
+    use std::sync::OnceLock;
+    use std::time::{Duration, UNIX_EPOCH};
+
+    use rustix::time::{ClockId, clock_gettime};
+
+    use super::{Moment, SystemClock};
+
+    fn read(clock: ClockId) -> Duration {
+        let time = clock_gettime(clock);
+        let seconds = u64::try_from(time.tv_sec).unwrap_or_default();
+        Duration::new(seconds, u32::try_from(time.tv_nsec).unwrap_or_default())
+    }
+
+    fn origin() -> Duration {
+        static ORIGIN: OnceLock<Duration> = OnceLock::new();
+        *ORIGIN.get_or_init(|| read(ClockId::Monotonic))
+    }
+
+    pub(super) fn elapsed() -> Duration {
+        let origin = origin();
+        read(ClockId::Monotonic).saturating_sub(origin)
+    }
+
+    pub(super) fn glance(_: &SystemClock) -> Moment {
+        let elapsed = read(ClockId::MonotonicCoarse).saturating_sub(origin());
+        Moment { now: UNIX_EPOCH + read(ClockId::RealtimeCoarse), elapsed }
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+mod machine {
+    use std::sync::OnceLock;
+    use std::time::{Duration, Instant};
+
+    use super::{Clock, Moment, SystemClock};
+
+    #[expect(clippy::disallowed_methods, reason = "this is the one implementation of the port")]
+    pub(super) fn elapsed() -> Duration {
+        static ORIGIN: OnceLock<Instant> = OnceLock::new();
+        ORIGIN.get_or_init(Instant::now).elapsed()
+    }
+
+    pub(super) fn glance(clock: &SystemClock) -> Moment {
+        Moment { now: clock.now(), elapsed: elapsed() }
     }
 }
 
@@ -181,6 +233,18 @@ mod manual {
 #[cfg(all(test, feature = "test-util"))]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_glance_is_a_tick_behind_at_most() {
+        let (clock, tick) = (SystemClock, Duration::from_millis(20));
+        for _ in 0..1_000 {
+            let before = (clock.now(), clock.elapsed());
+            let Moment { now, elapsed } = clock.glance();
+            let after = (clock.now(), clock.elapsed());
+            assert!(before.1 <= elapsed + tick && elapsed <= after.1, "{before:?} {elapsed:?} {after:?}");
+            assert!(before.0 <= now + tick && now <= after.0, "{before:?} {now:?} {after:?}");
+        }
+    }
 
     #[tokio::test]
     async fn a_sleeper_wakes_when_its_time_has_come_and_not_before() {

@@ -61,7 +61,6 @@ async fn a_cached_token_costs_no_allocation_and_a_tenant_half_a_kilobyte_beyond_
     let filled = filling.change();
     let kept = filled.bytes_allocated - filled.bytes_deallocated;
     let beyond_the_token = kept / TENANTS - (TOKEN_LENGTH + "Bearer ".len());
-    println!("{beyond_the_token} bytes per tenant beyond its token");
     assert!(beyond_the_token <= 512, "{beyond_the_token} bytes per tenant beyond its token");
 
     let one = graph.for_tenant(&tenant(TENANTS / 2)).unwrap();

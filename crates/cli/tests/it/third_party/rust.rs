@@ -37,3 +37,17 @@ fn azure_identity_of_rust_gets_tokens_with_a_certificate_in_each_of_its_forms_an
 fn program() -> Command {
     Command::new(installed("rust/debug/unattended-third-party"))
 }
+
+// directory 11
+#[test]
+fn azure_keyvault_of_rust_keeps_and_reads_a_secret_with_tokens_of_ours() {
+    let mut tenant = Tenant::with("secret");
+    let ready = tenant.sandbox.ready_file();
+    let client_id = tenant.place.client_id();
+    let grant = ["sandbox", "vault", "grant", &client_id, "secrets-officer", "--sandbox"];
+    let arguments: Vec<&str> = grant.into_iter().chain(ready.to_str()).collect();
+    tenant.place.run(&arguments).expect(0);
+    tenant.set("vault", tenant.sandbox.ready("vault").into());
+    let answers = tenant.tell(&mut Command::new(installed("rust/debug/keep_a_secret")));
+    assert_eq!(answers, [json!({ "read": "kept by rust", "tokens": 1 })]);
+}
