@@ -179,6 +179,9 @@ pub(crate) enum Sandbox {
     /// Who may do what in the vault of a tenant of a running sandbox
     #[command(subcommand)]
     Vault(SandboxVault),
+    /// The keys that sign a running sandbox's tokens
+    #[command(subcommand)]
+    Keys(SandboxKeys),
     /// Take a running sandbox back to its start; or empty a data directory, for a new tenant at the next start
     Reset {
         /// The data directory of a sandbox that does not run
@@ -223,6 +226,33 @@ pub(crate) enum SandboxVault {
     Revoke(VaultRole),
     /// Show who has which role
     Grants {
+        #[command(flatten)]
+        sandbox: WhichSandbox,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum SandboxKeys {
+    /// Show the keys and where each is in its life
+    List {
+        #[command(flatten)]
+        sandbox: WhichSandbox,
+    },
+    /// Publish the key that will sign next, ahead of its use
+    Publish {
+        #[command(flatten)]
+        sandbox: WhichSandbox,
+    },
+    /// Sign with the next key from now on; tokens of the last one stay good
+    Rotate {
+        #[command(flatten)]
+        sandbox: WhichSandbox,
+    },
+    /// Publish a key no more and accept none of its tokens; the one that signs is replaced first
+    Revoke {
+        /// The `kid` of the key
+        kid: String,
+
         #[command(flatten)]
         sandbox: WhichSandbox,
     },
@@ -299,6 +329,17 @@ pub(crate) struct SandboxStart {
     /// The address to listen on; with port 0 a free one, the same as last time if it is still free
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0")]
     pub(crate) listen: SocketAddr,
+
+    /// Listen on an address that other machines reach: whoever reaches it can ask for tokens, sign in as the
+    /// administrator if they know the secret, and guess at secrets; only for a container whose port is published on its
+    /// host's loopback address, as the certificate names nothing else
+    #[arg(long)]
+    pub(crate) expose_to_network: bool,
+
+    /// Trust the CA certificates of this PEM file when the keys of another issuer are fetched for a federated identity
+    /// credential, beside the operating system's; repeat for more
+    #[arg(long, value_name = "FILE")]
+    pub(crate) trust_issuer_ca: Vec<PathBuf>,
 
     /// Write where everything is, as JSON, once connections are accepted
     #[arg(long, value_name = "FILE")]

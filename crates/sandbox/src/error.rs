@@ -70,6 +70,12 @@ impl SandboxError {
         Self { kind: Kind::Internal, message: message.into(), source: Some(source.into()) }
     }
 
+    /// Whether the address is one that other machines reach.
+    #[must_use]
+    pub fn is_not_loopback(&self) -> bool {
+        self.kind == Kind::NotLoopback
+    }
+
     /// Whether another program listens on the address.
     #[must_use]
     pub fn is_address_in_use(&self) -> bool {
@@ -92,7 +98,9 @@ impl SandboxError {
     #[must_use]
     pub fn remedy(&self) -> Option<&'static str> {
         match self.kind {
-            Kind::NotLoopback => Some("listen on 127.0.0.1 or [::1]"),
+            Kind::NotLoopback => {
+                Some("listen on 127.0.0.1 or [::1]; in a container, see `--expose-to-network`")
+            }
             Kind::AddressInUse => Some("choose another port, or port 0 for any free one"),
             Kind::TenantName => Some("use up to 27 small letters, digits and hyphens, such as `fabrikam`"),
             Kind::TenantExists => Some("choose another name, or use the tenant that is there"),

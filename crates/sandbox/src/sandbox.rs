@@ -52,6 +52,7 @@ impl Sandbox {
             seed: 0,
             clock: Arc::new(SystemClock),
             issuer_authorities: Vec::new(),
+            is_exposed: false,
         }
     }
 
@@ -77,6 +78,7 @@ pub struct SandboxBuilder {
     seed: u64,
     clock: Arc<dyn Clock>,
     issuer_authorities: Vec<Vec<u8>>,
+    is_exposed: bool,
 }
 
 impl SandboxBuilder {
@@ -96,11 +98,20 @@ impl SandboxBuilder {
         self
     }
 
-    /// Listens on a loopback address. Port 0 is the port of the last start in the same directory if it is free, so
+    /// Listens on a loopback address, and on another one only if it may be [exposed](Self::expose_to_network). Port 0 is the port of the last start in the same directory if it is free, so
     /// that what was configured stays valid, else any free port.
     #[must_use]
     pub fn listen(mut self, address: SocketAddr) -> Self {
         self.listen = address;
+        self
+    }
+
+    /// Lets the sandbox listen on addresses that other machines reach. Everybody there may then ask for tokens and for
+    /// the administrator's consent, and guess at secrets. The certificate still names this machine's loopback names only:
+    /// it is meant for a container whose port is published on the loopback address of its host.
+    #[must_use]
+    pub fn expose_to_network(mut self) -> Self {
+        self.is_exposed = true;
         self
     }
 
@@ -138,13 +149,13 @@ impl SandboxBuilder {
     /// which it keeps running. Cancelling the future starts nothing.
     ///
     /// # Errors
-    /// The address is not a loopback address or in use; the directory cannot be written or another sandbox holds it;
+    /// The address is not a loopback address and may not be exposed, or it is in use; the directory cannot be written or another sandbox holds it;
     /// its data are damaged.
     pub async fn start(self) -> Result<RunningSandbox, SandboxError> {
-        if !self.listen.ip().is_loopback() {
-            return Err(SandboxError::not_loopback(self.listen));
+        let Self { directory, listen, users, seed, clock, issuer_authorities, is_exposed } = self;
+        if !listen.ip().is_loopback() && !is_exposed {
+            return Err(SandboxError::not_loopback(listen));
         }
-        let Self { directory, listen, users, seed, clock, issuer_authorities } = self;
         let preparation = {
             let clock = Arc::clone(&clock);
             move || Prepared::new(directory.as_deref(), users, seed, clock, issuer_authorities)

@@ -3,6 +3,7 @@
 mod control;
 mod environment;
 mod journal;
+mod keys;
 mod running;
 mod vault;
 
@@ -11,6 +12,7 @@ use std::path::{Path, PathBuf};
 use http::Method;
 use unattended_daemon::Shutdown;
 use unattended_sandbox::{Ready, Sandbox as Tenant, SandboxError};
+use unattended_transport::Transport;
 
 use self::running::Running;
 use crate::arguments::{Sandbox, SandboxStart, SandboxTenant, WhichSandbox};
@@ -59,6 +61,7 @@ pub(crate) async fn run(sandbox: Sandbox, printer: &Printer) -> Result<Exit, Com
             control::list_tenants(&running(&sandbox)?, printer).await?;
         }
         Sandbox::Vault(vault) => vault::run(&vault, printer).await?,
+        Sandbox::Keys(keys) => keys::run(&keys, printer).await?,
         Sandbox::Reset { data: None, sandbox } => {
             let done = ("reset", "the sandbox to its start");
             control::order(&running(&sandbox)?, Method::POST, "/reset", done, printer).await?;
@@ -86,10 +89,17 @@ fn segment(name: &str) -> Result<&str, CommandError> {
 }
 
 async fn serve(start: SandboxStart, printer: &Printer) -> Result<Exit, CommandError> {
-    let SandboxStart { data, in_memory, listen, ready_file, users, seed } = start;
+    let SandboxStart { data, in_memory, listen, expose_to_network, trust_issuer_ca, ready_file, users, seed } =
+        start;
     // Before anything is served: a signal that comes early must not be lost.
     let shutdown = on_signals()?;
-    let builder = Tenant::builder().listen(listen).users(users).seed(seed);
+    let mut builder = Tenant::builder().listen(listen).users(users).seed(seed);
+    if expose_to_network {
+        builder = builder.expose_to_network();
+    }
+    for path in &trust_issuer_ca {
+        builder = builder.trust_issuers_of(authority_certificates(path)?);
+    }
     let data = (!in_memory).then(|| data.unwrap_or_else(|| PathBuf::from(DEFAULT_DATA)));
     let builder = match &data {
         None => builder.in_memory(),
@@ -104,6 +114,9 @@ async fn serve(start: SandboxStart, printer: &Printer) -> Result<Exit, CommandEr
     }
     printer.json(ready)?;
     printer.result(summary(ready))?;
+    if !listen.ip().is_loopback() {
+        printer.note(format_args!("other machines reach {listen}: put nothing real into this tenant"));
+    }
     printer.note("serving until a signal (Ctrl-C)");
     shutdown.drain.cancelled().await;
     printer.note("stopping");
@@ -113,6 +126,18 @@ async fn serve(start: SandboxStart, printer: &Printer) -> Result<Exit, CommandEr
         _ = std::fs::remove_file(path);
     }
     Ok(Exit::Done)
+}
+
+/// A PEM file that is checked before it is used, so that a mistake names the file.
+fn authority_certificates(path: &Path) -> Result<Vec<u8>, CommandError> {
+    let failed = |cause: &(dyn std::error::Error + 'static)| {
+        CommandError::new(Exit::Configuration, format!("{} is no file of CA certificates", path.display()))
+            .caused_by(cause)
+            .hint("it has one certificate in PEM or several")
+    };
+    let pem = std::fs::read(path).map_err(|cause| failed(&cause))?;
+    drop(Transport::builder().extra_ca_pem(&pem).map_err(|cause| failed(&cause))?);
+    Ok(pem)
 }
 
 /// A first signal asks to end well, a second one to end at once.

@@ -115,3 +115,33 @@ fn a_fault_that_cuts_the_connection_is_survived() {
     let cut = entries.iter().filter(|it| it.get("status").is_none()).count();
     assert_eq!(cut, 2, "the one that is cut in its body had a status");
 }
+
+// AC-9
+#[test]
+fn signing_keys_follow_each_other_on_command() {
+    let sandbox = Sandbox::in_memory();
+    let place = Workplace::registered(&sandbox);
+    let keys = |arguments: &[&str]| {
+        let run = control(&place, &sandbox, &[&["keys"], arguments, &["--json"]].concat()).expect(0);
+        let keys = run.json()["keys"].as_array().unwrap().clone();
+        keys.iter()
+            .map(|key| (key["kid"].as_str().unwrap().to_owned(), key["state"].as_str().unwrap().to_owned()))
+            .collect::<Vec<_>>()
+    };
+    let states = |keys: &[(String, String)]| keys.iter().map(|it| it.1.clone()).collect::<Vec<_>>().join(" ");
+    let first = keys(&["list"]);
+    assert_eq!(states(&first), "active");
+    assert_eq!(states(&keys(&["publish"])), "active next");
+    place.run(&["call", "graph", "GET", "/users"]).expect(0);
+    assert_eq!(states(&keys(&["rotate"])), "retired active");
+    place.run(&["call", "graph", "GET", "/users"]).expect(0);
+    assert_eq!(states(&keys(&["revoke", &first[0].0])), "revoked active");
+    control(&place, &sandbox, &["keys", "list"]).expect(0).says(&[
+        &first[0].0,
+        "revoked",
+        "active",
+        "since ",
+    ]);
+    control(&place, &sandbox, &["keys", "revoke", "nobody"]).expect(1).says(&["no key with this `kid`"]);
+    control(&place, &sandbox, &["keys", "revoke", "../settings"]).expect(2).says(&["keys list"]);
+}

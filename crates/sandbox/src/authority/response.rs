@@ -4,7 +4,7 @@ use axum::body::Body;
 use axum::response::Response;
 use http::header::{
     ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, CONTENT_TYPE, EXPIRES, HeaderName, PRAGMA, RETRY_AFTER,
-    SET_COOKIE, STRICT_TRANSPORT_SECURITY, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
+    SET_COOKIE, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
 };
 use http::response::Builder;
 use http::{HeaderValue, StatusCode};
@@ -76,10 +76,11 @@ pub(super) fn text(status: StatusCode, text: &str) -> Response {
     finish(response, text.to_owned())
 }
 
+/// The platform's `Strict-Transport-Security` is left out: a browser would remember it for every other server on this
+/// machine's `localhost`.
 fn common(status: StatusCode, exchange: &Exchange) -> Builder {
     Response::builder()
         .status(status)
-        .header(STRICT_TRANSPORT_SECURITY, fixed("max-age=31536000; includeSubDomains"))
         .header(X_CONTENT_TYPE_OPTIONS, fixed("nosniff"))
         .header(REQUEST_ID, exchange.trace_id())
         .header(SERVER, fixed(concat!("2.1.", env!("CARGO_PKG_VERSION"), " - SANDBOX")))

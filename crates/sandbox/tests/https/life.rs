@@ -143,3 +143,16 @@ async fn a_clock_may_be_given() {
     administrator_token(sandbox.ready()).await;
     sandbox.shutdown().await;
 }
+
+// the sandbox binds loopback only unless it is told what that risks
+#[tokio::test]
+async fn an_address_that_others_reach_is_listened_on_only_when_that_is_wanted() {
+    let everywhere = "0.0.0.0:0".parse().unwrap();
+    let error = builder().listen(everywhere).start().await.unwrap_err();
+    assert!(error.is_not_loopback() && error.remedy().unwrap().contains("--expose-to-network"), "{error}");
+    let sandbox = builder().listen(everywhere).expose_to_network().start().await.unwrap();
+    // What a container publishes on its host's loopback address is still called by that name.
+    assert!(sandbox.ready().authority.starts_with("https://localhost:"));
+    administrator_token(sandbox.ready()).await;
+    sandbox.shutdown().await;
+}
