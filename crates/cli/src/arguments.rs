@@ -179,6 +179,19 @@ pub(crate) enum Sandbox {
     /// Who may do what in the vault of a tenant of a running sandbox
     #[command(subcommand)]
     Vault(SandboxVault),
+    /// Which certificates an application of a running sandbox trusts by subject name and issuer
+    #[command(subcommand)]
+    Trust(SandboxTrust),
+    /// Revoke the tokens that an application got until now, as when it is taken for compromised
+    ///
+    /// Clients that handle claims challenges are challenged; others keep their tokens until these end.
+    Revoke {
+        /// The client ID of the application
+        client_id: String,
+
+        #[command(flatten)]
+        sandbox: WhichSandbox,
+    },
     /// The keys that sign a running sandbox's tokens
     #[command(subcommand)]
     Keys(SandboxKeys),
@@ -213,6 +226,50 @@ pub(crate) enum SandboxTenant {
     },
     /// Show the tenants
     List {
+        #[command(flatten)]
+        sandbox: WhichSandbox,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum SandboxTrust {
+    /// Trust certificates of a subject name that one of these authorities issued
+    Add {
+        /// The client ID of the application
+        client_id: String,
+
+        /// The common name, a DNS name, or the whole subject, such as CN=daemon.contoso.com,O=Contoso
+        #[arg(long, value_name = "NAME")]
+        subject_name: String,
+
+        /// A PEM file with the authorities' certificates
+        #[arg(long, value_name = "FILE")]
+        ca: PathBuf,
+
+        /// A serial number in hexadecimal digits whose certificate is good no more; repeat for more
+        #[arg(long, value_name = "SERIAL")]
+        revoked: Vec<String>,
+
+        #[command(flatten)]
+        sandbox: WhichSandbox,
+    },
+    /// Show the subject names that an application trusts
+    List {
+        /// The client ID of the application
+        client_id: String,
+
+        #[command(flatten)]
+        sandbox: WhichSandbox,
+    },
+    /// Trust a subject name no more
+    Remove {
+        /// The client ID of the application
+        client_id: String,
+
+        /// The name as it was added
+        #[arg(long, value_name = "NAME")]
+        subject_name: String,
+
         #[command(flatten)]
         sandbox: WhichSandbox,
     },

@@ -42,6 +42,7 @@ mod error;
 mod faults;
 mod front;
 mod journal;
+mod mutual_tls;
 mod outbound;
 pub mod people;
 mod ready;

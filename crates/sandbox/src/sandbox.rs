@@ -8,7 +8,6 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::middleware::from_fn_with_state;
-use rustls::ServerConfig;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -28,7 +27,7 @@ use crate::server::Server;
 use crate::snapshots::Snapshots;
 use crate::store::{GRAPH_APP_ID, Store};
 use crate::tenants::{TenantAccess, Tenants};
-use crate::tls;
+use crate::tls::{self, Doors};
 use crate::vault::{self, Vaults};
 
 /// How Microsoft Graph is named in scopes.
@@ -178,7 +177,7 @@ struct Prepared {
     first_tenant: TenantAccess,
     keys: Arc<SigningKeys>,
     outbound: Arc<Outbound>,
-    tls: Arc<ServerConfig>,
+    tls: Doors,
     last_port: Option<u16>,
 }
 
@@ -200,7 +199,7 @@ impl Prepared {
             None => (DataDirectory::temporary(&*entropy)?, Store::in_memory()?),
         };
         let (directory, store) = (Arc::new(directory), Arc::new(store));
-        let tls = tls::server_config(&directory, clock.now())?;
+        let tls = tls::doors(&directory, clock.now())?;
         let is_new = store.administrator()?.is_none();
         issuer_authorities.extend(directory.read(DataDirectory::CA_CERTIFICATE)?);
         let outbound = Arc::new(Outbound::trusting(issuer_authorities)?);

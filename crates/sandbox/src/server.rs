@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::fmt;
+use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
@@ -15,15 +16,18 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
-use rustls::ServerConfig;
+use rustls::server::Acceptor;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
-use tokio_rustls::TlsAcceptor;
+use tokio_rustls::LazyConfigAcceptor;
+use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 use unattended_core::Clock;
 
 use crate::faults::Reset;
+use crate::mutual_tls::MutualTls;
+use crate::tls::Doors;
 
 /// How long a client may take to agree on TLS.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -44,19 +48,14 @@ const MAX_HEADER_BYTES: usize = 128 * 1024;
 /// What every connection needs.
 pub(crate) struct Server {
     router: Router,
-    tls: TlsAcceptor,
+    tls: Doors,
     clock: Arc<dyn Clock>,
     stop: CancellationToken,
 }
 
 impl Server {
-    pub(crate) fn new(
-        router: Router,
-        tls: Arc<ServerConfig>,
-        clock: Arc<dyn Clock>,
-        stop: CancellationToken,
-    ) -> Self {
-        Self { router, tls: TlsAcceptor::from(tls), clock, stop }
+    pub(crate) fn new(router: Router, tls: Doors, clock: Arc<dyn Clock>, stop: CancellationToken) -> Self {
+        Self { router, tls, clock, stop }
     }
 
     /// Serves until `stop` is cancelled, then lets requests under way end, up to five seconds. What goes wrong on a
@@ -98,13 +97,18 @@ impl Server {
         let stream = tokio::select! {
             () = self.stop.cancelled() => return,
             () = self.clock.sleep(HANDSHAKE_TIMEOUT) => return tracing::debug!(%peer, "TLS handshake took too long"),
-            accepted = self.tls.accept(stream) => match accepted {
+            accepted = self.handshake(stream) => match accepted {
                 Ok(stream) => stream,
                 Err(error) => return tracing::debug!(%peer, %error, "TLS handshake failed"),
             },
         };
+        let mutual_tls = MutualTls::of(stream.get_ref().1);
         let service = service_fn(|request: Request<Incoming>| {
-            let answer = self.router.clone().oneshot(request.map(Body::new));
+            let mut request = request.map(Body::new);
+            if let Some(mutual_tls) = &mutual_tls {
+                request.extensions_mut().insert(mutual_tls.clone());
+            }
+            let answer = self.router.clone().oneshot(request);
             answer.map(|answer| match answer {
                 Ok(response) if response.extensions().get::<Reset>().is_some() => Err(CutOnPurpose),
                 Ok(response) => Ok(response),
@@ -123,6 +127,15 @@ impl Server {
         if let Err(error) = ended {
             tracing::debug!(%peer, %error, "connection ended");
         }
+    }
+}
+
+impl Server {
+    /// Agrees on TLS through the door of the name that the client asks for.
+    async fn handshake(&self, stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
+        let start = LazyConfigAcceptor::new(Acceptor::default(), stream).await?;
+        let config = self.tls.of(start.client_hello().server_name());
+        start.into_stream(config).await
     }
 }
 

@@ -1,4 +1,4 @@
-//! The sandbox's certification authority and the server's certificate.
+//! The sandbox's certification authority and the server's certificates.
 //!
 //! The authority can sign for this machine's own names only, so that trusting it opens no other door. Its key stays in
 //! the data directory; the server's key and certificate are made anew at every start.
@@ -19,32 +19,69 @@ use unattended_core::Secret;
 
 use crate::SandboxError;
 use crate::data_directory::DataDirectory;
+use crate::mutual_tls::{self, AnyCertificate};
 
 const DAY: Duration = Duration::from_secs(86_400);
 const AUTHORITY_LIFETIME: Duration = DAY.saturating_mul(3_650);
 const SERVER_LIFETIME: Duration = DAY.saturating_mul(397);
 
-/// The configuration of a TLS server that proves to be this machine, whichever of its names a client calls.
+/// How the server speaks TLS under each of its names.
+#[derive(Clone, Debug)]
+pub(crate) struct Doors {
+    ordinary: Arc<ServerConfig>,
+    mutual: Arc<ServerConfig>,
+}
+
+impl Doors {
+    /// The one for a client that asks for this name.
+    pub(crate) fn of(&self, server_name: Option<&str>) -> Arc<ServerConfig> {
+        match server_name {
+            Some(name) if name.eq_ignore_ascii_case(mutual_tls::HOST) => Arc::clone(&self.mutual),
+            _ => Arc::clone(&self.ordinary),
+        }
+    }
+}
+
+/// The configurations of a TLS server that proves to be this machine, whichever of its names a client calls.
 ///
 /// Makes the certification authority at the first start and again before a server certificate could outlive it.
-pub(crate) fn server_config(
-    directory: &DataDirectory,
-    now: SystemTime,
-) -> Result<Arc<ServerConfig>, SandboxError> {
+pub(crate) fn doors(directory: &DataDirectory, now: SystemTime) -> Result<Doors, SandboxError> {
     let key = authority_key(directory, now)?;
     let issuer = Issuer::new(authority_params(&key, now), key);
-    let server_key = KeyPair::generate().map_err(failed)?;
-    let certificate =
-        server_params(now).and_then(|params| params.signed_by(&server_key, &issuer)).map_err(failed)?;
+    let others = [
+        SanType::DnsName("*.vault.localhost".try_into().map_err(failed)?),
+        SanType::IpAddress(IpAddr::V4(Ipv4Addr::LOCALHOST)),
+        SanType::IpAddress(IpAddr::V6(Ipv6Addr::LOCALHOST)),
+    ];
+    // Each certificate has the names of its door alone: no client may use a connection through one for the other
+    // (RFC 9113 section 9.1.1).
+    Ok(Doors {
+        ordinary: config(&issuer, "localhost", &others, false, now)?,
+        mutual: config(&issuer, mutual_tls::HOST, &[], true, now)?,
+    })
+}
+
+fn config(
+    issuer: &Issuer<'_, KeyPair>,
+    name: &str,
+    more_names: &[SanType],
+    asks_for_certificate: bool,
+    now: SystemTime,
+) -> Result<Arc<ServerConfig>, SandboxError> {
+    let key = KeyPair::generate().map_err(failed)?;
+    let params = server_params(name, more_names, now);
+    let certificate = params.and_then(|params| params.signed_by(&key, issuer)).map_err(failed)?;
     let chain = vec![certificate.der().clone()];
-    let private_key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(server_key.serialize_der()));
+    let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let mut config = ServerConfig::builder_with_provider(provider)
+    let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
-        .map_err(failed)?
-        .with_no_client_auth()
-        .with_single_cert(chain, private_key)
         .map_err(failed)?;
+    let builder = match asks_for_certificate {
+        true => builder.with_client_cert_verifier(Arc::new(AnyCertificate(provider))),
+        false => builder.with_no_client_auth(),
+    };
+    let mut config = builder.with_single_cert(chain, key).map_err(failed)?;
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(Arc::new(config))
 }
@@ -93,15 +130,15 @@ fn authority_params(key: &KeyPair, now: SystemTime) -> CertificateParams {
     params
 }
 
-fn server_params(now: SystemTime) -> Result<CertificateParams, rcgen::Error> {
+fn server_params(
+    name: &str,
+    more_names: &[SanType],
+    now: SystemTime,
+) -> Result<CertificateParams, rcgen::Error> {
     let mut params = CertificateParams::default();
-    params.distinguished_name.push(DnType::CommonName, "localhost");
-    params.subject_alt_names = vec![
-        SanType::DnsName("localhost".try_into()?),
-        SanType::DnsName("*.vault.localhost".try_into()?),
-        SanType::IpAddress(IpAddr::V4(Ipv4Addr::LOCALHOST)),
-        SanType::IpAddress(IpAddr::V6(Ipv6Addr::LOCALHOST)),
-    ];
+    params.distinguished_name.push(DnType::CommonName, name);
+    params.subject_alt_names = vec![SanType::DnsName(name.try_into()?)];
+    params.subject_alt_names.extend_from_slice(more_names);
     params.is_ca = IsCa::ExplicitNoCa;
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
@@ -136,7 +173,7 @@ mod tests {
     fn the_authority_stays_until_a_server_could_outlive_it() {
         let directory = DataDirectory::temporary(&SystemEntropy).unwrap();
         let authority = |now| {
-            server_config(&directory, now).unwrap();
+            doors(&directory, now).unwrap();
             directory.read(DataDirectory::CA_CERTIFICATE).unwrap().unwrap()
         };
         let first = authority(now());
@@ -147,9 +184,9 @@ mod tests {
     #[test]
     fn a_damaged_authority_is_replaced() {
         let directory = DataDirectory::temporary(&SystemEntropy).unwrap();
-        server_config(&directory, now()).unwrap();
+        doors(&directory, now()).unwrap();
         directory.write(DataDirectory::CA_KEY, b"not a key").unwrap();
-        server_config(&directory, now()).unwrap();
+        doors(&directory, now()).unwrap();
         assert_ne!(directory.read(DataDirectory::CA_KEY).unwrap().unwrap(), b"not a key");
     }
 }

@@ -1,5 +1,6 @@
 //! `unattended sandbox`: a tenant on this machine.
 
+mod applications;
 mod control;
 mod environment;
 mod journal;
@@ -61,6 +62,10 @@ pub(crate) async fn run(sandbox: Sandbox, printer: &Printer) -> Result<Exit, Com
             control::list_tenants(&running(&sandbox)?, printer).await?;
         }
         Sandbox::Vault(vault) => vault::run(&vault, printer).await?,
+        Sandbox::Trust(trust) => applications::trust(&trust, printer).await?,
+        Sandbox::Revoke { client_id, sandbox } => {
+            applications::revoke(&running(&sandbox)?, &client_id, printer).await?;
+        }
         Sandbox::Keys(keys) => keys::run(&keys, printer).await?,
         Sandbox::Reset { data: None, sandbox } => {
             let done = ("reset", "the sandbox to its start");

@@ -145,3 +145,41 @@ fn signing_keys_follow_each_other_on_command() {
     control(&place, &sandbox, &["keys", "revoke", "nobody"]).expect(1).says(&["no key with this `kid`"]);
     control(&place, &sandbox, &["keys", "revoke", "../settings"]).expect(2).says(&["keys list"]);
 }
+
+// authority 7.3
+#[test]
+fn subject_names_are_trusted_shown_and_trusted_no_more() {
+    let sandbox = Sandbox::in_memory();
+    let place = Workplace::registered(&sandbox);
+    let client_id = place.client_id();
+    let trust = |arguments: &[&str]| control(&place, &sandbox, &[&["trust"], arguments].concat());
+    trust(&["list", &client_id]).expect(0).says(&["no subject name is trusted"]);
+    let ca = sandbox.ready("ca_file");
+    let add = |client_id: &str, more: &[&str]| {
+        let name = ["add", client_id, "--subject-name", "daemon.contoso.com"];
+        trust(&[&name[..], more].concat())
+    };
+    add(&client_id, &["--ca", ca, "--revoked", "0a:ff"]).expect(0).says(&["1 revoked certificate"]);
+    let listed = trust(&["list", &client_id, "--json"]).expect(0).json();
+    assert_eq!(listed["trustedSubjects"][0]["revokedSerialNumbers"], json!(["0AFF"]));
+    add(&client_id, &["--ca", ca, "--revoked", "mine"]).expect(2).says(&["`mine`", "hexadecimal"]);
+    fs::write(place.path("no.pem"), "nothing").unwrap();
+    add(&client_id, &["--ca", "no.pem"]).expect(2).says(&["no certificate of an authority"]);
+    add("22222222-2222-2222-2222-222222222222", &["--ca", ca]).expect(1).says(&["no application"]);
+    let remove = ["remove", &client_id, "--subject-name", "Daemon.Contoso.com"];
+    trust(&remove).expect(0).says(&["no subject name is trusted"]);
+    trust(&remove).expect(1).says(&["does not trust this subject name"]);
+}
+
+// AC-10: a revocation reaches who handles claims challenges
+#[test]
+fn a_revoked_application_gets_new_tokens_and_goes_on() {
+    let sandbox = Sandbox::in_memory();
+    let place = Workplace::registered(&sandbox);
+    place.run(&["call", "graph", "GET", "/users"]).expect(0);
+    control(&place, &sandbox, &["revoke", &place.client_id()]).expect(0).says(&["1 service principal"]);
+    place.run(&["call", "graph", "GET", "/users"]).expect(0);
+    control(&place, &sandbox, &["revoke", "22222222-2222-2222-2222-222222222222"])
+        .expect(1)
+        .says(&["no application"]);
+}

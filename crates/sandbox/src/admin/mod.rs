@@ -1,5 +1,5 @@
-//! The API by which a running sandbox is controlled: settings, time, faults, journal, snapshots, tenants, keys, and who
-//! may do what in a vault.
+//! The API by which a running sandbox is controlled: settings, time, faults, journal, snapshots, tenants, keys, who may
+//! do what in a vault, and what applications trust beyond what the directory API can say.
 //!
 //! It is below `/sandbox` of the sandbox's own origin and described by `/sandbox/openapi.json`. Every request but the
 //! one for that description needs the control token, which is in a file that only the owner of the sandbox can read.
@@ -8,6 +8,7 @@
 
 mod access;
 mod answer;
+mod applications;
 mod journal;
 mod keys;
 mod settings;
@@ -62,6 +63,13 @@ pub(crate) fn router(admin: Arc<Admin>) -> Router {
         .route("/keys/prepublish", post(keys::prepublish))
         .route("/keys/rotate", post(keys::rotate))
         .route("/keys/{name}/revoke", post(keys::revoke))
+        .route(
+            "/applications/{name}/trusted-subjects",
+            get(applications::list_subjects)
+                .post(applications::trust_subject)
+                .delete(applications::distrust_subject),
+        )
+        .route("/applications/{name}/revoke", post(applications::revoke))
         .route("/tenants", get(tenants::list).post(tenants::add))
         .route("/vault/grants", get(vault::list))
         .route("/vault/grants/{client_id}/{role}", put(vault::grant).delete(vault::revoke))

@@ -1,8 +1,6 @@
 //! Client assertions (RFC 7523 section 3), as tolerant of their spelling as the platform is and no more tolerant of
 //! their content.
 
-use std::fmt::Write as _;
-
 use aws_lc_rs::signature::{
     RSA_PKCS1_2048_8192_SHA256, RSA_PSS_2048_8192_SHA256, RsaParameters, UnparsedPublicKey,
 };
@@ -15,8 +13,8 @@ use serde_json::Value;
 use x509_cert::der::Decode;
 use x509_cert::der::oid::ObjectIdentifier;
 
+use super::certificate::{CertificateChain, from_x5c, hexadecimal};
 use super::error::{self, AuthorityError};
-use crate::store::KeyCredential;
 
 /// Clients write base64 with padding and without.
 const TOLERANT: GeneralPurposeConfig =
@@ -29,6 +27,7 @@ const RSA_ENCRYPTION: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.1
 pub(crate) struct Assertion<'a> {
     algorithm: &'static RsaParameters,
     thumbprint: Thumbprint,
+    chain: Option<CertificateChain>,
     claims: Claims,
     message: &'a str,
     signature: Vec<u8>,
@@ -40,7 +39,6 @@ enum Thumbprint {
     Sha256(Vec<u8>),
 }
 
-/// `x5c` is not read: the registered certificate decides, whatever the client sends along.
 #[derive(Deserialize)]
 struct Header {
     alg: String,
@@ -48,6 +46,8 @@ struct Header {
     #[serde(rename = "x5t#S256")]
     x5t_s256: Option<String>,
     kid: Option<String>,
+    /// Counts only for an application that trusts subject names; anything else passes it over, readable or not.
+    x5c: Option<Value>,
 }
 
 /// The claims; the times may have fractions.
@@ -92,7 +92,8 @@ impl<'a> Assertion<'a> {
             .ok_or_else(|| malformed("The claims are not readable, or iss, sub, aud or exp is missing."))?;
         let signature =
             BASE64_URL.decode(signature).map_err(|_| malformed("The signature is not readable."))?;
-        Ok(Self { algorithm, thumbprint, claims, message, signature })
+        let chain = header.x5c.as_ref().and_then(chain);
+        Ok(Self { algorithm, thumbprint, chain, claims, message, signature })
     }
 
     pub(crate) fn claims(&self) -> &Claims {
@@ -100,33 +101,34 @@ impl<'a> Assertion<'a> {
     }
 
     /// Whether the header names this certificate.
-    pub(crate) fn names(&self, credential: &KeyCredential) -> bool {
+    pub(crate) fn names(&self, thumbprint_sha1: &[u8], thumbprint_sha256: &[u8]) -> bool {
         match &self.thumbprint {
-            Thumbprint::Sha1(thumbprint) => *thumbprint == credential.thumbprint_sha1,
-            Thumbprint::Sha256(thumbprint) => *thumbprint == credential.thumbprint_sha256,
+            Thumbprint::Sha1(thumbprint) => thumbprint == thumbprint_sha1,
+            Thumbprint::Sha256(thumbprint) => thumbprint == thumbprint_sha256,
         }
+    }
+
+    /// The certificates that the client sent along in `x5c`, if they are the ones that the header names.
+    pub(crate) fn chain(&self) -> Option<&CertificateChain> {
+        self.chain.as_ref().filter(|it| self.names(&it.thumbprint_sha1(), &it.thumbprint_sha256()))
     }
 
     /// How a message shows the certificate that the header names; only SHA-1 thumbprints are shown.
     pub(crate) fn thumbprint_note(&self) -> String {
         match &self.thumbprint {
             Thumbprint::Sha1(thumbprint) => {
-                let mut hex = String::with_capacity(40);
-                for byte in thumbprint {
-                    let _ = write!(hex, "{byte:02X}");
-                }
-                format!(", Thumbprint of key used by client: '{hex}'")
+                format!(", Thumbprint of key used by client: '{}'", hexadecimal(thumbprint))
             }
             Thumbprint::Sha256(_) => String::new(),
         }
     }
 
-    /// Whether the certificate's key signed this.
+    /// Whether the key of a certificate in DER signed this.
     ///
     /// # Errors
     /// The certificate has no RSA key.
-    pub(crate) fn is_signed_by(&self, credential: &KeyCredential) -> Result<bool, AuthorityError> {
-        let certificate = x509_cert::Certificate::from_der(&credential.certificate).ok();
+    pub(crate) fn is_signed_by(&self, certificate: &[u8]) -> Result<bool, AuthorityError> {
+        let certificate = x509_cert::Certificate::from_der(certificate).ok();
         let key = certificate.as_ref().map(|it| it.tbs_certificate().subject_public_key_info());
         let key = key.filter(|key| key.algorithm.oid == RSA_ENCRYPTION);
         let key = key.and_then(|key| key.subject_public_key.as_bytes());
@@ -149,8 +151,14 @@ impl Thumbprint {
     }
 }
 
+/// `x5c`: a list, as RFC 7515 section 4.1.6 has it, or one certificate.
+fn chain(x5c: &Value) -> Option<CertificateChain> {
+    let members = x5c.as_array().map_or_else(|| std::slice::from_ref(x5c), Vec::as_slice);
+    CertificateChain::new(members.iter().map(|it| from_x5c(it.as_str()?)).collect::<Option<_>>()?)
+}
+
 /// Base64 in either alphabet.
-fn decode_any(text: &str) -> Option<Vec<u8>> {
+pub(super) fn decode_any(text: &str) -> Option<Vec<u8>> {
     BASE64_URL.decode(text.trim().replace('+', "-").replace('/', "_")).ok()
 }
 

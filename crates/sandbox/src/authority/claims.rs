@@ -56,6 +56,8 @@ pub(crate) struct Grant<'a> {
     pub(crate) with_capabilities: bool,
     /// Seconds, as `expires_in` says. The token itself lives a second longer.
     pub(crate) lifetime: i64,
+    /// The thumbprint of the certificate that the token is bound to (RFC 8705 section 3.1).
+    pub(crate) confirmation: Option<String>,
     /// The token does not begin before, and so is not among those that were revoked then. Unix seconds.
     pub(crate) not_before: Option<i64>,
 }
@@ -69,6 +71,8 @@ pub(crate) struct Claims<'a> {
     nbf: i64,
     exp: i64,
     aio: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cnf: Option<Confirmation<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     appid: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -93,6 +97,13 @@ pub(crate) struct Claims<'a> {
     xms_cc: &'static [&'static str],
 }
 
+/// `cnf`: who may show the token.
+#[derive(Debug, Serialize)]
+struct Confirmation<'a> {
+    #[serde(rename = "x5t#S256")]
+    thumbprint: &'a str,
+}
+
 impl<'a> Claims<'a> {
     pub(crate) fn new(
         grant: &'a Grant<'_>,
@@ -111,6 +122,7 @@ impl<'a> Claims<'a> {
             nbf: not_before,
             exp: exchange.now() + grant.lifetime + 1,
             aio: opaque(entropy),
+            cnf: grant.confirmation.as_deref().map(|thumbprint| Confirmation { thumbprint }),
             appid: is_v1.then_some(grant.client_id),
             appidacr: is_v1.then(|| grant.proof.as_claim()),
             azp: (!is_v1).then_some(grant.client_id),

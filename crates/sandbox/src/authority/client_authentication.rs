@@ -1,6 +1,10 @@
 //! Whether a client is who it says.
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
 use super::assertion::Assertion;
+use super::certificate::{CertificateChain, hexadecimal};
 use super::error::{self, AuthorityError};
 use super::exchange::round_trip_time;
 use super::federation::ForeignToken;
@@ -9,7 +13,8 @@ use super::keys::SigningKeys;
 use super::origin::Origin;
 use super::token_request::PresentedCredential;
 use crate::control::Settings;
-use crate::store::{Application, KeyCredential, Store, Tenant};
+use crate::mutual_tls::MutualTls;
+use crate::store::{Application, Store, Tenant};
 
 /// How far the clocks of client and authority may be apart, in seconds.
 const LEEWAY: i64 = 5 * 60;
@@ -41,6 +46,8 @@ pub(crate) struct ClientAuthentication<'a> {
     pub(crate) keys: &'a SigningKeys,
     /// Those of others.
     pub(crate) issuers: &'a Issuers,
+    /// What the connection showed, if it came through that door.
+    pub(crate) mutual_tls: Option<&'a MutualTls>,
     /// Unix seconds.
     pub(crate) now: i64,
 }
@@ -52,9 +59,16 @@ impl ClientAuthentication<'_> {
         application: &Application,
         presented: Option<&PresentedCredential>,
     ) -> Result<Proof, AuthorityError> {
-        match presented {
-            None => Err(AuthorityError::from(&error::CREDENTIAL_MISSING)),
-            Some(PresentedCredential::Secret(secret)) => {
+        match (presented, self.connection_certificate()?) {
+            (None, None) => Err(AuthorityError::from(&error::CREDENTIAL_MISSING)),
+            (None, Some(chain)) => {
+                self.check_certificate(application, chain)?;
+                Ok(Proof::Assertion)
+            }
+            (Some(PresentedCredential::Secret(_)), Some(_)) => {
+                Err(AuthorityError::from(&error::MUTUAL_TLS_NEEDS_CERTIFICATE))
+            }
+            (Some(PresentedCredential::Secret(secret)), None) => {
                 // Every secret is compared, so that the time tells nothing about which one matched.
                 let registered = self.store.password_credentials(application.id())?;
                 let matching: Vec<_> = registered.iter().filter(|it| it.matches(secret)).collect();
@@ -65,22 +79,77 @@ impl ClientAuthentication<'_> {
                 let entry = if is_expired { &error::SECRET_EXPIRED } else { &error::SECRET_INVALID };
                 Err(entry.with("app", application.app_id()))
             }
-            Some(PresentedCredential::Assertion(assertion)) => {
-                let text = assertion.expose_text().unwrap_or_default();
-                match ForeignToken::read(text) {
-                    Some(token) => self.check_federated(application, &token)?,
-                    None => self.check_assertion(application, &Assertion::parse(text)?)?,
+            (Some(PresentedCredential::Assertion { text, is_bound }), chain) => {
+                if *is_bound && chain.is_none() {
+                    return Err(AuthorityError::from(&error::CLIENT_CERTIFICATE_MISSING));
                 }
-                Ok(Proof::Assertion)
+                let text = text.expose_text().unwrap_or_default();
+                let bound_to = match ForeignToken::read(text) {
+                    Some(token) => {
+                        self.check_federated(application, &token)?;
+                        token.confirmation().map(str::to_owned)
+                    }
+                    None => Some(self.check_assertion(application, &Assertion::parse(text)?)?),
+                };
+                let matches = |chain: &CertificateChain| match &bound_to {
+                    Some(thumbprint) => *thumbprint == chain.confirmation(),
+                    None => !is_bound,
+                };
+                match chain {
+                    Some(chain) if !matches(chain) => {
+                        Err(AuthorityError::from(&error::CERTIFICATE_OF_OTHER_CONNECTION))
+                    }
+                    _ => Ok(Proof::Assertion),
+                }
             }
         }
     }
 
+    /// The certificate of the connection; nothing on an ordinary one.
+    fn connection_certificate(&self) -> Result<Option<&CertificateChain>, AuthorityError> {
+        let Some(mutual_tls) = self.mutual_tls else { return Ok(None) };
+        if !self.settings.mutual_tls {
+            return Err(AuthorityError::from(&error::MUTUAL_TLS_DISABLED));
+        }
+        let missing = || AuthorityError::from(&error::CLIENT_CERTIFICATE_MISSING);
+        mutual_tls.chain.as_deref().map(Some).ok_or_else(missing)
+    }
+
+    /// Whether the certificate of the connection is one of the application's: a registered one
+    /// (`self_signed_tls_client_auth`), or one of a name that it trusts (`tls_client_auth`; RFC 8705 section 2).
+    fn check_certificate(
+        &self,
+        application: &Application,
+        chain: &CertificateChain,
+    ) -> Result<(), AuthorityError> {
+        let registered = self.store.key_credentials(application.id())?;
+        if let Some(credential) = registered.iter().find(|it| it.certificate == chain.leaf()) {
+            return self.check_validity(credential.starts_at, credential.ends_at);
+        }
+        let trusted = self.store.trusted_subjects(application.id())?;
+        if trusted.is_empty() {
+            let thumbprint = hexadecimal(&chain.thumbprint_sha1());
+            return Err(certificate_unknown(
+                application,
+                &format!(", Thumbprint of key used by client: '{thumbprint}'"),
+            ));
+        }
+        chain.check_trusted(&trusted, self.now)
+    }
+
+    fn check_validity(&self, starts_at: i64, ends_at: i64) -> Result<(), AuthorityError> {
+        match (starts_at..ends_at).contains(&self.now) {
+            true => Ok(()),
+            false => Err(AuthorityError::from(&error::CERTIFICATE_NOT_IN_TIME)),
+        }
+    }
+
+    /// Returns the thumbprint of the certificate whose key signed it, as `x5t#S256` has it.
     fn check_assertion(
         &self,
         application: &Application,
         assertion: &Assertion<'_>,
-    ) -> Result<(), AuthorityError> {
+    ) -> Result<String, AuthorityError> {
         let claims = assertion.claims();
         if !claims.iss.eq_ignore_ascii_case(&claims.sub) {
             return Err(AuthorityError::from(&error::ASSERTION_SUBJECT));
@@ -88,22 +157,38 @@ impl ClientAuthentication<'_> {
         if !claims.iss.eq_ignore_ascii_case(application.app_id()) {
             return Err(AuthorityError::from(&error::ASSERTION_OF_OTHER_CLIENT));
         }
-        let registered = self.store.key_credentials(application.id())?;
-        let Some(credential) = registered.iter().find(|credential| assertion.names(credential)) else {
-            return Err(error::CERTIFICATE_UNKNOWN
-                .with("thumbprint", &assertion.thumbprint_note())
-                .with("app", application.app_id()));
-        };
-        if !assertion.is_signed_by(credential)? {
-            return Err(signature_invalid(assertion, credential));
-        }
-        if !credential.is_valid_at(self.now) {
-            return Err(AuthorityError::from(&error::CERTIFICATE_NOT_IN_TIME));
-        }
+        let thumbprint = self.check_signature(application, assertion)?;
         if !claims.audiences().any(|audience| self.origin.is_audience(audience, self.tenant)) {
             return Err(AuthorityError::from(&error::ASSERTION_AUDIENCE));
         }
-        self.check_times(claims.nbf, claims.exp)
+        self.check_times(claims.nbf, claims.exp)?;
+        Ok(thumbprint)
+    }
+
+    /// Whether a registered certificate signed it, or else one that came along and has a trusted name.
+    fn check_signature(
+        &self,
+        application: &Application,
+        assertion: &Assertion<'_>,
+    ) -> Result<String, AuthorityError> {
+        let registered = self.store.key_credentials(application.id())?;
+        let named = registered.iter().find(|it| assertion.names(&it.thumbprint_sha1, &it.thumbprint_sha256));
+        if let Some(credential) = named {
+            if !assertion.is_signed_by(&credential.certificate)? {
+                return Err(signature_invalid(assertion, (credential.starts_at, credential.ends_at)));
+            }
+            self.check_validity(credential.starts_at, credential.ends_at)?;
+            return Ok(URL_SAFE_NO_PAD.encode(&credential.thumbprint_sha256));
+        }
+        let trusted = self.store.trusted_subjects(application.id())?;
+        let Some(chain) = assertion.chain().filter(|_| !trusted.is_empty()) else {
+            return Err(certificate_unknown(application, &assertion.thumbprint_note()));
+        };
+        if !assertion.is_signed_by(chain.leaf())? {
+            return Err(signature_invalid(assertion, chain.validity()));
+        }
+        chain.check_trusted(&trusted, self.now)?;
+        Ok(chain.confirmation())
     }
 
     /// Whether the time is within the assertion's. A missing `nbf` is the beginning of time.
@@ -120,9 +205,13 @@ impl ClientAuthentication<'_> {
     }
 }
 
-fn signature_invalid(assertion: &Assertion<'_>, credential: &KeyCredential) -> AuthorityError {
+fn certificate_unknown(application: &Application, thumbprint: &str) -> AuthorityError {
+    error::CERTIFICATE_UNKNOWN.with("thumbprint", thumbprint).with("app", application.app_id())
+}
+
+fn signature_invalid(assertion: &Assertion<'_>, (start, end): (i64, i64)) -> AuthorityError {
     error::SIGNATURE_INVALID
         .with("thumbprint", &assertion.thumbprint_note())
-        .with("start", &round_trip_time(credential.starts_at))
-        .with("end", &round_trip_time(credential.ends_at))
+        .with("start", &round_trip_time(start))
+        .with("end", &round_trip_time(end))
 }

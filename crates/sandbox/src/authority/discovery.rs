@@ -81,9 +81,13 @@ pub(crate) fn metadata(origin: &Origin, tenant: &TenantSegment, version: Version
     let app_id = url::form_urlencoded::parse(query.as_bytes())
         .find(|(name, value)| name == "appid" && uuid::Uuid::try_parse(value).is_ok());
     let jwks_uri = app_id.map_or_else(|| keys.clone(), |(_, id)| format!("{keys}?appid={id}"));
+    let mutual_tls_endpoint = format!("{oauth}/token").replacen(origin.base(), &origin.mutual_tls_base(), 1);
     let mut document = json!({
         "token_endpoint": format!("{oauth}/token"),
-        "token_endpoint_auth_methods_supported": ["client_secret_post", "private_key_jwt", "client_secret_basic"],
+        "token_endpoint_auth_methods_supported": [
+            "client_secret_post", "private_key_jwt", "client_secret_basic", "tls_client_auth",
+            "self_signed_tls_client_auth"
+        ],
         "jwks_uri": jwks_uri,
         "response_modes_supported": ["query", "fragment", "form_post"],
         "subject_types_supported": ["pairwise"],
@@ -108,6 +112,8 @@ pub(crate) fn metadata(origin: &Origin, tenant: &TenantSegment, version: Version
             TenantSegment::Tenant(_) => Value::from("EU"),
             TenantSegment::Crowd(_) => Value::Null,
         },
+        "mtls_endpoint_aliases": { "token_endpoint": mutual_tls_endpoint },
+        "tls_client_certificate_bound_access_tokens": true,
         "cloud_instance_name": "microsoftonline.com",
         "cloud_graph_host_name": "graph.windows.net",
         "msgraph_host": "graph.microsoft.com",

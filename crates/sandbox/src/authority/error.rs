@@ -65,6 +65,15 @@ catalogue! {
     ASSERTION_MALFORMED = 50027, "invalid_request", 400, "Invalid JWT token. {reason}";
     ASSERTION_ALGORITHM = 5002730, "invalid_client", 401, "Invalid JWT token. Unsupported key for the signing algorithm.";
     CERTIFICATE_NOT_IN_TIME = 1000502, "invalid_client", 401, "The provided certificate is not within its specified validity window.";
+    CHAIN_NOT_TRUSTED = 50012, "invalid_client", 401, "Authentication failed. {reason}";
+    SUBJECT_NOT_AUTHORIZED = 700030, "invalid_client", 401, "Invalid certificate - subject name in certificate is not authorized. SubjectNames/SubjectAlternativeNames (up to 10) in token certificate are: {names}.";
+    CERTIFICATE_REVOKED = 7000214, "invalid_client", 401, "Certificate has been revoked.";
+
+    // Mutual TLS.
+    MUTUAL_TLS_DISABLED = 51000, "invalid_request", 412, "MtlsClientAuth is/are disabled";
+    CLIENT_CERTIFICATE_MISSING = 392200, "invalid_client", 401, "Client certificate is missing from the request.";
+    MUTUAL_TLS_NEEDS_CERTIFICATE = 392189, "invalid_client", 401, "The mTLS endpoint only supports applications with subject name and issuer or federated identity.";
+    CERTIFICATE_OF_OTHER_CONNECTION = 500181, "invalid_client", 401, "The certificate of the TLS connection does not match the one that the client assertion is bound to.";
 
     // Federated credentials.
     FEDERATED_CREDENTIAL_UNKNOWN = 70021, "invalid_client", 401, "No matching federated identity record found for presented assertion. Assertion Issuer: '{issuer}'. Assertion Subject: '{subject}'. Assertion Audience: '{audience}'. https://docs.microsoft.com/en-us/azure/active-directory/develop/workload-identity-federation";

@@ -40,6 +40,13 @@ struct Claims {
     scp: Option<IgnoredAny>,
     idtyp: Option<String>,
     oid: Option<String>,
+    cnf: Option<Confirmation>,
+}
+
+#[derive(Deserialize)]
+struct Confirmation {
+    #[serde(rename = "x5t#S256")]
+    thumbprint: Option<String>,
 }
 
 impl Claims {
@@ -57,6 +64,11 @@ impl<'a> ForeignToken<'a> {
     pub(crate) fn read(text: &'a str) -> Option<Self> {
         let (header, claims, message, signature) = decoded_parts::<Header, Claims>(text)?;
         claims.iss.contains("://").then_some(Self { header, claims, message, signature })
+    }
+
+    /// The thumbprint of the certificate that the token is bound to (RFC 8705 section 3.1).
+    pub(super) fn confirmation(&self) -> Option<&str> {
+        self.claims.cnf.as_ref()?.thumbprint.as_deref()
     }
 }
 

@@ -11,6 +11,7 @@
 //! | `/error?code=N` | GET | `error` |
 
 mod assertion;
+pub(crate) mod certificate;
 mod claims;
 mod claims_request;
 mod client_authentication;
@@ -48,6 +49,7 @@ use self::token_request::{Endpoint, TokenRequest};
 use crate::control::Control;
 use crate::store::{Store, Tenant};
 
+pub(crate) use self::certificate::{CertificateChain, check_authorities};
 pub(crate) use self::discovery::TenantSegment;
 pub(crate) use self::exchange::{Exchange, unix_seconds};
 pub(crate) use self::issuers::Issuers;
@@ -171,7 +173,7 @@ impl Authority {
                 }
                 let request = TokenRequest::parse(&parts.headers, &fields)?;
                 used_basic = request.used_basic();
-                authority.issue(endpoint, &tenant, &request, &exchange)
+                authority.issue(endpoint, &tenant, &request, parts.extensions.get(), &exchange)
             })();
             match result {
                 Ok(token) => response::token(&token, &exchange),

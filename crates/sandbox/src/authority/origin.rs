@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use url::{Host, Url};
 
+use crate::mutual_tls;
 use crate::store::Tenant;
 
 /// Where the authority is reached.
@@ -29,6 +30,11 @@ impl Origin {
         self.port
     }
 
+    /// The same through the door of mutual TLS.
+    pub(crate) fn mutual_tls_base(&self) -> String {
+        self.base.replacen("localhost", mutual_tls::HOST, 1)
+    }
+
     /// `localhost:PORT`.
     pub(crate) fn authority(&self) -> &str {
         self.base.trim_start_matches("https://")
@@ -48,7 +54,9 @@ impl Origin {
     /// is not blamed.
     pub(crate) fn owns(&self, url: &Url) -> bool {
         let is_local = match url.host() {
-            Some(Host::Domain(name)) => name.eq_ignore_ascii_case("localhost"),
+            Some(Host::Domain(name)) => {
+                ["localhost", mutual_tls::HOST].iter().any(|own| name.eq_ignore_ascii_case(own))
+            }
             Some(Host::Ipv4(address)) => IpAddr::V4(address).is_loopback(),
             Some(Host::Ipv6(address)) => IpAddr::V6(address).is_loopback(),
             None => false,
@@ -90,6 +98,7 @@ mod tests {
             "https://localhost:8443/11111111-1111-1111-1111-111111111111/oauth2/v2.0/token",
             "https://localhost:8443/Contoso.onmicrosoft.com/oAuth2/v2.0/token",
             "https://127.0.0.1:8443/contoso.onmicrosoft.com/oauth2/token",
+            "https://mtlsauth.localhost:8443/11111111-1111-1111-1111-111111111111/oauth2/v2.0/token",
             "https://[::1]:8443/11111111-1111-1111-1111-111111111111/v2.0",
             "https://localhost/11111111-1111-1111-1111-111111111111/",
         ] {

@@ -13,6 +13,7 @@ use super::exchange::Exchange;
 use super::scope::requested_resource;
 use super::token_request::{Endpoint, TokenRequest};
 use crate::control::Settings;
+use crate::mutual_tls::MutualTls;
 use crate::store::{
     Application, Condition, GRAPH_APP_ID, ServicePrincipal, StoreError, Table, Tenant, VAULT_RESOURCE,
     normalized_name, objects,
@@ -28,6 +29,7 @@ impl Authority {
         endpoint: Endpoint,
         tenant: &str,
         request: &TokenRequest,
+        mutual_tls: Option<&MutualTls>,
         exchange: &Exchange,
     ) -> Result<Value, AuthorityError> {
         let settings = self.control.settings();
@@ -60,9 +62,15 @@ impl Authority {
             settings: &settings,
             keys: &self.keys,
             issuers: &self.issuers,
+            mutual_tls,
             now: exchange.now(),
         };
         let proof = authentication.authenticate(&application, request.credential())?;
+        let confirmation = match (request.wants_bound_token(), mutual_tls.and_then(|it| it.chain.as_ref())) {
+            (false, _) => None,
+            (true, Some(chain)) => Some(chain.confirmation()),
+            (true, None) => return Err(AuthorityError::from(&error::CLIENT_CERTIFICATE_MISSING)),
+        };
         let missing = || error::SERVICE_PRINCIPAL_MISSING.with("app", client_id).with("tenant", &tenant.id);
         let principal = principal.ok_or_else(missing)?;
         self.limits.admit(&settings, &tenant.id, client_id, resource, exchange.now())?;
@@ -90,6 +98,7 @@ impl Authority {
             with_capabilities: claims.handles_challenges
                 && (is_graph || self.wants_claim(&target, "xms_cc")?),
             lifetime: i64::try_from(life.draw(&*self.entropy).as_secs()).unwrap_or(i64::MAX / 2),
+            confirmation,
             not_before: claims.not_before,
         };
         self.respond(endpoint, &grant, is_long, exchange)
@@ -190,16 +199,17 @@ impl Authority {
         let claims = Claims::new(grant, &self.origin, exchange, &*self.entropy);
         let token = key.sign(&header, &claims).ok_or_else(|| AuthorityError::from(&error::SERVER_FAILED))?;
         let lifetime = grant.lifetime;
+        let token_type = if grant.confirmation.is_some() { "mtls_pop" } else { "Bearer" };
         let refresh_in = is_long.then_some(lifetime / 2);
         let mut body = match endpoint {
             Endpoint::V2 => json!({
-                "token_type": "Bearer",
+                "token_type": token_type,
                 "expires_in": lifetime,
                 "ext_expires_in": lifetime,
                 "access_token": token,
             }),
             Endpoint::V1 => json!({
-                "token_type": "Bearer",
+                "token_type": token_type,
                 "expires_in": lifetime.to_string(),
                 "ext_expires_in": lifetime.to_string(),
                 "expires_on": claims.expires_at().to_string(),

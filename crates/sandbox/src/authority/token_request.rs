@@ -14,8 +14,11 @@ use super::error::{self, AuthorityError};
 /// More fields than any client sends.
 const MAX_FIELDS: usize = 64;
 
-/// The only client assertion type (RFC 7523 section 2.2).
+/// The client assertion type of RFC 7523 section 2.2.
 const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+
+/// The one of an assertion that is bound to the certificate of the connection.
+const JWT_POP: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-pop";
 
 /// Which of the two token endpoints.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -32,13 +35,18 @@ pub(crate) struct TokenRequest {
     resource: Option<String>,
     credential: Option<PresentedCredential>,
     claims: ClaimsRequest,
+    wants_bound_token: bool,
     used_basic: bool,
 }
 
 /// How the client means to prove itself.
 pub(crate) enum PresentedCredential {
     Secret(Secret),
-    Assertion(Secret),
+    Assertion {
+        text: Secret,
+        /// Whether it says to be bound to the certificate of the connection.
+        is_bound: bool,
+    },
 }
 
 /// The fields of a form in order.
@@ -90,7 +98,9 @@ impl TokenRequest {
         }
         let secret = field("client_secret").map(Secret::from);
         let assertion = field("client_assertion").map(Secret::from);
-        if assertion.is_some() && field("client_assertion_type").as_deref() != Some(JWT_BEARER) {
+        let assertion_type = field("client_assertion_type");
+        let is_bound = assertion_type.as_deref() == Some(JWT_POP);
+        if assertion.is_some() && !is_bound && assertion_type.as_deref() != Some(JWT_BEARER) {
             return Err(malformed("The client_assertion_type is missing or not supported."));
         }
         let credential = match (basic_secret, secret, assertion) {
@@ -98,7 +108,7 @@ impl TokenRequest {
             (Some(secret), None, None) | (None, Some(secret), None) => {
                 Some(PresentedCredential::Secret(secret))
             }
-            (None, None, Some(assertion)) => Some(PresentedCredential::Assertion(assertion)),
+            (None, None, Some(text)) => Some(PresentedCredential::Assertion { text, is_bound }),
             _ => return Err(malformed("The request presents more than one credential.")),
         };
         Ok(Self {
@@ -108,6 +118,7 @@ impl TokenRequest {
             resource: field("resource"),
             credential,
             claims,
+            wants_bound_token: field("token_type").as_deref() == Some("mtls_pop"),
             used_basic,
         })
     }
@@ -135,6 +146,11 @@ impl TokenRequest {
 
     pub(crate) fn claims(&self) -> &ClaimsRequest {
         &self.claims
+    }
+
+    /// Whether the token shall be good only together with the certificate of the connection.
+    pub(crate) fn wants_bound_token(&self) -> bool {
+        self.wants_bound_token
     }
 
     /// Whether the client authenticated by the `Authorization` header: then a refusal carries a challenge (RFC 6749
@@ -190,7 +206,7 @@ mod tests {
     fn secret(request: &TokenRequest) -> Option<&str> {
         match request.credential()? {
             PresentedCredential::Secret(secret) => secret.expose_text(),
-            PresentedCredential::Assertion(_) => None,
+            PresentedCredential::Assertion { .. } => None,
         }
     }
 

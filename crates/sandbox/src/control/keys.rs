@@ -108,6 +108,12 @@ pub(crate) const KEYS: &[Key] = &[
         set: |it, text| put(&mut it.instance_discovery, parse_one_of(&DISCOVERY, text)),
     },
     Key {
+        name: "mutual-tls",
+        meaning: "whether clients may authenticate by mutual TLS: on or off",
+        get: |it| one_of(&SWITCH, it.mutual_tls),
+        set: |it, text| put(&mut it.mutual_tls, parse_one_of(&SWITCH, text)),
+    },
+    Key {
         name: "fault-rate",
         meaning: "the share of requests that meet a fault, from 0 to 1",
         get: |it| it.faults.rate.to_string(),

@@ -33,6 +33,8 @@ pub(crate) struct Settings {
     pub(crate) token_error: Option<TokenError>,
     /// Whether instance discovery knows this authority.
     pub(crate) instance_discovery: InstanceDiscovery,
+    /// Whether clients may authenticate by mutual TLS (AADSTS51000 otherwise).
+    pub(crate) mutual_tls: bool,
     /// What is added to the clock, in seconds.
     pub(crate) clock_offset: i64,
     /// Which requests meet a fault.
@@ -113,6 +115,7 @@ impl Default for Settings {
             token_quota: None,
             token_error: None,
             instance_discovery: InstanceDiscovery::Known,
+            mutual_tls: true,
             clock_offset: 0,
             faults: FaultScript::default(),
         }

@@ -1,4 +1,5 @@
-//! Who may ask anything at all: the bearer of a valid token whose service principal is there and enabled.
+//! Who may ask anything at all: the bearer of a valid token that was not revoked and whose service principal is there and
+//! enabled.
 
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -8,13 +9,17 @@ use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
 use unattended_protect::{Caller, Rejection, Validator};
 
-use crate::store::{Cached, Store, StoreError, Tenant, principals};
+use super::binding::bound_to;
+use crate::authority::unix_seconds;
+use crate::store::{Cached, Store, StoreError, Tenant, principals, revocations};
 
 /// A caller who was admitted, in which tenant.
 #[derive(Debug)]
 pub(super) struct Admitted {
     pub(super) caller: Caller,
     pub(super) tenant: Arc<Tenant>,
+    /// The thumbprint of the certificate that the token is good with alone.
+    pub(super) bound_to: Option<String>,
     /// Since when that is known.
     since: SystemTime,
 }
@@ -26,7 +31,13 @@ pub(super) enum Refusal {
     /// The tenant is not there.
     NoTenant,
     /// The service principal is not there or disabled.
-    NoPrincipal(Box<Caller>),
+    NoPrincipal,
+    /// The same, or the token began before those of the service principal were revoked; the caller can ask the authority
+    /// for one that begins later, and learns there what is wrong.
+    Challenged {
+        /// When they were revoked, in Unix seconds.
+        since: Option<i64>,
+    },
     Store(StoreError),
 }
 
@@ -71,9 +82,18 @@ impl Admission {
         let tenant = store.tenant(caller.tenant_id().as_str())?.ok_or(Refusal::NoTenant)?;
         let object_id = caller.object_id().unwrap_or_default();
         let principal = store.read(|connection| principals::find(connection, &tenant.id, "id", object_id))?;
-        match principal {
-            Some(principal) if principal.account_enabled() => Ok(Admitted { caller, tenant, since: now }),
-            _ => Err(Refusal::NoPrincipal(Box::new(caller))),
+        let is_there = principal.is_some_and(|principal| principal.account_enabled());
+        if caller.understands_claims_challenges() {
+            let since = store.read(|connection| revocations::revoked_at(connection, object_id))?;
+            let began = caller.not_before().map_or(0, unix_seconds);
+            if !is_there || since.is_some_and(|since| began < since) {
+                return Err(Refusal::Challenged { since });
+            }
+        }
+        // Who cannot be challenged keeps its token until that ends.
+        match is_there {
+            true => Ok(Admitted { caller, tenant, bound_to: bound_to(headers), since: now }),
+            false => Err(Refusal::NoPrincipal),
         }
     }
 }

@@ -17,7 +17,8 @@ use super::admission::{Admitted, Refusal};
 use super::exchange::{Answer, Body, Call, Request};
 use super::fault::Fault;
 use super::throttle::{Cost, Payer, Usage};
-use super::{Directory, batch, routes};
+use super::{Directory, batch, binding, routes};
+use crate::mutual_tls::MutualTls;
 use crate::store::{GRAPH_APP_ID, Tenant, timestamp};
 
 /// The largest body that is read.
@@ -36,6 +37,8 @@ async fn serve(State(directory): State<Arc<Directory>>, request: axum::extract::
     let body = to_bytes(body, MAX_BODY_BYTES).await;
     let uri = parts.uri;
     let mut headers = parts.headers;
+    let certificate = parts.extensions.get::<MutualTls>().and_then(|it| it.chain.as_ref());
+    let certificate = certificate.map(|chain| chain.confirmation());
     // One pair of ids for the header, the error body and the log.
     let request_id = directory.entropy.uuid();
     let header = |id: &str| HeaderValue::from_str(id).unwrap_or(HeaderValue::from_static("unknown"));
@@ -46,12 +49,13 @@ async fn serve(State(directory): State<Arc<Directory>>, request: axum::extract::
     let ids = [REQUEST_ID, CLIENT_REQUEST_ID].map(|name| (name.clone(), headers[&name].clone()));
     let (path, query) = (uri.path(), uri.query().unwrap_or_default());
     let answer = if is_brief(&parts.method, path, query) && directory.store.is_free() {
-        directory.receive(parts.method, path, query, headers, body.ok())
+        directory.receive(parts.method, path, query, headers, certificate.as_deref(), body.ok())
     } else {
         // SQLite blocks, so that everything after the body does.
         let (answering, uri) = (Arc::clone(&directory), uri.clone());
         let answer = tokio::task::spawn_blocking(move || {
-            answering.receive(parts.method, uri.path(), uri.query().unwrap_or_default(), headers, body.ok())
+            let query = uri.query().unwrap_or_default();
+            answering.receive(parts.method, uri.path(), query, headers, certificate.as_deref(), body.ok())
         });
         answer.await.unwrap_or_else(|error| {
             tracing::error!(%error, "a handler of the directory did not end");
@@ -77,10 +81,12 @@ impl Directory {
         method: Method,
         path: &str,
         query: &str,
-        headers: HeaderMap,
+        mut headers: HeaderMap,
+        certificate: Option<&str>,
         body: Option<Bytes>,
     ) -> Answer {
         let now = self.clock.now();
+        let presented_as_bound = binding::as_bearer(&mut headers);
         let (version, path) = match path.trim_start_matches('/').split_once('/') {
             Some((version, path)) => (version, path),
             None => (path.trim_start_matches('/'), ""),
@@ -97,6 +103,10 @@ impl Directory {
         };
         let result = self.authenticate(&request, now).and_then(|admitted| {
             let (caller, tenant) = (&admitted.caller, &*admitted.tenant);
+            if !binding::holds(admitted.bound_to.as_deref(), presented_as_bound, certificate) {
+                let message = "The token is bound to a certificate that the connection did not show.";
+                return Err(self.unauthorized(message, r#", error="invalid_token""#));
+            }
             if !fits {
                 let message = "The request body is larger than 4 MB.";
                 return Err(Fault::new(StatusCode::PAYLOAD_TOO_LARGE, "RequestEntityTooLarge", message));
@@ -124,18 +134,16 @@ impl Directory {
     fn authenticate(&self, request: &Request, now: SystemTime) -> Result<Arc<Admitted>, Fault> {
         self.admission.admit(&self.store, &request.headers, now).map_err(|refusal| match refusal {
             Refusal::Rejected(rejection) => self.challenge(&rejection),
-            Refusal::NoPrincipal(caller) if caller.understands_claims_challenges() => {
-                self.claims_challenge(now)
-            }
-            Refusal::NoTenant | Refusal::NoPrincipal(_) => Fault::unknown_identity(),
+            Refusal::Challenged { since } => self.claims_challenge(since.unwrap_or_else(|| seconds(now))),
+            Refusal::NoTenant | Refusal::NoPrincipal => Fault::unknown_identity(),
             Refusal::Store(error) => error.into(),
         })
     }
 
     /// 401 for a client that asks the authority again, where it learns what is wrong.
-    fn claims_challenge(&self, now: SystemTime) -> Fault {
+    fn claims_challenge(&self, not_before: i64) -> Fault {
         let claims =
-            json!({ "access_token": { "nbf": { "essential": true, "value": seconds(now).to_string() } } });
+            json!({ "access_token": { "nbf": { "essential": true, "value": not_before.to_string() } } });
         let message = "Continuous access evaluation resulted in challenge with result: InteractionRequired and \
                        code: TokenIssuedBeforeRevocationTimestamp";
         self.unauthorized(

@@ -9,6 +9,7 @@ mod admission;
 mod applications;
 mod assignments;
 mod batch;
+mod binding;
 mod body;
 mod collection;
 mod credentials;

@@ -10,7 +10,7 @@ use super::collection::{Collection, named};
 use super::exchange::{Answer, Call};
 use super::fault::Fault;
 use super::schema::SERVICE_PRINCIPAL;
-use crate::store::{Object, StoreError, Table, deleted, objects, principals};
+use crate::store::{Object, StoreError, Table, deleted, objects, principals, revocations};
 
 pub(super) fn list(call: &Call<'_>) -> Result<Answer, Fault> {
     Collection::of(&SERVICE_PRINCIPAL).list(call)
@@ -81,6 +81,9 @@ pub(super) fn update(call: &Call<'_>) -> Result<Answer, Fault> {
     }
     call.directory.store.write(|transaction| {
         let mut principal = find_writable(transaction, call)?;
+        if changes.get("accountEnabled") == Some(&Value::Bool(false)) {
+            revocations::revoke(transaction, principal.id(), call.now)?;
+        }
         merge(&mut principal.document, changes);
         objects::replace(transaction, Table::ServicePrincipals, &call.tenant.id, &principal.document)?;
         Ok::<_, Fault>(())

@@ -98,11 +98,6 @@ impl KeyCredential {
         let thumbprint_sha256 = digest(&SHA256, &certificate).as_ref().to_vec();
         Self { key_id, display_name, certificate, thumbprint_sha1, thumbprint_sha256, starts_at, ends_at }
     }
-
-    /// Whether it may be used at that time.
-    pub(crate) fn is_valid_at(&self, now: i64) -> bool {
-        (self.starts_at..self.ends_at).contains(&now)
-    }
 }
 
 impl Store {

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use super::changes::{self, Removal};
 use super::links::{self, Relation};
-use super::{Object, StoreError, Table, objects, principals, timestamp};
+use super::{Object, StoreError, Table, objects, principals, revocations, timestamp};
 
 pub(super) const TABLES: &str = "
 CREATE TABLE IF NOT EXISTS deleted_objects (
@@ -81,6 +81,9 @@ pub(crate) fn delete(
              VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
         )?
         .execute(params![tenant, id, table.name(), now, serde_json::to_string(&document)?, attachments])?;
+    if table == Table::ServicePrincipals {
+        revocations::revoke(connection, id, now)?;
+    }
     objects::remove(connection, table, tenant, id, Removal::Soft)
 }
 
@@ -214,7 +217,8 @@ impl Attachments {
 }
 
 /// The tables whose rows belong to an application.
-const CREDENTIAL_TABLES: [&str; 3] = ["password_credentials", "key_credentials", "federated_credentials"];
+const CREDENTIAL_TABLES: [&str; 4] =
+    ["password_credentials", "key_credentials", "federated_credentials", "trusted_subjects"];
 
 fn rows(connection: &Connection, table: &str, application: &str) -> Result<Vec<Attachment>, StoreError> {
     let mut statement =

@@ -21,6 +21,7 @@ pub(crate) mod links;
 pub(crate) mod objects;
 mod permissions;
 pub(crate) mod principals;
+pub(crate) mod revocations;
 mod schema;
 mod seed;
 mod settings;
@@ -28,6 +29,7 @@ mod snapshots;
 pub(crate) mod tenants;
 pub(crate) mod text;
 mod time;
+pub(crate) mod trusted_subjects;
 pub(crate) mod vault;
 
 pub(crate) use self::cached::Cached;
@@ -42,4 +44,5 @@ pub(crate) use self::principals::{Application, ServicePrincipal, normalized_name
 pub(crate) use self::seed::Seed;
 pub(crate) use self::tenants::Tenant;
 pub(crate) use self::time::timestamp;
+pub(crate) use self::trusted_subjects::TrustedSubject;
 pub(crate) use rusqlite::types::Value as SqlValue;

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use rusqlite::Connection;
 
-use super::{StoreError, changes, deleted, federation, links, vault};
+use super::{StoreError, changes, deleted, federation, links, revocations, trusted_subjects, vault};
 
 /// Marks the file as a sandbox's in its header ("unAt").
 const APPLICATION_ID: i64 = 0x756e_4174;
@@ -38,8 +38,16 @@ pub(super) fn prepare(connection: &mut Connection, path: &Path) -> Result<(), St
 
 /// Tables that came after the first version, each beside what works on it. They are made where they are missing, so
 /// that they change no version: an older program does not miss them.
-const LATER_TABLES: &[&str] =
-    &[changes::TABLES, GROUPS, links::TABLES, deleted::TABLES, federation::TABLES, vault::TABLES];
+const LATER_TABLES: &[&str] = &[
+    changes::TABLES,
+    GROUPS,
+    links::TABLES,
+    deleted::TABLES,
+    federation::TABLES,
+    revocations::TABLES,
+    trusted_subjects::TABLES,
+    vault::TABLES,
+];
 
 const GROUPS: &str = "
 CREATE TABLE IF NOT EXISTS groups (

@@ -3,6 +3,7 @@
 mod consent;
 mod identity_platform;
 mod life;
+mod mutual_tls;
 mod tenants;
 mod tls;
 mod vault;

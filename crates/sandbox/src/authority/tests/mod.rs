@@ -1,11 +1,14 @@
 //! The token endpoint, judged by what it answers.
 
 mod catalogue;
+mod certified;
 mod errors;
 mod federation;
 mod issuer;
 mod limits;
+mod mutual_tls;
 mod proof;
 mod resources;
 mod settings;
+mod subject_names;
 mod world;

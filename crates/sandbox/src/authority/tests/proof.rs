@@ -2,63 +2,19 @@
 
 use std::sync::LazyLock;
 
-use aws_lc_rs::digest::{SHA1_FOR_LEGACY_USE_ONLY, SHA256, digest};
-use aws_lc_rs::rand::SystemRandom;
-use aws_lc_rs::signature::{RSA_PKCS1_SHA256, RSA_PSS_SHA256, RsaKeyPair};
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE, URL_SAFE_NO_PAD};
 use http::Request;
-use rcgen::{CertificateParams, KeyPair, PKCS_RSA_SHA256, RsaKeySize};
 use serde_json::{Value, json};
 
+use super::certified::{Certified, claims};
 use super::world::{Answer, App, DOMAIN, GRAPH, NOW, TENANT, World};
-
-const ENDPOINT: &str = "https://localhost:8443/11111111-1111-1111-1111-111111111111/oauth2/v2.0/token";
 
 static KEY: LazyLock<Certified> = LazyLock::new(Certified::new);
 static OTHER_KEY: LazyLock<Certified> = LazyLock::new(Certified::new);
 
-/// A key and its self-signed certificate.
-struct Certified {
-    pair: RsaKeyPair,
-    der: Vec<u8>,
-    pem: String,
-}
-
-impl Certified {
-    fn new() -> Self {
-        let key = KeyPair::generate_rsa_for(&PKCS_RSA_SHA256, RsaKeySize::_2048).unwrap();
-        let certificate = CertificateParams::default().self_signed(&key).unwrap();
-        let pair = RsaKeyPair::from_pkcs8(key.serialized_der()).unwrap();
-        Self { pair, der: certificate.der().to_vec(), pem: certificate.pem() }
-    }
-
-    fn sha1(&self) -> Vec<u8> {
-        digest(&SHA1_FOR_LEGACY_USE_ONLY, &self.der).as_ref().to_vec()
-    }
-
-    fn sha256(&self) -> Vec<u8> {
-        digest(&SHA256, &self.der).as_ref().to_vec()
-    }
-
-    fn sign(&self, header: &Value, claims: &Value) -> String {
-        let encode = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
-        let message = format!("{}.{}", encode(header), encode(claims));
-        let encoding: &dyn aws_lc_rs::signature::RsaEncoding =
-            if header["alg"] == "PS256" { &RSA_PSS_SHA256 } else { &RSA_PKCS1_SHA256 };
-        let mut signature = vec![0; self.pair.public_modulus_len()];
-        self.pair.sign(encoding, &SystemRandom::new(), message.as_bytes(), &mut signature).unwrap();
-        format!("{message}.{}", URL_SAFE_NO_PAD.encode(signature))
-    }
-}
-
 fn ps256() -> Value {
     json!({ "alg": "PS256", "typ": "JWT", "x5t#S256": URL_SAFE_NO_PAD.encode(KEY.sha256()) })
-}
-
-fn claims(app: &App) -> Value {
-    json!({ "aud": ENDPOINT, "iss": app.client_id, "sub": app.client_id, "jti": "1",
-        "nbf": NOW, "iat": NOW, "exp": NOW + 600 })
 }
 
 fn world() -> (World, App) {

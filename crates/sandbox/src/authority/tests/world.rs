@@ -16,8 +16,8 @@ use super::issuer::Internet;
 use crate::authority::{Authority, Issuers, Limits, Origin, SigningKeys, router};
 use crate::control::Control;
 use crate::store::{
-    FederatedCredential, KeyCredential, PasswordCredential, Seed, Store, Table, assignments, credentials,
-    federation, objects, principals,
+    FederatedCredential, KeyCredential, PasswordCredential, Seed, Store, Table, TrustedSubject, assignments,
+    credentials, federation, objects, principals, trusted_subjects,
 };
 
 pub(super) const NOW: i64 = 1_760_367_274;
@@ -153,6 +153,16 @@ impl World {
             credentials::replace_keys(transaction, TENANT, &app.object_id, &[credential])
         };
         self.store.write(replace).unwrap();
+    }
+
+    /// Lets an application trust certificates by name and issuer.
+    pub(super) fn trust(&self, app: &App, name: &str, authorities: &str, revoked: &[&str]) {
+        let subject = TrustedSubject {
+            subject_name: name.into(),
+            certificate_authorities: authorities.into(),
+            revoked_serial_numbers: revoked.iter().map(|it| (*it).to_owned()).collect(),
+        };
+        self.store.write(|it| trusted_subjects::put(it, &app.object_id, &subject)).unwrap();
     }
 
     /// Lets an application be represented by the tokens of another issuer.

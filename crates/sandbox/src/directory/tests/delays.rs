@@ -26,3 +26,60 @@ async fn a_client_that_handles_claims_challenges_gets_one_when_it_was_disabled()
     let refused = world.ask(&world.token(&ALL), Method::GET, "/v1.0/users", None).await.is(401);
     assert!(!refused.headers.contains_key("www-authenticate"));
 }
+
+// AC-10: the time of a revocation is kept; who cannot be challenged keeps its token until that ends
+#[tokio::test]
+async fn tokens_from_before_a_revocation_are_challenged_even_when_the_application_is_enabled_again() {
+    let world = World::new();
+    let path = format!("/v1.0/servicePrincipals/{}", world.administrator);
+    let capable = || world.token_with(&json!({ "roles": ALL, "xms_cc": ["cp1"] }));
+    let (old, plain) = (capable(), world.token(&ALL));
+    world.clock.advance(Duration::from_secs(60));
+    world.patch(&path, &json!({ "accountEnabled": false })).await.is(204);
+    let principal = world.administrator.clone();
+    let enable = json!({ "accountEnabled": true });
+    world
+        .store
+        .write(|it| {
+            let mut found = crate::store::principals::find(it, TENANT, "id", &principal)?.unwrap();
+            found.object.document.extend(enable.as_object().unwrap().clone());
+            crate::store::objects::replace(
+                it,
+                crate::store::Table::ServicePrincipals,
+                TENANT,
+                &found.object.document,
+            )
+        })
+        .unwrap();
+    world.clock.advance(Duration::from_secs(60));
+    let refused = world.ask(&old, Method::GET, "/v1.0/users", None).await.is(401);
+    let challenge = refused.headers["www-authenticate"].to_str().unwrap();
+    let claims = challenge.split("claims=\"").nth(1).unwrap().trim_end_matches('"');
+    let claims = base64::Engine::decode(&base64::prelude::BASE64_STANDARD, claims).unwrap();
+    let claims: Value = serde_json::from_slice(&claims).unwrap();
+    assert_eq!(claims["access_token"]["nbf"]["value"], (NOW + 60).to_string());
+    world.ask(&plain, Method::GET, "/v1.0/users", None).await.is(200);
+    world.ask(&capable(), Method::GET, "/v1.0/users", None).await.is(200);
+}
+
+// AC-10: deletion revokes too, and outlives a restoration
+#[tokio::test]
+async fn tokens_from_before_a_deletion_stay_revoked_after_the_restoration() {
+    let world = World::new();
+    let app = world.post("/v1.0/applications", &json!({ "displayName": "daemon" })).await.is(201).body;
+    let made = world.post("/v1.0/servicePrincipals", &json!({ "appId": app["appId"] })).await.is(201).body;
+    let id = made["id"].as_str().unwrap();
+    let token = || {
+        world.token_with(
+            &json!({ "roles": ALL, "xms_cc": ["cp1"], "oid": id, "sub": id, "azp": app["appId"] }),
+        )
+    };
+    let old = token();
+    world.ask(&old, Method::GET, "/v1.0/users", None).await.is(200);
+    world.clock.advance(Duration::from_secs(60));
+    world.delete(&format!("/v1.0/servicePrincipals/{id}")).await.is(204);
+    world.ask(&old, Method::GET, "/v1.0/users", None).await.is(401);
+    world.post(&format!("/v1.0/directory/deletedItems/{id}/restore"), &json!({})).await.is(200);
+    world.ask(&old, Method::GET, "/v1.0/users", None).await.is(401);
+    world.ask(&token(), Method::GET, "/v1.0/users", None).await.is(200);
+}
