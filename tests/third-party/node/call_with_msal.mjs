@@ -6,7 +6,7 @@
 // acquisition was served, and the users of the page.
 
 import { load } from "./load.mjs";
-import { certificate, scope, secret, settings, users } from "./settings.mjs";
+import { assertion, certificate, scope, secret, settings, users } from "./settings.mjs";
 
 const { ConfidentialClientApplication } = await load("@azure/msal-node");
 
@@ -28,10 +28,13 @@ for (const [form, credential] of Object.entries(forms())) {
 
 function forms() {
   if (settings.secret_file) return { secret: { clientSecret: secret() } };
+  if (settings.assertion_file) return { clientAssertion: { clientAssertion: async () => assertion() } };
   const { privateKey, x5c, sha1, sha256 } = certificate();
+  const sent = { "PS256, x5t#S256, x5c": { clientCertificate: { thumbprintSha256: sha256, privateKey, x5c } } };
+  if (settings.by_subject_name) return sent;
   return {
     "RS256, x5t": { clientCertificate: { thumbprint: sha1, privateKey } },
     "PS256, x5t#S256": { clientCertificate: { thumbprintSha256: sha256, privateKey } },
-    "PS256, x5t#S256, x5c": { clientCertificate: { thumbprintSha256: sha256, privateKey, x5c } },
+    ...sent,
   };
 }

@@ -1,5 +1,6 @@
 // What a program of this folder is told: SETTINGS.json holds authority, tenant, client_id, graph, graph_resource and
-// the paths of the credential, secret_file or certificate_file (one PEM with the private key and the certificate).
+// the path of the credential: secret_file, assertion_file (a token of another issuer) or certificate_file (one PEM with
+// the private key and the certificate). With by_subject_name the certificate is not registered and has to be sent along.
 
 import { X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
@@ -8,6 +9,8 @@ export const settings = JSON.parse(readFileSync(process.argv[2], "utf8"));
 export const scope = `${settings.graph_resource}/.default`;
 
 export const secret = () => readFileSync(settings.secret_file, "utf8").trim();
+
+export const assertion = () => readFileSync(settings.assertion_file, "utf8").trim();
 
 /** The certificate in every form that a client asks for. */
 export function certificate() {

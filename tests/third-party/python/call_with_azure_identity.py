@@ -10,7 +10,12 @@ import pathlib
 import sys
 
 import requests
-from azure.identity import CertificateCredential, ClientSecretCredential
+from azure.identity import (
+    CertificateCredential,
+    ClientAssertionCredential,
+    ClientSecretCredential,
+    WorkloadIdentityCredential,
+)
 
 
 def main(settings: dict) -> None:
@@ -39,8 +44,17 @@ def credentials(settings: dict):
         secret = pathlib.Path(settings["secret_file"]).read_text().strip()
         yield "secret", ClientSecretCredential(tenant, client, secret, **local)
         return
+    if "assertion_file" in settings:
+        path = settings["assertion_file"]
+        read = pathlib.Path(path).read_text
+        yield "ClientAssertionCredential", ClientAssertionCredential(tenant, client, read, **local)
+        yield "WorkloadIdentityCredential", WorkloadIdentityCredential(
+            tenant_id=tenant, client_id=client, token_file_path=path, **local
+        )
+        return
     path = settings["certificate_file"]
-    yield "RS256, x5t", CertificateCredential(tenant, client, path, **local)
+    if not settings.get("by_subject_name"):
+        yield "RS256, x5t", CertificateCredential(tenant, client, path, **local)
     chain = {"send_certificate_chain": True}
     yield "RS256, x5t, x5c", CertificateCredential(tenant, client, path, **chain, **local)
 

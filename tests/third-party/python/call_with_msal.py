@@ -2,8 +2,9 @@
 
     python call_with_msal.py SETTINGS.json
 
-SETTINGS.json: authority, tenant, client_id, graph, graph_resource, and either secret_file or certificate_file
-(one PEM with the private key and the certificate). REQUESTS_CA_BUNDLE names the authority's CA.
+SETTINGS.json: authority, tenant, client_id, graph, graph_resource, and secret_file, or assertion_file (a token of another
+issuer), or certificate_file (one PEM with the private key and the certificate); with by_subject_name the certificate is
+not registered and has to be sent along. REQUESTS_CA_BUNDLE names the authority's CA.
 Prints one JSON object for each form of the credential: how the second acquisition was served, and the users of the
 page.
 """
@@ -48,10 +49,15 @@ def credentials(settings: dict):
     if "secret_file" in settings:
         yield "secret", pathlib.Path(settings["secret_file"]).read_text().strip()
         return
+    if "assertion_file" in settings:
+        yield "client_assertion", {"client_assertion": pathlib.Path(settings["assertion_file"]).read_text}
+        return
     pem = pathlib.Path(settings["certificate_file"]).read_text()
     thumbprint = x509.load_pem_x509_certificate(certificate(pem).encode()).fingerprint(hashes.SHA1()).hex()
     key = private_key(pem)
     yield "PS256, x5t#S256, x5c", {"private_key": key, "public_certificate": certificate(pem)}
+    if settings.get("by_subject_name"):
+        return
     yield "RS256, x5t", {"private_key": key, "thumbprint": thumbprint}
 
 

@@ -22,13 +22,15 @@ pub(crate) struct Entry {
     pub(crate) status: u16,
     /// What clients are to make of it, beside the error.
     pub(crate) suberror: Option<&'static str>,
+    /// What would have to be shown instead, as a claims request.
+    pub(crate) claims: Option<&'static str>,
     pub(crate) template: &'static str,
 }
 
 macro_rules! catalogue {
     ($($name:ident = $code:literal, $error:literal, $status:literal, $template:expr;)*) => {
         $(pub(crate) static $name: Entry =
-            Entry { code: $code, error: $error, status: $status, suberror: None, template: $template };)*
+            Entry { code: $code, error: $error, status: $status, suberror: None, claims: None, template: $template };)*
 
         /// Every error that this authority answers with.
         pub(crate) static CATALOGUE: &[&Entry] = &[$(&$name),*];
@@ -148,12 +150,13 @@ impl AuthorityError {
 
     /// The body of the response.
     pub(crate) fn body(&self, exchange: &Exchange, base: &str) -> ErrorBody {
-        let Self { entry: Entry { code, error, suberror, .. }, message, .. } = self;
+        let Self { entry: Entry { code, error, suberror, claims, .. }, message, .. } = self;
         let (trace_id, correlation_id) = (exchange.trace_id(), exchange.correlation_id().to_owned());
         let timestamp = exchange.timestamp();
         ErrorBody {
             error,
             suberror: *suberror,
+            claims: *claims,
             error_description: format!(
                 "AADSTS{code}: {message} Trace ID: {trace_id} Correlation ID: {correlation_id} Timestamp: {timestamp}"
             ),
@@ -197,6 +200,8 @@ pub(crate) struct ErrorBody {
     error: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     suberror: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    claims: Option<&'static str>,
     error_description: String,
     error_codes: [u32; 1],
     timestamp: String,

@@ -6,11 +6,19 @@
 use super::error::Entry;
 
 const fn entry(code: u32, error: &'static str, status: u16, template: &'static str) -> Entry {
-    Entry { code, error, status, suberror: None, template }
+    Entry { code, error, status, suberror: None, claims: None, template }
 }
 
 const fn told(entry: Entry, suberror: &'static str) -> Entry {
     Entry { suberror: Some(suberror), ..entry }
+}
+
+/// The policy is nobody's: the sandbox has none.
+const BLOCKED_BY_POLICY: &str =
+    r#"{"access_token":{"capolids":{"essential":true,"values":["c0ffee00-53c3-4d0c-9a0e-000000053003"]}}}"#;
+
+const fn claiming(entry: Entry, claims: &'static str) -> Entry {
+    Entry { claims: Some(claims), ..entry }
 }
 
 /// By code, in the order of the parts of the catalogue.
@@ -191,14 +199,17 @@ pub(crate) static ON_REQUEST: &[Entry] = &[
     entry(90100, "invalid_request", 400, "A parameter is empty or not valid."),
     entry(90013, "invalid_request", 400, "Invalid input received from the user."),
     entry(90023, "invalid_request", 400, "The authentication service request isn't valid."),
-    told(
-        entry(
-            53003,
-            "invalid_grant",
-            400,
-            "Access has been blocked by Conditional Access policies. The access policy does not allow token issuance.",
+    claiming(
+        told(
+            entry(
+                53003,
+                "invalid_grant",
+                400,
+                "Access has been blocked by Conditional Access policies. The access policy does not allow token issuance.",
+            ),
+            "message_only",
         ),
-        "message_only",
+        BLOCKED_BY_POLICY,
     ),
     told(entry(530032, "invalid_grant", 400, "Blocked by security policy."), "message_only"),
     told(

@@ -4,7 +4,7 @@ use crate::authority::error::Entry;
 
 /// An error that is shown to a person in the browser, or sent to the application as the answer.
 const fn entry(code: u32, error: &'static str, template: &'static str) -> Entry {
-    Entry { code, error, status: 400, suberror: None, template }
+    Entry { code, error, status: 400, suberror: None, claims: None, template }
 }
 
 pub(super) static RETURN_ADDRESS_MISMATCH: Entry = entry(

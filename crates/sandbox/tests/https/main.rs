@@ -1,9 +1,12 @@
 //! A sandbox as its clients see it: over HTTPS, with nothing but what its ready file says.
 
 mod consent;
+mod directory;
+mod federation;
 mod identity_platform;
 mod life;
 mod mutual_tls;
+mod revocation;
 mod tenants;
 mod tls;
 mod vault;

@@ -32,6 +32,12 @@ impl Sandbox {
         Self::start(|_| vec!["--in-memory".to_owned(), format!("--users={count}"), "--seed=7".to_owned()])
     }
 
+    /// The same, which fetches the keys of other issuers that a CA certifies.
+    pub(crate) fn trusting(count: u32, ca: &Path) -> Self {
+        let ca = format!("--trust-issuer-ca={}", ca.display());
+        Self::start(|_| vec!["--in-memory".to_owned(), format!("--users={count}"), "--seed=7".to_owned(), ca])
+    }
+
     fn start(options: impl FnOnce(&Path) -> Vec<String>) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let options = options(directory.path());

@@ -1,5 +1,6 @@
 //! azure_identity for Rust, unmodified, against the sandbox.
 
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::json;
@@ -18,20 +19,35 @@ fn azure_identity_of_rust_gets_tokens_with_a_secret_and_reads_users() {
 #[test]
 fn azure_identity_of_rust_gets_tokens_with_a_certificate_in_each_of_its_forms_and_reads_users() {
     let mut tenant = Tenant::with("certificate");
+    let pkcs12 = as_pkcs12(&tenant, &tenant.place.credential_file());
+    tenant.set("pkcs12_file", json!(pkcs12));
+    each_form_reads_users(&tenant.tell(&mut program()), &["RS256, x5t"]);
+    let chain = tenant.tell(program().env("AZURE_CLIENT_SEND_CERTIFICATE_CHAIN", "1"));
+    each_form_reads_users(&chain, &["RS256, x5t, x5c"]);
+}
+
+// authority 7.3
+#[test]
+fn azure_identity_of_rust_gets_tokens_with_a_certificate_that_only_its_subject_and_issuer_are_trusted_of() {
+    let mut tenant = Tenant::with_subject_name();
+    let pkcs12 = as_pkcs12(&tenant, &tenant.place.path("issued.pem"));
+    tenant.set("pkcs12_file", json!(pkcs12));
+    let answers = tenant.tell(program().env("AZURE_CLIENT_SEND_CERTIFICATE_CHAIN", "1"));
+    each_form_reads_users(&answers, &["RS256, x5t, x5c"]);
+}
+
+/// The form in which alone it takes a certificate.
+fn as_pkcs12(tenant: &Tenant, pem: &Path) -> PathBuf {
     let pkcs12 = tenant.place.path("certificate.p12");
-    // It takes a certificate in this form alone.
     let converted = Command::new("openssl")
         .args(["pkcs12", "-export", "-passout", "pass:", "-in"])
-        .arg(tenant.place.credential_file())
+        .arg(pem)
         .arg("-out")
         .arg(&pkcs12)
         .output()
         .unwrap();
     assert!(converted.status.success(), "{}", String::from_utf8_lossy(&converted.stderr));
-    tenant.set("pkcs12_file", json!(pkcs12));
-    each_form_reads_users(&tenant.tell(&mut program()), &["RS256, x5t"]);
-    let chain = tenant.tell(program().env("AZURE_CLIENT_SEND_CERTIFICATE_CHAIN", "1"));
-    each_form_reads_users(&chain, &["RS256, x5t, x5c"]);
+    pkcs12
 }
 
 fn program() -> Command {

@@ -1,11 +1,15 @@
 //! A tenant with people in it, and a daemon registered there that a program which is not ours will be.
 
 use std::fs;
+use std::path::Path;
 use std::process::Command;
 
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use serde_json::{Value, json};
 
 use super::documents;
+use super::node::Outside;
+use super::things::{administrator, create};
 use crate::support::{Sandbox, Workplace};
 
 /// How many people are in the tenant.
@@ -20,7 +24,43 @@ pub(super) struct Tenant {
 impl Tenant {
     /// Registers a daemon that proves itself with a new `secret` or a new `certificate`.
     pub(super) fn with(credential: &str) -> Self {
-        let sandbox = Sandbox::with_users(PEOPLE);
+        let mut tenant = Self::of(Sandbox::with_users(PEOPLE), credential);
+        let file = tenant.place.credential_file();
+        tenant.set(&format!("{credential}_file"), json!(file));
+        tenant
+    }
+
+    /// Registers a daemon that trusts certificates of one name by one authority, and none that anybody registered.
+    pub(super) fn with_subject_name() -> Self {
+        const NAME: &str = "daemon.contoso.com";
+        let mut tenant = Self::of(Sandbox::with_users(PEOPLE), "secret");
+        let (ca, certificate) = (tenant.place.path("ca.pem"), tenant.place.path("issued.pem"));
+        issue(NAME, &ca, &certificate);
+        let ready_file = tenant.sandbox.ready_file();
+        let client_id = tenant.place.client_id();
+        let trust = ["sandbox", "trust", "add", &client_id, "--subject-name", NAME];
+        let more = ["--ca", ca.to_str().unwrap(), "--sandbox", ready_file.to_str().unwrap()];
+        tenant.place.run(&[&trust[..], &more].concat()).expect(0);
+        tenant.set("certificate_file", json!(certificate));
+        tenant.set("by_subject_name", true.into());
+        tenant
+    }
+
+    /// Registers a daemon that tokens of an outside issuer stand for.
+    pub(super) fn federated(outside: &Outside) -> Self {
+        let mut tenant = Self::of(Sandbox::trusting(PEOPLE, &outside.ca_file()), "secret");
+        let path =
+            format!("/applications(appId='{}')/federatedIdentityCredentials", tenant.place.client_id());
+        let credential = json!({ "name": "outside", "issuer": outside.issuer(),
+            "subject": outside.subject(), "audiences": [outside.audience()] });
+        create(&administrator(&tenant.sandbox), &path, &credential);
+        let file = tenant.place.path("assertion");
+        fs::write(&file, outside.token()).unwrap();
+        tenant.set("assertion_file", json!(file));
+        tenant
+    }
+
+    fn of(sandbox: Sandbox, credential: &str) -> Self {
         let place = Workplace::new();
         place.register(&sandbox, &[&format!("--{credential}"), "new", "--grant-admin-consent"]).expect(0);
         let settings = json!({
@@ -30,7 +70,6 @@ impl Tenant {
             "graph": sandbox.ready("graph"),
             "graph_resource": sandbox.ready("graph_resource"),
             "client_id": place.client_id(),
-            format!("{credential}_file"): place.credential_file(),
         });
         Self { sandbox, place, settings }
     }
@@ -53,6 +92,23 @@ impl Tenant {
         }
         documents(&command.output().unwrap())
     }
+}
+
+/// Writes an authority's certificate, and key and certificate that it issued for a name.
+fn issue(name: &str, ca: &Path, file: &Path) {
+    let rsa = || KeyPair::generate_rsa_for(&rcgen::PKCS_RSA_SHA256, rcgen::RsaKeySize::_2048).unwrap();
+    let named = |name: &str| {
+        let mut params = CertificateParams::default();
+        params.distinguished_name.push(DnType::CommonName, name);
+        params
+    };
+    let mut params = named("Contoso Root");
+    params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+    let key = rsa();
+    fs::write(ca, params.self_signed(&key).unwrap().pem()).unwrap();
+    let (issuer, key) = (Issuer::new(params, key), rsa());
+    let certificate = named(name).signed_by(&key, &issuer).unwrap();
+    fs::write(file, key.serialize_pem() + &certificate.pem()).unwrap();
 }
 
 /// Fails the test unless there is an answer for each form of a credential: the second token was served from the

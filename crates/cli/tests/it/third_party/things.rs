@@ -26,16 +26,8 @@ impl Things {
     pub(super) fn publish() -> Self {
         let sandbox = Sandbox::in_memory();
         let roles = [ROLE, "Things.Count.All"];
-        let administrator = Workplace::new();
-        let (_, secret) = sandbox.administrator_secret();
-        fs::write(administrator.path("secret"), secret).unwrap();
-        Command::new("chmod").arg("600").arg(administrator.path("secret")).status().unwrap();
-        let client_id = sandbox.administrator_client_id();
-        configure(&administrator, &sandbox, &client_id, "secret", "");
-        let create = |path: &str, body: Value| {
-            let body = body.to_string();
-            administrator.run(&["--json", "call", "graph", "POST", path, "--body", &body]).expect(0).json()
-        };
+        let administrator = administrator(&sandbox);
+        let create = |path: &str, body: Value| create(&administrator, path, &body);
         let role = |(number, value): (usize, &&str)| {
             json!({
                 "id": format!("5f1a9c2e-0000-4000-8000-{number:012}"),
@@ -84,6 +76,22 @@ impl Things {
         configure(&place, &self.sandbox, &client_id, secret.to_str().unwrap(), &api);
         place
     }
+}
+
+/// Our own program in the hands of the tenant's administrator.
+pub(super) fn administrator(sandbox: &Sandbox) -> Workplace {
+    let administrator = Workplace::new();
+    let (_, secret) = sandbox.administrator_secret();
+    fs::write(administrator.path("secret"), secret).unwrap();
+    Command::new("chmod").arg("600").arg(administrator.path("secret")).status().unwrap();
+    configure(&administrator, sandbox, &sandbox.administrator_client_id(), "secret", "");
+    administrator
+}
+
+/// Makes an object of the directory.
+pub(super) fn create(administrator: &Workplace, path: &str, body: &Value) -> Value {
+    let body = body.to_string();
+    administrator.run(&["--json", "call", "graph", "POST", path, "--body", &body]).expect(0).json()
 }
 
 /// A resource server that is not ours; it ends with its value.

@@ -8,6 +8,7 @@ mod issuer;
 mod limits;
 mod mutual_tls;
 mod proof;
+mod provocations;
 mod resources;
 mod settings;
 mod subject_names;

@@ -8,8 +8,8 @@ use http::header::{CONTENT_SECURITY_POLICY, ORIGIN, RETRY_AFTER, SET_COOKIE};
 use serde_json::json;
 
 use super::browser::{Browser, Page};
-use super::directory::Directory;
 use super::{GRAPH, RETURN, client_id, v1, world};
+use crate::directory::Directory;
 use crate::{builder, clock};
 
 #[tokio::test]

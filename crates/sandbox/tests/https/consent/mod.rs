@@ -2,7 +2,6 @@
 
 mod browser;
 mod decision;
-mod directory;
 mod guard;
 mod mistakes;
 
@@ -10,13 +9,14 @@ use serde_json::Value;
 use unattended_sandbox::RunningSandbox;
 
 use self::browser::Browser;
-use self::directory::Directory;
+
+use crate::directory::Directory;
 use crate::start;
 
-const GRAPH: &str = "00000003-0000-0000-c000-000000000000";
-const USER_READ_ALL: &str = "df021288-bdef-4463-88db-98f22de89214";
-const GROUP_READ_ALL: &str = "5b567255-7703-4780-807c-7be8301ae99b";
-const RETURN: &str = "https://app.example/connect";
+pub(crate) const GRAPH: &str = "00000003-0000-0000-c000-000000000000";
+pub(crate) const USER_READ_ALL: &str = "df021288-bdef-4463-88db-98f22de89214";
+pub(crate) const GROUP_READ_ALL: &str = "5b567255-7703-4780-807c-7be8301ae99b";
+pub(crate) const RETURN: &str = "https://app.example/connect";
 
 fn encoded(text: &str) -> String {
     url::form_urlencoded::byte_serialize(text.as_bytes()).collect()

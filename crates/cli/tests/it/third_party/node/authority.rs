@@ -3,7 +3,7 @@
 use std::fs::{self, File};
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
@@ -15,6 +15,7 @@ use crate::support::{Workplace, end, wait_for_file};
 
 const SCOPE: &str = "Things.Read.All";
 const RESOURCE: &str = "https://api.example.test";
+const POST: &str = r#"token-endpoint-auth-method = "client_secret_post""#;
 const SECRET: &str = "a secret of this test: 50 % of it + spaces & signs";
 
 #[test]
@@ -42,8 +43,7 @@ fn a_token_is_acquired_with_a_secret_in_the_authorization_header() {
 #[test]
 fn a_token_is_acquired_with_a_secret_in_the_body() {
     let (authority, place) = start();
-    let method = r#"token-endpoint-auth-method = "client_secret_post""#;
-    configure(&place, &authority, "post-client", r#"secret = "file:secret""#, method);
+    configure(&place, &authority, "post-client", r#"secret = "file:secret""#, POST);
     let claims = acquire(&authority, &place);
     assert_eq!(claims["client_id"], "post-client");
     assert_eq!(authority.presented(), ["body"]);
@@ -85,6 +85,41 @@ impl Authority {
 impl Drop for Authority {
     fn drop(&mut self) {
         end(&mut self.process);
+    }
+}
+
+/// An issuer outside the tenant, and a client of it whose tokens go elsewhere.
+pub(in super::super) struct Outside {
+    authority: Authority,
+    place: Workplace,
+}
+
+impl Outside {
+    pub(in super::super) fn start() -> Self {
+        let (authority, place) = start();
+        configure(&place, &authority, "post-client", r#"secret = "file:secret""#, POST);
+        Self { authority, place }
+    }
+
+    pub(in super::super) fn token(&self) -> String {
+        self.place.run(&["token", "things", "--raw"]).expect(0).stdout.trim().to_owned()
+    }
+
+    pub(in super::super) fn issuer(&self) -> &str {
+        &self.authority.issuer
+    }
+
+    /// In the tokens of the client credentials grant a client is its own subject.
+    pub(in super::super) fn subject(&self) -> &'static str {
+        "post-client"
+    }
+
+    pub(in super::super) fn audience(&self) -> &'static str {
+        RESOURCE
+    }
+
+    pub(in super::super) fn ca_file(&self) -> PathBuf {
+        self.place.path("ca.pem")
     }
 }
 

@@ -5,6 +5,7 @@ mod clients;
 
 use std::process::Command;
 
+pub(super) use self::authority::Outside;
 use super::{packages, program};
 
 /// A program of `tests/third-party/node`, which finds its packages where `cargo xtask` installed them.
