@@ -56,5 +56,7 @@ mod vault;
 
 pub use error::SandboxError;
 pub use ready::{Administrator, Ready};
+#[cfg(feature = "in-process")]
+pub use sandbox::SandboxInProcess;
 pub use sandbox::{RunningSandbox, Sandbox, SandboxBuilder};
 pub use tenants::TenantAccess;

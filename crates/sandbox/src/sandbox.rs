@@ -168,6 +168,33 @@ impl SandboxBuilder {
     }
 }
 
+/// A sandbox without a listener: its requests come from this process.
+#[cfg(feature = "in-process")]
+#[derive(Debug)]
+pub struct SandboxInProcess {
+    /// Where it would be on port 443, and who administers it.
+    pub ready: Ready,
+    /// What answers. Needs a tokio runtime, on which it may block.
+    pub router: Router,
+    _directory: Arc<DataDirectory>,
+}
+
+#[cfg(feature = "in-process")]
+impl SandboxBuilder {
+    /// Makes it without a listener, for tests that have no use for connections. Blocks.
+    ///
+    /// # Errors
+    /// The directory cannot be written or another sandbox holds it; its data are damaged.
+    pub fn in_process(self) -> Result<SandboxInProcess, SandboxError> {
+        let Self { directory, users, seed, clock, issuer_authorities, .. } = self;
+        let prepared = Prepared::new(directory.as_deref(), users, seed, clock, issuer_authorities)?;
+        let origin = Origin::of_port(443);
+        let ready = prepared.ready(&origin);
+        let router = prepared.routes(origin, &CancellationToken::new())?;
+        Ok(SandboxInProcess { ready, router, _directory: prepared.directory })
+    }
+}
+
 /// Everything that a sandbox needs but its address.
 struct Prepared {
     directory: Arc<DataDirectory>,
@@ -235,6 +262,19 @@ impl Prepared {
         let origin = Origin::of_port(port);
         let ready = self.ready(&origin);
         let stop = CancellationToken::new();
+        let server = Server::new(self.routes(origin, &stop)?, self.tls, clock, stop.clone());
+        let task = tokio::spawn(server.serve(listener));
+        Ok(RunningSandbox {
+            ready,
+            stop,
+            task: Some(task),
+            tenants: self.tenants,
+            _directory: self.directory,
+        })
+    }
+
+    /// Everything that is answered, with the front before it.
+    fn routes(&self, origin: Origin, stop: &CancellationToken) -> Result<Router, SandboxError> {
         let front = Front {
             store: &self.store,
             directory: &self.directory,
@@ -244,17 +284,7 @@ impl Prepared {
             base: origin.base().to_owned(),
             stop: stop.clone(),
         };
-        let front = front.build()?;
-        let router = vault::by_host(front.before(self.router(origin)?));
-        let server = Server::new(router, self.tls, clock, stop.clone());
-        let task = tokio::spawn(server.serve(listener));
-        Ok(RunningSandbox {
-            ready,
-            stop,
-            task: Some(task),
-            tenants: self.tenants,
-            _directory: self.directory,
-        })
+        Ok(vault::by_host(front.build()?.before(self.router(origin)?)))
     }
 
     fn ready(&self, origin: &Origin) -> Ready {

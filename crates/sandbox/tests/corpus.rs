@@ -1,8 +1,8 @@
-//! What nobody would send by accident, sent on purpose: every file of `corpus/` as it is and broken in several ways, the
+//! What nobody would send by accident, sent on purpose: every file of `fuzz/corpus/` as it is and broken in several ways, the
 //! same ways each time. Whatever comes in, the sandbox answers as it answers mistakes, and goes on answering.
 //!
 //! In the files `CLIENT`, `SECRET` and `AUDIENCE` stand for those of the administrator's application. A request that
-//! once did harm becomes a file here.
+//! once did harm, or that a fuzz target found, becomes a file there.
 
 use std::fs;
 use std::path::Path;
@@ -204,7 +204,7 @@ async fn token_or_error(name: &str, answer: Response) -> StatusCode {
 }
 
 fn folder(kind: &str) -> std::path::PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus").join(kind)
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus").join(kind)
 }
 
 /// Every file of a kind, and broken copies of it: bytes changed, taken out, doubled, cut off.

@@ -4,6 +4,7 @@
 mod apache;
 mod browser;
 mod chromium;
+mod curl;
 mod node;
 mod python;
 mod rust;

@@ -1,5 +1,8 @@
 //! Microsoft's clients for Python, unmodified, against the sandbox.
 
+use std::process::Command;
+
+use super::super::documents;
 use super::super::node::Outside;
 use super::super::tenant::{Tenant, each_form_reads_users, worked_on_users};
 use super::python;
@@ -66,4 +69,27 @@ fn azure_identity_gets_tokens_with_the_token_of_a_certified_server_outside() {
     let outside = Outside::start();
     let answers = Tenant::federated(&outside).tell(&mut python("call_with_azure_identity.py"));
     each_form_reads_users(&answers, &["ClientAssertionCredential", "WorkloadIdentityCredential"]);
+}
+
+// AC-1: instance discovery on, at the port where MSAL looks for an authority; in a network namespace of its own, where
+// that port is free
+#[test]
+fn msal_discovers_the_instance_on_port_443_and_gets_a_token() {
+    let folder = tempfile::tempdir().unwrap();
+    let python = python("discover_with_msal.py");
+    let output = Command::new("unshare")
+        .args(["--map-root-user", "--net", "--", "sh", "-c", r#"ip link set lo up && exec "$@""#, "sh"])
+        .arg(python.get_program())
+        .args(python.get_args())
+        .arg(env!("CARGO_BIN_EXE_unattended"))
+        .current_dir(folder.path())
+        .env("TMPDIR", folder.path())
+        .output()
+        .unwrap();
+    let found = documents(&output).remove(0);
+    assert!(found["token_endpoint"].as_str().unwrap().starts_with("https://localhost/"), "{found}");
+    let asked: Vec<&str> = found["asked"].as_array().unwrap().iter().map(|it| it.as_str().unwrap()).collect();
+    let expected = ["/common/discovery/instance", "/.well-known/openid-configuration", "/oauth2/v2.0/token"];
+    let is_expected = |(path, end): (&&str, &str)| path.ends_with(end);
+    assert!(asked.len() == 3 && asked.iter().zip(expected).all(is_expected), "{found}");
 }
