@@ -169,6 +169,19 @@ impl Error {
         }
     }
 
+    /// A credential that cannot be had now and may be in a moment; the request is repeated within its deadline.
+    #[must_use]
+    pub fn of_outage(
+        message: impl Into<String>,
+        cause: Option<Box<dyn std::error::Error + Send + Sync>>,
+    ) -> Self {
+        let error = Self::new(ErrorKind::Transient, message);
+        match cause {
+            Some(cause) => error.caused_by_any(cause),
+            None => error,
+        }
+    }
+
     /// What class of thing is wrong.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {

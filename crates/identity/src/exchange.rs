@@ -18,6 +18,8 @@ use crate::token_response::{self, Issued};
 
 const ATTEMPTS: u32 = 3;
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
+/// For credentials that ask others; less than an attempt, so that it is known what took so long.
+const CREDENTIAL_TIMEOUT: Duration = Duration::from_secs(8);
 const DEADLINE: Duration = Duration::from_secs(30);
 const LONGEST_BACKOFF: Duration = Duration::from_secs(8);
 const LONGEST_BODY: usize = 1024 * 1024;
@@ -158,7 +160,10 @@ impl Exchange {
             correlation_id: errand.correlation_id,
             claims: errand.claims,
         };
-        credential.authenticate(&context, &mut request).await?;
+        let authenticated = credential.authenticate(&context, &mut request);
+        within(&*self.clock, CREDENTIAL_TIMEOUT, authenticated).await.unwrap_or_else(|| {
+            Err(timed_out(&format!("{} did not come", credential.describe()), CREDENTIAL_TIMEOUT))
+        })?;
         let request = request.into_http(endpoint, errand.correlation_id)?;
         errand.cost.attempts.fetch_add(1, Relaxed);
         let sent_at = self.clock.elapsed();

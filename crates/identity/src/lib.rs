@@ -60,9 +60,12 @@ pub use crate::authority::{Authority, Cloud, Region};
 pub use crate::bearer::{Bearer, BearerLayer};
 pub use crate::cache::{CacheLimits, CacheStatistics};
 pub use crate::client::{ConfidentialClient, ConfidentialClientBuilder, Freshness, ScopedToken};
+#[cfg(feature = "command")]
+pub use crate::credential::{AssertionCommand, SignerCommand};
 pub use crate::credential::{
-    AuthenticationContext, ClientCertificate, ClientSecret, Credential, CredentialSource, SecretMethod,
-    Signer, SigningAlgorithm, WatchedCredential,
+    AssertionFile, AssertionRequest, AssertionSource, AssertionUrl, AuthenticationContext, ClientCertificate,
+    ClientSecret, Credential, CredentialSource, SecretMethod, SignedAssertion, Signer, SigningAlgorithm,
+    TOKEN_EXCHANGE_AUDIENCE, WatchedCredential,
 };
 pub use crate::error::{Error, ErrorKind};
 pub use crate::store::{SealingKeys, StoreError, StoreKey, StoreStatistics, TokenStore};

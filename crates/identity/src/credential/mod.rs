@@ -1,6 +1,9 @@
 //! How the application proves that it is itself.
 
+mod assertion;
 mod certificate;
+#[cfg(feature = "command")]
+mod command;
 mod roster;
 mod secret;
 mod signer;
@@ -14,7 +17,14 @@ use std::time::SystemTime;
 
 use unattended_core::BoxFuture;
 
+#[cfg(feature = "command")]
+pub use self::assertion::AssertionCommand;
+pub use self::assertion::{
+    AssertionFile, AssertionRequest, AssertionSource, AssertionUrl, SignedAssertion, TOKEN_EXCHANGE_AUDIENCE,
+};
 pub use self::certificate::{ClientCertificate, SigningAlgorithm};
+#[cfg(feature = "command")]
+pub use self::command::SignerCommand;
 pub(crate) use self::roster::Roster;
 pub use self::secret::{ClientSecret, SecretMethod};
 pub use self::signer::Signer;

@@ -24,12 +24,13 @@ pub(super) struct House {
 
 impl House {
     pub(super) fn new(credentials: impl IntoIterator<Item = Arc<dyn Credential>>) -> Self {
-        let tenant = TenantId::parse("contoso.example").unwrap();
-        Self::at(Authority::microsoft("https://login.example", &tenant).unwrap(), credentials)
+        Self::on(ManualClock::at(1_000_000), credentials)
     }
 
-    fn at(authority: Authority, credentials: impl IntoIterator<Item = Arc<dyn Credential>>) -> Self {
-        let (server, clock) = (Arc::new(Server::new()), ManualClock::at(1_000_000));
+    pub(super) fn on(clock: ManualClock, credentials: impl IntoIterator<Item = Arc<dyn Credential>>) -> Self {
+        let tenant = TenantId::parse("contoso.example").unwrap();
+        let authority = Authority::microsoft("https://login.example", &tenant).unwrap();
+        let server = Arc::new(Server::new());
         let client_id = ClientId::parse("22222222-2222-2222-2222-222222222222").unwrap();
         let mut builder = ConfidentialClient::builder(authority, client_id)
             .http(Arc::clone(&server) as _)
@@ -43,8 +44,16 @@ impl House {
 
     /// A token that no cache can give.
     pub(super) async fn fresh(&self) -> Result<String, Error> {
+        self.token(Freshness::Forced).await
+    }
+
+    pub(super) async fn cached(&self) -> Result<String, Error> {
+        self.token(Freshness::Cached).await
+    }
+
+    async fn token(&self, freshness: Freshness) -> Result<String, Error> {
         let graph = self.client.for_scope(Scope::default_of("https://graph.microsoft.com").unwrap()).unwrap();
-        graph.acquire(Freshness::Forced).await.map(|token| token.expose().to_owned())
+        graph.acquire(freshness).await.map(|token| token.expose().to_owned())
     }
 
     fn secrets_sent(&self) -> Vec<String> {

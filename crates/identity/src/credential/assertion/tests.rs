@@ -1,0 +1,231 @@
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use unattended_core::{HttpErrorKind, Secret};
+
+use super::*;
+use crate::credential::tests::House;
+use crate::test_support::Server;
+
+const JWT: &str = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJjYW5hcnkifQ.c2lnbmF0dXJl";
+
+fn house(source: impl AssertionSource) -> House {
+    House::new([Arc::new(SignedAssertion::new(source)) as _])
+}
+
+fn sent(house: &House) -> Vec<String> {
+    let assertion = |seen: &crate::test_support::Seen| seen.field("client_assertion").map(str::to_owned);
+    house.server.requests().iter().filter_map(assertion).collect()
+}
+
+// 59
+#[tokio::test]
+async fn a_file_is_read_for_every_request_and_may_be_missing_for_a_while() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("token");
+    let house = house(AssertionFile::new(&path));
+    let rotated = JWT.replace("canary", "rotated").replace("c2ln", "bmV3");
+    std::fs::write(&path, format!("{JWT}\n")).unwrap();
+    house.server.token("t1", 3_600);
+    house.fresh().await.unwrap();
+    std::fs::write(&path, &rotated).unwrap();
+    house.server.token("t2", 3_600);
+    house.fresh().await.unwrap();
+    std::fs::remove_file(&path).unwrap();
+    let error = house.fresh().await.unwrap_err();
+    assert_eq!(error.to_string(), format!("{} cannot be read", path.display()));
+    assert!(error.is_credential());
+    std::fs::write(&path, "").unwrap();
+    let error = house.fresh().await.unwrap_err();
+    assert_eq!(error.to_string(), format!("{} gave no assertion", path.display()));
+    std::fs::write(&path, JWT).unwrap();
+    house.server.token("t3", 3_600);
+    house.fresh().await.unwrap();
+    assert_eq!(sent(&house), [JWT, &rotated, JWT]);
+    let seen = &house.server.requests()[0];
+    assert_eq!(
+        seen.field("client_assertion_type"),
+        Some("urn:ietf:params:oauth:client-assertion-type:jwt-bearer")
+    );
+    assert_eq!(seen.field("client_id"), Some("22222222-2222-2222-2222-222222222222"));
+}
+
+// 55
+#[tokio::test]
+async fn a_callback_runs_only_for_requests_that_leave_and_is_told_what_they_are_for() {
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let credential = SignedAssertion::from_callback("the callback", {
+        let told = Arc::clone(&told);
+        move |request| {
+            told.lock().unwrap().push(request);
+            async { Ok(Secret::from(JWT)) }
+        }
+    });
+    let house = House::new([Arc::new(credential) as _]);
+    house.server.token("t1", 3_600);
+    house.cached().await.unwrap();
+    house.cached().await.unwrap();
+    let told = told.lock().unwrap();
+    assert_eq!(told.len(), 1, "a cached token needs no assertion");
+    assert_eq!(told[0].client_id, "22222222-2222-2222-2222-222222222222");
+    assert_eq!(told[0].token_endpoint, "https://login.example/contoso.example/oauth2/v2.0/token");
+    let sent = &house.server.requests()[0];
+    assert_eq!(sent.headers["client-request-id"], told[0].correlation_id.as_str());
+}
+
+// 55
+#[tokio::test]
+async fn what_is_no_assertion_is_refused_before_anything_is_sent() {
+    for (text, complaint) in [
+        ("", "gave no assertion"),
+        (" \n", "gave no assertion"),
+        ("hunter2", "gave no signed JWT"),
+        ("a.b", "gave no signed JWT"),
+        ("a..c", "gave no signed JWT"),
+        ("a.b.c d", "gave no signed JWT"),
+    ] {
+        let credential =
+            SignedAssertion::from_callback("the callback", move |_| async move { Ok(Secret::from(text)) });
+        let house = House::new([Arc::new(credential) as _]);
+        let error = house.fresh().await.unwrap_err();
+        assert!(error.to_string().starts_with(&format!("the callback {complaint}")), "{text}: {error}");
+        assert!(!error.to_string().contains("hunter2") && house.server.requests().is_empty());
+    }
+}
+
+// D17
+#[tokio::test]
+async fn a_refused_assertion_is_asked_for_once_more() {
+    let house =
+        House::new(
+            [Arc::new(SignedAssertion::from_callback("it", |_| async { Ok(Secret::from(JWT)) })) as _],
+        );
+    let late =
+        r#"{"error":"invalid_client","error_codes":[700024],"error_description":"AADSTS700024: late"}"#;
+    house.server.answer(401, late);
+    house.server.token("t1", 3_600);
+    house.fresh().await.unwrap();
+    let stranger =
+        r#"{"error":"invalid_client","error_codes":[700213],"error_description":"AADSTS700213: no match"}"#;
+    house.server.answer(401, stranger);
+    assert!(house.fresh().await.unwrap_err().is_credential());
+    assert_eq!(house.server.requests().len(), 3);
+}
+
+#[tokio::test]
+async fn github_gives_the_identity_of_a_job() {
+    let service = Arc::new(Server::new());
+    let url = "https://pipelines.example/_apis/token?api-version=2.0";
+    let source = AssertionUrl::github_actions(
+        url,
+        Secret::from("request-canary"),
+        TOKEN_EXCHANGE_AUDIENCE,
+        Arc::clone(&service) as _,
+    )
+    .unwrap();
+    let house = house(source);
+    service.answer(200, &format!(r#"{{"count":1,"value":"{JWT}"}}"#));
+    house.server.token("t1", 3_600);
+    house.fresh().await.unwrap();
+    assert_eq!(sent(&house), [JWT]);
+    let seen = &service.requests()[0];
+    assert_eq!(seen.uri, format!("{url}&audience=api%3A%2F%2FAzureADTokenExchange"));
+    assert_eq!(seen.headers["authorization"], "Bearer request-canary");
+    assert!(!format!("{:?}", house.client).contains("canary"));
+}
+
+#[tokio::test]
+async fn azure_pipelines_gives_the_identity_of_a_service_connection_and_its_refusal_keeps_the_numbers() {
+    let service = Arc::new(Server::new());
+    let source = AssertionUrl::azure_pipelines(
+        "https://dev.example/token",
+        Secret::from("system-canary"),
+        "c0ffee",
+        Arc::clone(&service) as _,
+    );
+    let house = house(source.unwrap());
+    service.answer(200, &format!(r#"{{"oidcToken":"{JWT}"}}"#));
+    house.server.token("t1", 3_600);
+    house.fresh().await.unwrap();
+    let seen = &service.requests()[0];
+    assert_eq!(seen.uri, "https://dev.example/token?api-version=7.1&serviceConnectionId=c0ffee");
+    assert_eq!(seen.headers["x-tfs-fedauthredirect"], "Suppress");
+    assert_eq!(seen.headers["content-length"], "0");
+
+    let numbers = [("x-vss-e2eid", "e2e-7"), ("x-msedge-ref", "ref-8")];
+    service.answer_with(401, &numbers, "<html>sign in eyJhbGciOi.J9</html>");
+    let error = house.fresh().await.unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "Azure Pipelines answered HTTP 401: <html>sign in [redacted]</html> (x-vss-e2eid e2e-7) (x-msedge-ref ref-8)"
+    );
+    assert!(error.is_credential());
+}
+
+#[tokio::test]
+async fn a_service_that_is_down_for_a_moment_is_asked_again() {
+    let service = Arc::new(Server::new());
+    let source = AssertionUrl::new("https://issuer.example/token", Arc::clone(&service) as _).unwrap();
+    let house = House::on(
+        unattended_core::ManualClock::self_advancing_at(1_000_000),
+        [Arc::new(SignedAssertion::new(source)) as _],
+    );
+    service.answer(503, "");
+    service.fail(HttpErrorKind::Connect);
+    service.answer(200, JWT);
+    house.server.token("t1", 3_600);
+    house.fresh().await.unwrap();
+    assert_eq!((service.requests().len(), sent(&house).len()), (3, 1));
+}
+
+#[tokio::test]
+async fn a_source_that_never_answers_is_named_and_costs_no_more_than_its_time() {
+    let house = House::on(
+        unattended_core::ManualClock::self_advancing_at(1_000_000),
+        [Arc::new(SignedAssertion::from_callback("the vault", |_| std::future::pending())) as _],
+    );
+    let error = house.fresh().await.unwrap_err();
+    assert!(error.is_transient(), "{error}");
+    assert_eq!(error.to_string(), "the assertion of the vault did not come within 8 s");
+    assert!(unattended_core::Clock::elapsed(&house.clock) <= Duration::from_secs(40));
+}
+
+#[test]
+fn a_url_that_others_could_read_along_is_refused() {
+    let http = || Arc::new(Server::new()) as Arc<dyn unattended_core::HttpClient>;
+    for url in ["http://issuer.example/token", "ftp://h/t", "token", "http://localhost.evil.example/"] {
+        assert!(AssertionUrl::new(url, http()).is_err(), "{url}");
+    }
+    for url in ["https://issuer.example/token", "http://127.0.0.1:8080/token", "http://localhost/"] {
+        assert!(AssertionUrl::new(url, http()).is_ok(), "{url}");
+    }
+}
+
+#[cfg(all(feature = "command", unix))]
+mod commands {
+    use super::*;
+
+    fn argv(script: &str) -> Vec<String> {
+        ["/bin/sh", "-c", script].map(str::to_owned).into()
+    }
+
+    #[tokio::test]
+    async fn a_program_prints_an_assertion() {
+        let house = house(AssertionCommand::new(&argv(&format!("echo {JWT}"))).unwrap());
+        house.server.token("t1", 3_600);
+        house.fresh().await.unwrap();
+        assert_eq!(sent(&house), [JWT]);
+    }
+
+    #[tokio::test]
+    async fn a_program_that_fails_says_why_without_its_output() {
+        let script = "echo canary; echo >&2; echo 'the agent is locked' >&2; exit 3";
+        let house = house(AssertionCommand::new(&argv(script)).unwrap());
+        let error = house.fresh().await.unwrap_err();
+        assert_eq!(error.to_string(), "`/bin/sh` failed with exit status: 3: the agent is locked");
+        let missing = AssertionCommand::new(&["/nonexistent/agent".to_owned()]).unwrap();
+        let error = super::house(missing).fresh().await.unwrap_err();
+        assert_eq!(error.to_string(), "`/nonexistent/agent` cannot be started");
+        assert!(AssertionCommand::new(&[]).is_err());
+    }
+}
