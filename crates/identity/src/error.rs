@@ -151,6 +151,10 @@ impl Error {
         self.map(|inner| inner.source = Some(Arc::from(cause)))
     }
 
+    pub(crate) fn to_be_repeated_at(self, retry_at: Option<SystemTime>) -> Self {
+        self.map(|inner| inner.retry_at = retry_at)
+    }
+
     pub(crate) fn with_status(self, status: u16) -> Self {
         self.map(|inner| inner.status = Some(status))
     }

@@ -45,6 +45,7 @@ mod deadline;
 mod error;
 mod exchange;
 mod flight;
+mod managed_identity;
 mod profile;
 mod refresh;
 mod store;
@@ -68,6 +69,9 @@ pub use crate::credential::{
     TOKEN_EXCHANGE_AUDIENCE, WatchedCredential,
 };
 pub use crate::error::{Error, ErrorKind};
+pub use crate::managed_identity::{
+    ManagedIdentity, ManagedIdentityHost, ManagedIdentityId, ManagedIdentityToken, WorkloadIdentity,
+};
 pub use crate::store::{SealingKeys, StoreError, StoreKey, StoreStatistics, TokenStore};
 pub use crate::token::{AccessToken, CachedToken, FetchReason, TokenOrigin};
 pub use crate::token_request::TokenRequest;

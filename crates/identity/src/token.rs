@@ -112,7 +112,7 @@ impl AccessToken {
     /// The token endpoint that issued it, if it is known without asking.
     #[must_use]
     pub fn endpoint(&self) -> Option<String> {
-        self.kept.authority.known_endpoint()
+        self.kept.authority.as_ref()?.known_endpoint()
     }
 
     /// The identifier that the token request carried.
@@ -184,7 +184,8 @@ pub(crate) struct Kept {
     pub(crate) live_until: Duration,
     /// Monotonic time from which on it is renewed.
     pub(crate) due_at: Duration,
-    pub(crate) authority: Authority,
+    /// None for a managed identity.
+    pub(crate) authority: Option<Authority>,
     pub(crate) correlation_id: Box<str>,
     pub(crate) fetched: Fetched,
     /// What the server gave for the next time (RFC 6749 section 6); taken by whoever uses it.

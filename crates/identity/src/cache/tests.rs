@@ -31,7 +31,7 @@ fn token(until: u64) -> Arc<Kept> {
         usable_until: at,
         live_until: Duration::from_secs(until),
         due_at: Duration::from_secs(until),
-        authority: Authority::cloud(Cloud::Public, &tenant("a")),
+        authority: Some(Authority::cloud(Cloud::Public, &tenant("a"))),
         correlation_id: "".into(),
         fetched: Fetched { reason: FetchReason::Absent, took: 0, network: 0, attempts: 1 },
         refresh_token: Mutex::default(),

@@ -123,7 +123,7 @@ impl ScopedToken {
             live_until: moment.elapsed + usable,
             due_at: moment.elapsed + refresh_after,
             authorization: issued.authorization,
-            authority: self.client.authority.clone(),
+            authority: Some(self.client.authority.clone()),
             correlation_id: errand.correlation_id.into(),
             fetched: Fetched {
                 reason,
@@ -148,7 +148,7 @@ impl ScopedToken {
             live_until: moment.elapsed + until(usable_until),
             due_at: moment.elapsed + until(record.refresh_at()),
             authorization: record.authorization()?,
-            authority: self.client.authority.clone(),
+            authority: Some(self.client.authority.clone()),
             correlation_id: record.correlation_id.as_str().into(),
             fetched: Fetched { reason, took: milliseconds(took), network: 0, attempts: 0 },
             refresh_token: Mutex::default(),

@@ -8,7 +8,7 @@ mod roster;
 mod secret;
 mod signer;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod watched;
 
 use std::fmt;

@@ -16,18 +16,18 @@ const EXPIRED_SECRET: &str =
     r#"{"error":"invalid_client","error_description":"AADSTS7000222: Expired.","error_codes":[7000222]}"#;
 const KEY_NOT_FOUND: &str = r#"{"error":"invalid_client","error_description":"AADSTS700027: The key was not found.","error_codes":[700027]}"#;
 
-pub(super) struct House {
-    pub(super) server: Arc<Server>,
-    pub(super) clock: ManualClock,
-    pub(super) client: ConfidentialClient,
+pub(crate) struct House {
+    pub(crate) server: Arc<Server>,
+    pub(crate) clock: ManualClock,
+    pub(crate) client: ConfidentialClient,
 }
 
 impl House {
-    pub(super) fn new(credentials: impl IntoIterator<Item = Arc<dyn Credential>>) -> Self {
+    pub(crate) fn new(credentials: impl IntoIterator<Item = Arc<dyn Credential>>) -> Self {
         Self::on(ManualClock::at(1_000_000), credentials)
     }
 
-    pub(super) fn on(clock: ManualClock, credentials: impl IntoIterator<Item = Arc<dyn Credential>>) -> Self {
+    pub(crate) fn on(clock: ManualClock, credentials: impl IntoIterator<Item = Arc<dyn Credential>>) -> Self {
         let tenant = TenantId::parse("contoso.example").unwrap();
         let authority = Authority::microsoft("https://login.example", &tenant).unwrap();
         let server = Arc::new(Server::new());
@@ -43,11 +43,11 @@ impl House {
     }
 
     /// A token that no cache can give.
-    pub(super) async fn fresh(&self) -> Result<String, Error> {
+    pub(crate) async fn fresh(&self) -> Result<String, Error> {
         self.token(Freshness::Forced).await
     }
 
-    pub(super) async fn cached(&self) -> Result<String, Error> {
+    pub(crate) async fn cached(&self) -> Result<String, Error> {
         self.token(Freshness::Cached).await
     }
 
