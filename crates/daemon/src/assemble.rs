@@ -11,7 +11,7 @@ use unattended_transport::Transport;
 use unattended_webapi as webapi;
 
 use crate::config::{Api, Application, Authority, Config, Credential, Job, Work};
-use crate::credential::{self, CredentialError};
+use crate::credential::{self, CredentialError, SetUp};
 use crate::error::{BuildError, ExitClass};
 use crate::ports::Ports;
 
@@ -69,9 +69,11 @@ pub(crate) fn application(
         .entropy(Arc::clone(&ports.entropy));
     let mut unreadable: Vec<(&Credential, CredentialError)> = Vec::new();
     for configured in &application.credentials {
-        let (credential, readable) = credential::watched(application, configured, ports);
-        builder = builder.credential(credential);
-        unreadable.extend(readable.err().map(|error| (configured, error)));
+        let SetUp { credential, problem } = credential::set_up(application, configured, http, ports);
+        if let Some(credential) = credential {
+            builder = builder.credential(credential);
+        }
+        unreadable.extend(problem.map(|error| (configured, error)));
     }
     if unreadable.len() == application.credentials.len() && !unreadable.is_empty() {
         let (_, first) = unreadable.swap_remove(0);

@@ -151,7 +151,7 @@ impl Error {
         self.map(|inner| inner.source = Some(Arc::from(cause)))
     }
 
-    pub(crate) fn to_be_repeated_at(self, retry_at: Option<SystemTime>) -> Self {
+    pub(crate) fn repeated_at(self, retry_at: Option<SystemTime>) -> Self {
         self.map(|inner| inner.retry_at = retry_at)
     }
 

@@ -6,6 +6,7 @@
 
 mod error;
 mod exchange;
+mod pin;
 mod proxy;
 mod tls;
 
@@ -41,6 +42,8 @@ pub struct TransportBuilder {
     authorities: Vec<rustls_pki_types::CertificateDer<'static>>,
     proxy: ProxySetting,
     user_agent: Option<String>,
+    pinned: Option<[u8; 20]>,
+    identity: Option<tls::ClientIdentity>,
 }
 
 impl TransportBuilder {
@@ -51,6 +54,30 @@ impl TransportBuilder {
     pub fn extra_ca_pem(mut self, bundle: &[u8]) -> Result<Self, TransportError> {
         self.authorities.extend(tls::authorities(bundle)?);
         Ok(self)
+    }
+
+    /// Believes the one server whose certificate has this SHA-1 thumbprint, in hexadecimal, and no other: for a local
+    /// service that an orchestrator names so, such as the identity endpoint of Service Fabric.
+    ///
+    /// # Errors
+    /// Not forty hexadecimal digits.
+    pub fn pinned_to_sha1(self, thumbprint: &str) -> Result<Self, TransportError> {
+        let pinned = pin::parse(thumbprint).ok_or_else(|| {
+            TransportError::new(
+                "the thumbprint of the server is not SHA-1 in hexadecimal",
+                "check IDENTITY_SERVER_THUMBPRINT",
+            )
+        })?;
+        Ok(Self { pinned: Some(pinned), ..self })
+    }
+
+    /// Shows a certificate to servers that ask for one (mutual TLS): PEM with the private key, the certificate and those
+    /// that vouch for it, in this order.
+    ///
+    /// # Errors
+    /// There is no key or no certificate in it.
+    pub fn client_identity_pem(self, pem: &[u8]) -> Result<Self, TransportError> {
+        Ok(Self { identity: Some(tls::ClientIdentity::from_pem(pem)?), ..self })
     }
 
     /// Goes through this proxy.
@@ -78,7 +105,7 @@ impl TransportBuilder {
         let user_agent =
             self.user_agent.as_deref().unwrap_or(concat!("unattended/", env!("CARGO_PKG_VERSION")));
         let builder = reqwest::Client::builder()
-            .tls_backend_preconfigured(tls::configuration(self.authorities)?)
+            .tls_backend_preconfigured(tls::configuration(self.authorities, self.pinned, self.identity)?)
             .redirect(reqwest::redirect::Policy::none())
             .retry(reqwest::retry::never())
             .connect_timeout(Duration::from_secs(10))

@@ -61,6 +61,66 @@ async fn a_server_of_the_extra_authority_is_believed_and_of_an_unknown_one_is_no
     assert!(chain(&stranger).contains("invalid peer certificate"), "{}", chain(&stranger));
 }
 
+fn thumbprint(pki: &Pki) -> String {
+    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA1_FOR_LEGACY_USE_ONLY, &pki.certificate);
+    digest.as_ref().iter().map(|byte| format!("{byte:02X}")).collect()
+}
+
+// Case 95 of the peers' suites: the secret of Service Fabric stays here when another server answers.
+#[tokio::test]
+async fn a_pinned_server_is_believed_by_its_certificate_and_another_one_sees_nothing() {
+    let (pki, other) = (Pki::new(), Pki::new());
+    let seen = Arc::new(Mutex::new(0));
+    let counter = Arc::clone(&seen);
+    let port = pki
+        .serve(HTTP_1, move |mut connection| {
+            let counter = Arc::clone(&counter);
+            async move {
+                read_head(&mut connection).await;
+                *counter.lock().unwrap() += 1;
+                let answer =
+                    b"HTTP/1.1 302 Found\r\nlocation: http://elsewhere/\r\ncontent-length: 0\r\n\r\n";
+                connection.write_all(answer).await.unwrap();
+            }
+        })
+        .await;
+    // By address and not by a name in the certificate, as such services are reached.
+    let url = format!("https://127.0.0.1:{port}/");
+    let pinned = |pki: &Pki| Transport::builder().pinned_to_sha1(&thumbprint(pki)).unwrap().build().unwrap();
+    let error = pinned(&other).send(get(&url)).await.unwrap_err();
+    assert_eq!((error.kind(), *seen.lock().unwrap()), (HttpErrorKind::Connect, 0));
+    let answer = pinned(&pki).send(get(&url)).await.unwrap();
+    assert_eq!((answer.status().as_u16(), *seen.lock().unwrap()), (302, 1), "and no redirect is followed");
+    assert!(Transport::builder().pinned_to_sha1("no thumbprint").is_err());
+}
+
+#[tokio::test]
+async fn a_server_that_asks_for_a_certificate_gets_the_one_that_is_configured() {
+    let (pki, clients) = (Pki::new(), Pki::new());
+    let port = pki
+        .serve_known(&clients, async |mut connection| {
+            let shown = connection.get_ref().1.peer_certificates().map_or(0, <[_]>::len);
+            read_head(&mut connection).await;
+            let answer = format!("HTTP/1.1 200 OK\r\ncontent-length: 1\r\n\r\n{shown}");
+            connection.write_all(answer.as_bytes()).await.unwrap();
+        })
+        .await;
+    let url = format!("https://localhost:{port}/");
+    let known = Transport::builder()
+        .extra_ca_pem(pki.ca_pem.as_bytes())
+        .unwrap()
+        .client_identity_pem(clients.identity_pem().as_bytes())
+        .unwrap()
+        .build()
+        .unwrap();
+    let answer = known.send(get(&url)).await.unwrap();
+    assert_eq!(answer.into_body().collect(10).await.unwrap(), "1");
+    assert!(trusting(&pki).send(get(&url)).await.is_err(), "nobody gets in without one");
+    for pem in ["", &clients.ca_pem] {
+        assert!(Transport::builder().client_identity_pem(pem.as_bytes()).is_err());
+    }
+}
+
 // RD-1
 #[tokio::test]
 async fn a_redirect_is_an_answer_and_a_cookie_is_not_kept() {

@@ -6,6 +6,7 @@
 
 mod call;
 mod console;
+mod credentials;
 mod doctor;
 mod exit_codes;
 mod kill;

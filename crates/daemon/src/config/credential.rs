@@ -4,18 +4,28 @@ use std::ops::Range;
 use std::path::Path;
 
 use toml::de::DeTable;
-use unattended_identity::SigningAlgorithm;
+use unattended_identity::{ManagedIdentityId, SigningAlgorithm, TOKEN_EXCHANGE_AUDIENCE};
+use url::{Host, Url};
 
 use super::diagnostic::{Mistake, Mistakes};
-use super::model::{Certificate, Credential};
-use super::reader::{Section, Text, list};
-use super::reference::{NoReference, SecretReference};
+use super::model::{AssertionUrl, Certificate, Credential, ManagedIdentity};
+use super::reader::{Section, list};
+use super::referred::reference;
 
 const TITLE: &str = "[[application.credentials]]";
 
 /// What says of which kind a credential is, and the keys that go with it.
-const KINDS: [(&str, &[&str]); 2] =
-    [("certificate", &["password", "algorithm", "send-chain"]), ("secret", &[])];
+const KINDS: [(&str, &[&str]); 9] = [
+    ("certificate", &["password", "algorithm", "send-chain", "signer-command"]),
+    ("secret", &[]),
+    ("assertion-file", &[]),
+    ("assertion-command", &[]),
+    ("assertion-url", &["bearer", "json-member"]),
+    ("github-actions", &[]),
+    ("azure-pipelines", &[]),
+    ("managed-identity", &["audience"]),
+    ("workload-identity", &[]),
+];
 
 pub(super) fn credentials(
     section: &Section<'_>,
@@ -46,8 +56,122 @@ fn credential(
     let kind = kind(&section, mistakes)?;
     match kind {
         "certificate" => certificate(&section, directory, mistakes).map(Credential::Certificate),
-        _ => reference(&section, "secret", directory, mistakes).map(Credential::Secret),
+        "secret" => reference(&section, kind, directory, mistakes).map(Credential::Secret),
+        "assertion-file" => {
+            let text = section.text(kind, mistakes)?;
+            Some(Credential::AssertionFile(directory.join(text.value)))
+        }
+        "assertion-command" => argv(&section, kind, mistakes).map(Credential::AssertionCommand),
+        "assertion-url" => assertion_url(&section, directory, mistakes).map(Credential::AssertionUrl),
+        "github-actions" => text(&section, kind, mistakes).map(Credential::GithubActions),
+        "azure-pipelines" => text(&section, kind, mistakes).map(Credential::AzurePipelines),
+        "managed-identity" => managed_identity(&section, mistakes).map(Credential::ManagedIdentity),
+        _ => workload_identity(&section, mistakes),
     }
+}
+
+fn assertion_url(section: &Section<'_>, directory: &Path, mistakes: &mut Mistakes) -> Option<AssertionUrl> {
+    let text = section.text("assertion-url", mistakes)?;
+    let url = Url::parse(text.value).ok().filter(is_confidential);
+    if url.is_none() {
+        mistakes.conceal(text.span.clone());
+        mistakes.add(Mistake::at(
+            text.span.clone(),
+            "`assertion-url` is not https",
+            "who reads an assertion on the way can act as the application; http is for this machine alone",
+            "write an https URL without a user name in it",
+        ));
+    }
+    let bearer = reference(section, "bearer", directory, mistakes);
+    let json_member = section.text("json-member", mistakes).map(|text| text.value.to_owned());
+    Some(AssertionUrl { url: url?, bearer, json_member })
+}
+
+fn is_confidential(url: &Url) -> bool {
+    let is_here = match url.host() {
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    };
+    let is_bare = url.username().is_empty() && url.password().is_none();
+    is_bare && (url.scheme() == "https" || (url.scheme() == "http" && is_here))
+}
+
+fn managed_identity(section: &Section<'_>, mistakes: &mut Mistakes) -> Option<ManagedIdentity> {
+    let text = section.text("managed-identity", mistakes)?;
+    let id = match text.value.split_once(':') {
+        None if text.value == "system" => ManagedIdentityId::System,
+        Some(("client-id", id)) if !id.is_empty() => ManagedIdentityId::ClientId(id.to_owned()),
+        Some(("object-id", id)) if !id.is_empty() => ManagedIdentityId::ObjectId(id.to_owned()),
+        Some(("resource-id", id)) if !id.is_empty() => ManagedIdentityId::ResourceId(id.to_owned()),
+        _ => {
+            mistakes.add(Mistake::at(
+                text.span,
+                "`managed-identity` names no identity",
+                "a machine has one of its own (`system`), and others that were assigned to it",
+                "write `system`, or `client-id:GUID`, `object-id:GUID` or `resource-id:/subscriptions/...`",
+            ));
+            return None;
+        }
+    };
+    let audience = section.text("audience", mistakes).map_or(TOKEN_EXCHANGE_AUDIENCE, |text| text.value);
+    Some(ManagedIdentity { id, audience: audience.to_owned() })
+}
+
+fn workload_identity(section: &Section<'_>, mistakes: &mut Mistakes) -> Option<Credential> {
+    if section.flag("workload-identity", mistakes) {
+        return Some(Credential::WorkloadIdentity);
+    }
+    if section.is_false("workload-identity") {
+        mistakes.add(Mistake::at(
+            section.key_span("workload-identity"),
+            "`workload-identity` is switched off",
+            "a credential that is none has no table",
+            "write `true`, or remove the table",
+        ));
+    }
+    None
+}
+
+/// Text that says something.
+fn text(section: &Section<'_>, key: &str, mistakes: &mut Mistakes) -> Option<String> {
+    let text = section.text(key, mistakes)?;
+    if text.value.trim().is_empty() {
+        let example = match key {
+            "github-actions" => "write the audience, such as `api://AzureADTokenExchange`",
+            _ => "write the id of the service connection",
+        };
+        mistakes.add(Mistake::at(
+            text.span,
+            format!("`{key}` is empty"),
+            "it is sent with the request",
+            example,
+        ));
+        return None;
+    }
+    Some(text.value.to_owned())
+}
+
+/// A program and its arguments.
+fn argv(section: &Section<'_>, key: &str, mistakes: &mut Mistakes) -> Option<Vec<String>> {
+    if !section.has(key) {
+        return None;
+    }
+    let argv: Vec<String> =
+        section.texts(key, mistakes).into_iter().map(|text| text.value.to_owned()).collect();
+    if argv.first().is_none_or(String::is_empty) {
+        if section.is_array(key) {
+            mistakes.add(Mistake::at(
+                section.key_span(key),
+                format!("`{key}` names no program"),
+                "no shell stands between: the program and each argument are strings of their own",
+                format!("write `{key} = [\"/usr/local/bin/program\", \"argument\"]`"),
+            ));
+        }
+        return None;
+    }
+    Some(argv)
 }
 
 /// The one kind that the table names; the keys of others are mistakes.
@@ -103,7 +227,17 @@ fn certificate(section: &Section<'_>, directory: &Path, mistakes: &mut Mistakes)
     let password = reference(section, "password", directory, mistakes);
     let algorithm = algorithm(section, mistakes);
     let send_chain = section.flag("send-chain", mistakes);
-    Some(Certificate { file: file?, password, algorithm, send_chain })
+    let signer = argv(section, "signer-command", mistakes);
+    if password.is_some() && signer.is_some() {
+        mistakes.add(Mistake::at(
+            section.key_span("password"),
+            "`password` stands beside `signer-command`",
+            "the private key is where the program is, and the file holds the certificate alone",
+            "remove `password`",
+        ));
+        return None;
+    }
+    Some(Certificate { file: file?, password, algorithm, send_chain, signer })
 }
 
 fn algorithm(section: &Section<'_>, mistakes: &mut Mistakes) -> Option<SigningAlgorithm> {
@@ -122,80 +256,4 @@ fn algorithm(section: &Section<'_>, mistakes: &mut Mistakes) -> Option<SigningAl
             None
         }
     }
-}
-
-fn reference(
-    section: &Section<'_>,
-    key: &str,
-    directory: &Path,
-    mistakes: &mut Mistakes,
-) -> Option<SecretReference> {
-    let text = section.text(key, mistakes)?;
-    referred(key, &text, directory, mistakes)
-}
-
-fn referred(
-    key: &str,
-    text: &Text<'_>,
-    directory: &Path,
-    mistakes: &mut Mistakes,
-) -> Option<SecretReference> {
-    let reason = match SecretReference::parse(text.value, directory) {
-        Ok(reference) => return Some(reference),
-        Err(reason) => reason,
-    };
-    let span = text.span.clone();
-    let is_path = is_path_of_a_certificate(key, text.value);
-    if !is_path {
-        mistakes.conceal(span.clone());
-    }
-    mistakes.add(match reason {
-        NoReference::InlineValue if is_path => Mistake::at(
-            span,
-            format!("`{key}` does not say where it is kept"),
-            "a reference begins with `file:`, `env:` or `systemd:`",
-            format!("write `{key} = \"file:{}\"`", text.value),
-        ),
-        NoReference::InlineValue => {
-            let file = match key {
-                "certificate" => "app.pem",
-                "password" => "password",
-                _ => "client-secret",
-            };
-            Mistake::at(
-                span,
-                format!("`{key}` holds a value and not a reference"),
-                "configurations are copied, compared and committed, and what stands in them is no secret for long",
-                format!(
-                    "move the value to a file that only the daemon can read (`install -m 600 /dev/null {file}`, then \
-                     edit it) and write `{key} = \"file:{file}\"`; `env:NAME` and `systemd:NAME` work too"
-                ),
-            )
-        }
-        NoReference::Empty => Mistake::at(
-            span,
-            format!("`{key}` is an empty reference"),
-            "nothing follows the colon",
-            "name a file, a variable or a systemd credential, such as `file:app.pem`",
-        ),
-        NoReference::NotAName => Mistake::at(
-            span,
-            format!("`{key}` names no systemd credential"),
-            "a credential of a unit is a plain name below $CREDENTIALS_DIRECTORY and not a path",
-            "write the name given to LoadCredential=, or use `file:PATH`",
-        ),
-        NoReference::UnknownScheme => Mistake::at(
-            span,
-            format!("`{key}` is kept where this version cannot read it"),
-            "references are `file:PATH`, `env:NAME` and `systemd:NAME`",
-            "fetch it into a file with mode 600 before the start, and write `file:PATH`",
-        ),
-    });
-    None
-}
-
-fn is_path_of_a_certificate(key: &str, text: &str) -> bool {
-    let extensions = [".pem", ".crt", ".cer", ".key", ".pfx", ".p12"];
-    let has_extension = extensions.iter().any(|extension| text.ends_with(extension));
-    key == "certificate" && has_extension && !text.contains(['\n', '\r'])
 }

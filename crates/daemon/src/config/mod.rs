@@ -11,6 +11,7 @@ mod job;
 mod model;
 mod reader;
 mod reference;
+mod referred;
 mod root;
 mod sidecar;
 mod suggestion;
@@ -22,7 +23,8 @@ use crate::environment::Environment;
 
 pub use self::diagnostic::{ConfigError, Diagnostic};
 pub use self::model::{
-    Api, Application, Authority, Certificate, Config, Credential, Job, SecretMethod, Sidecar, Work,
+    Api, Application, AssertionUrl, Authority, Certificate, Config, Credential, Job, ManagedIdentity,
+    SecretMethod, Sidecar, Work,
 };
 pub use self::reference::SecretReference;
 pub(crate) use self::suggestion::nearest;

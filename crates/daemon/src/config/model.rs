@@ -5,7 +5,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use unattended_core::{ClientId, Scope, TenantId};
-use unattended_identity::SigningAlgorithm;
+use unattended_identity::{ManagedIdentityId, SigningAlgorithm};
 use url::Url;
 
 use super::reference::SecretReference;
@@ -79,13 +79,27 @@ pub enum Credential {
     Certificate(Certificate),
     /// A client secret.
     Secret(SecretReference),
+    /// A file with a signed assertion that another program keeps up to date.
+    AssertionFile(PathBuf),
+    /// A program that prints a signed assertion.
+    AssertionCommand(Vec<String>),
+    /// A URL that answers with a signed assertion.
+    AssertionUrl(AssertionUrl),
+    /// The identity of the job of GitHub Actions that this runs in, for an audience.
+    GithubActions(String),
+    /// The identity of a service connection of Azure Pipelines, by its id.
+    AzurePipelines(String),
+    /// A managed identity of Azure that vouches for the application.
+    ManagedIdentity(ManagedIdentity),
+    /// The service account of the Kubernetes pod that this runs in.
+    WorkloadIdentity,
 }
 
 /// A certificate, and how it is used.
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct Certificate {
-    /// PEM or PKCS#12 with the private key and its certificate.
+    /// PEM or PKCS#12 with the private key and its certificate; the certificate alone beside `signer`.
     pub file: SecretReference,
     /// What protects the private key, if anything does.
     pub password: Option<SecretReference>,
@@ -93,6 +107,30 @@ pub struct Certificate {
     pub algorithm: Option<SigningAlgorithm>,
     /// Whether the certificate is sent with its issuers (`x5c`).
     pub send_chain: bool,
+    /// The program that signs, if the private key is elsewhere.
+    pub signer: Option<Vec<String>>,
+}
+
+/// A URL that answers with a signed assertion.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct AssertionUrl {
+    /// The URL.
+    pub url: Url,
+    /// What is sent as `Authorization: Bearer`.
+    pub bearer: Option<SecretReference>,
+    /// The member of the JSON answer that is the assertion; the whole answer if not given.
+    pub json_member: Option<String>,
+}
+
+/// Which managed identity vouches, and for whom.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct ManagedIdentity {
+    /// Which of those that the machine has.
+    pub id: ManagedIdentityId,
+    /// The audience that the federated identity credential names.
+    pub audience: String,
 }
 
 impl Credential {
@@ -102,6 +140,13 @@ impl Credential {
         match self {
             Self::Certificate(_) => "certificate",
             Self::Secret(_) => "secret",
+            Self::AssertionFile(_) => "assertion-file",
+            Self::AssertionCommand(_) => "assertion-command",
+            Self::AssertionUrl(_) => "assertion-url",
+            Self::GithubActions(_) => "github-actions",
+            Self::AzurePipelines(_) => "azure-pipelines",
+            Self::ManagedIdentity(_) => "managed-identity",
+            Self::WorkloadIdentity => "workload-identity",
         }
     }
 
@@ -113,6 +158,8 @@ impl Credential {
                 [&certificate.file].into_iter().chain(&certificate.password).collect()
             }
             Self::Secret(reference) => vec![reference],
+            Self::AssertionUrl(url) => url.bearer.iter().collect(),
+            _ => Vec::new(),
         }
     }
 }
@@ -123,6 +170,22 @@ impl fmt::Display for Credential {
         match self {
             Self::Certificate(certificate) => certificate.file.fmt(f),
             Self::Secret(reference) => reference.fmt(f),
+            Self::AssertionFile(path) => write!(f, "assertion-file {}", path.display()),
+            Self::AssertionCommand(argv) => {
+                write!(f, "assertion-command {}", argv.first().map_or("", String::as_str))
+            }
+            Self::AssertionUrl(url) => {
+                write!(f, "assertion-url {}", unattended_core::redact_url(url.url.as_str()))
+            }
+            Self::GithubActions(_) | Self::AzurePipelines(_) | Self::WorkloadIdentity => {
+                f.write_str(self.kind())
+            }
+            Self::ManagedIdentity(identity) => match &identity.id {
+                ManagedIdentityId::ClientId(id) => write!(f, "managed-identity client-id:{id}"),
+                ManagedIdentityId::ObjectId(id) => write!(f, "managed-identity object-id:{id}"),
+                ManagedIdentityId::ResourceId(id) => write!(f, "managed-identity resource-id:{id}"),
+                _ => f.write_str("managed-identity system"),
+            },
         }
     }
 }

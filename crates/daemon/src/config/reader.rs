@@ -168,9 +168,19 @@ impl<'t> Section<'t> {
         tables
     }
 
+    /// Whether the key is there and a list.
+    pub(super) fn is_array(&self, key: &str) -> bool {
+        self.value(key).is_some_and(|value| value.get_ref().is_array())
+    }
+
+    /// Whether the key is there and `false`.
+    pub(super) fn is_false(&self, key: &str) -> bool {
+        self.value(key).is_some_and(|value| value.get_ref().as_bool() == Some(false))
+    }
+
     /// Whether the key is there and no list: [`tables`](Self::tables) has reported it.
     pub(super) fn has_value_of_another_type(&self, key: &str) -> bool {
-        self.has(key) && !self.value(key).is_some_and(|value| value.get_ref().is_array())
+        self.has(key) && !self.is_array(key)
     }
 
     /// The place of a key itself; of the section if the key is absent.

@@ -4,16 +4,18 @@ use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
 
-use unattended_core::Secret;
+use unattended_core::{HttpClient, Secret};
 use unattended_identity::{self as identity, CredentialSource};
 
-use super::{make, read_all};
+use super::load::{Loaded, make, read_all};
+use super::others;
 use crate::config::{Application, Credential};
 use crate::environment::Environment;
 
 pub(super) struct ConfiguredSource {
     application: Application,
     credential: Credential,
+    http: Arc<dyn HttpClient>,
     environment: Arc<dyn Environment>,
 }
 
@@ -21,9 +23,15 @@ impl ConfiguredSource {
     pub(super) fn new(
         application: &Application,
         credential: &Credential,
-        environment: Arc<dyn Environment>,
+        http: &Arc<dyn HttpClient>,
+        environment: &Arc<dyn Environment>,
     ) -> Self {
-        Self { application: application.clone(), credential: credential.clone(), environment }
+        Self {
+            application: application.clone(),
+            credential: credential.clone(),
+            http: Arc::clone(http),
+            environment: Arc::clone(environment),
+        }
     }
 }
 
@@ -33,7 +41,14 @@ impl CredentialSource for ConfiguredSource {
     }
 
     fn make(&self, material: &[Secret]) -> Result<Arc<dyn identity::Credential>, identity::Error> {
-        make(&self.application, &self.credential, material).map(super::Loaded::into_credential)
+        if let Credential::AssertionUrl(configured) = &self.credential {
+            return Ok(Arc::new(others::of_url(configured, material.first(), &self.http)?));
+        }
+        match make(&self.application, &self.credential, material)? {
+            Loaded::Certificate(certificate) => Ok(Arc::new(certificate)),
+            Loaded::Secret(secret) => Ok(Arc::new(secret)),
+            Loaded::Assertion => Err(identity::Error::of_credential("nothing was read", None)),
+        }
     }
 
     fn describe(&self) -> String {

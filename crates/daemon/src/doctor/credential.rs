@@ -21,6 +21,9 @@ pub(super) fn examine(application: &Application, ports: &Ports) -> (Vec<Finding>
                 let why = why.unwrap_or_else(|| "the application cannot prove with it who it is".to_owned());
                 Finding::failed(CHECK, error.to_string(), why, error.remedy())
             }
+            Ok(Loaded::Assertion) => {
+                Finding::ok(CHECK, "somebody else signs; the token check shows whether it is trusted")
+            }
             Ok(Loaded::Secret(_)) => Finding::ok(CHECK, "a secret; only its registration knows when it ends"),
             Ok(Loaded::Certificate(certificate)) => validity(
                 certificate.subject(),

@@ -54,7 +54,7 @@ fn credential(application: &Application, configured: &Credential, ports: &Ports)
             status.not_after = Some(timestamp(certificate.not_after()));
             status.days_left = Some(days(ports.clock.now(), certificate.not_after()));
         }
-        Ok(Loaded::Secret(_)) => {}
+        Ok(Loaded::Secret(_) | Loaded::Assertion) => {}
         Err(error) => {
             status.problem = Some(error.to_string());
             status.remedy = Some(error.remedy().to_owned());

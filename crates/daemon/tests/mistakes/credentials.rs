@@ -131,7 +131,7 @@ fn a_credential_is_something() {
     5 | [[application.credentials]]
       | ^^^^^^^^^^^^^^^^^^^^^^^^^^^
       |
-      = note: exactly one of `certificate` and `secret` is expected here
+      = note: exactly one of `certificate`, `secret`, `assertion-file`, `assertion-command`, `assertion-url`, `github-actions`, `azure-pipelines`, `managed-identity` and `workload-identity` is expected here
       = help: add `certificate = "file:app.pem"` or `secret = "file:client-secret"`
     "#);
 }
@@ -215,4 +215,134 @@ fn what_belongs_to_a_certificate_does_not_go_with_a_secret() {
       = note: a credential with `secret` has no other key
       = help: remove `send-chain`
     ");
+}
+
+const CERTIFICATE: &str = r#"certificate = "file:app.pem""#;
+
+#[test]
+fn an_assertion_is_not_fetched_where_others_read_along() {
+    let text = with(CERTIFICATE, r#"assertion-url = "http://issuer.example/token?key=hunter2""#);
+    insta::assert_snapshot!(report(&text), @r"
+    error: `assertion-url` is not https
+     --> unattended.toml:6:17
+      |
+    6 | assertion-url = *****************************************
+      |                 ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+      |
+      = note: who reads an assertion on the way can act as the application; http is for this machine alone
+      = help: write an https URL without a user name in it
+    ");
+}
+
+#[test]
+fn a_command_is_a_program_and_its_arguments() {
+    let text = with(CERTIFICATE, "assertion-command = []");
+    insta::assert_snapshot!(report(&text), @r#"
+    error: `assertion-command` names no program
+     --> unattended.toml:6:1
+      |
+    6 | assertion-command = []
+      | ^^^^^^^^^^^^^^^^^
+      |
+      = note: no shell stands between: the program and each argument are strings of their own
+      = help: write `assertion-command = ["/usr/local/bin/program", "argument"]`
+    "#);
+    let text = with(CERTIFICATE, r#"assertion-command = "vault read token""#);
+    insta::assert_snapshot!(report(&text), @"");
+}
+
+#[test]
+fn a_managed_identity_is_named_in_one_of_four_ways() {
+    let text = with(CERTIFICATE, r#"managed-identity = "5a0e2f3c-1111-4222-8333-444455556666""#);
+    insta::assert_snapshot!(report(&text), @r#"
+    error: `managed-identity` names no identity
+     --> unattended.toml:6:20
+      |
+    6 | managed-identity = "5a0e2f3c-1111-4222-8333-444455556666"
+      |                    ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+      |
+      = note: a machine has one of its own (`system`), and others that were assigned to it
+      = help: write `system`, or `client-id:GUID`, `object-id:GUID` or `resource-id:/subscriptions/...`
+    "#);
+}
+
+#[test]
+fn a_workload_identity_is_there_or_not() {
+    let text = with(CERTIFICATE, "workload-identity = false");
+    insta::assert_snapshot!(report(&text), @r"
+    error: `workload-identity` is switched off
+     --> unattended.toml:6:1
+      |
+    6 | workload-identity = false
+      | ^^^^^^^^^^^^^^^^^
+      |
+      = note: a credential that is none has no table
+      = help: write `true`, or remove the table
+    ");
+}
+
+#[test]
+fn a_key_that_is_elsewhere_has_no_password_here() {
+    let text = with(
+        CERTIFICATE,
+        "certificate = \"file:app.pem\"\npassword = \"file:password\"\nsigner-command = [\"sign\"]",
+    );
+    insta::assert_snapshot!(report(&text), @r#"
+    error: `password` stands beside `signer-command`
+     --> unattended.toml:7:1
+      |
+    7 | password = "file:password"
+      | ^^^^^^^^
+      |
+      = note: the private key is where the program is, and the file holds the certificate alone
+      = help: remove `password`
+    "#);
+}
+
+#[test]
+fn an_empty_audience_or_connection_is_found() {
+    let text = with(CERTIFICATE, r#"github-actions = """#);
+    insta::assert_snapshot!(report(&text), @r#"
+    error: `github-actions` is empty
+     --> unattended.toml:6:18
+      |
+    6 | github-actions = ""
+      |                  ^^
+      |
+      = note: it is sent with the request
+      = help: write the audience, such as `api://AzureADTokenExchange`
+    "#);
+    let text = with(CERTIFICATE, r#"azure-pipelines = " ""#);
+    insta::assert_snapshot!(report(&text), @"");
+}
+
+#[test]
+fn every_kind_of_credential_is_read() {
+    for (lines, shown, references) in [
+        ("certificate = \"file:app.pfx\"\npassword = \"env:P\"\nsend-chain = true", "file:/srv/app.pfx", 2),
+        ("certificate = \"file:app.crt\"\nsigner-command = [\"sign\", \"it\"]", "file:/srv/app.crt", 1),
+        ("secret = \"env:S\"", "env:S", 1),
+        ("assertion-file = \"token\"", "assertion-file /srv/token", 0),
+        ("assertion-command = [\"vault\", \"read\"]", "assertion-command vault", 0),
+        (
+            "assertion-url = \"https://issuer.example/token?key=hunter2\"\nbearer = \"env:B\"\njson-member = \"jwt\"",
+            "assertion-url https://issuer.example/token?key=[redacted]",
+            1,
+        ),
+        ("assertion-url = \"http://127.0.0.1:8080/token\"", "assertion-url http://127.0.0.1:8080/token", 0),
+        ("github-actions = \"api://AzureADTokenExchange\"", "github-actions", 0),
+        ("azure-pipelines = \"c0ffee\"", "azure-pipelines", 0),
+        ("managed-identity = \"system\"", "managed-identity system", 0),
+        ("managed-identity = \"client-id:7\"\naudience = \"api://x\"", "managed-identity client-id:7", 0),
+        ("workload-identity = true", "workload-identity", 0),
+    ] {
+        let text = with(CERTIFICATE, lines);
+        let path = std::path::Path::new("/srv/unattended.toml");
+        let config =
+            unattended_daemon::Config::parse(path, &text, &unattended_daemon::MapEnvironment::default());
+        let config = config.unwrap_or_else(|error| panic!("{lines}: {}", error.render(false)));
+        let credential = &config.application.credentials[0];
+        assert_eq!((credential.to_string().as_str(), credential.references().len()), (shown, references));
+        assert!(lines.starts_with(credential.kind()));
+    }
 }

@@ -69,7 +69,7 @@ pub(super) fn failure(host: &str, status: u16, headers: &HeaderMap, body: &[u8],
         (502 | 504, _) => format!("a gateway answered HTTP {status} in the place of {host}{said}"),
         _ => format!("{host} answered HTTP {status}{said}"),
     };
-    Error::new(kind, message).with_status(status).to_be_repeated_at(retry_at)
+    Error::new(kind, message).with_status(status).repeated_at(retry_at)
 }
 
 /// What the host says is wrong, in whichever of its shapes.
@@ -117,7 +117,7 @@ fn moment(text: &str) -> Option<SystemTime> {
         true => numbers(date, '/').map(|[month, day, year]| [year, month, day])?,
         false => numbers(date, '-')?,
     };
-    let whole_seconds = time.trim().split_once('.').map_or(time.trim(), |(whole, _)| whole);
+    let whole_seconds = time.trim().split_once('.').map_or_else(|| time.trim(), |(whole, _)| whole);
     let [hour, minute, second] = numbers(whole_seconds, ':')?;
     let small = |number: u16| u8::try_from(number).ok();
     DateTime::new(year, small(month)?, small(day)?, small(hour)?, small(minute)?, small(second)?)

@@ -4,10 +4,13 @@ use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use base64::Engine as _;
 use bytes::Bytes;
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use rustls::ServerConfig;
-use rustls_pki_types::PrivateKeyDer;
+use rustls::server::WebPkiClientVerifier;
+use rustls_pki_types::pem::PemObject as _;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
@@ -16,7 +19,7 @@ use tokio_rustls::server::TlsStream;
 /// An authority that nobody knows, and a server certificate that it issued.
 pub(crate) struct Pki {
     pub(crate) ca_pem: String,
-    certificate: rustls_pki_types::CertificateDer<'static>,
+    pub(crate) certificate: rustls_pki_types::CertificateDer<'static>,
     key: Vec<u8>,
 }
 
@@ -32,6 +35,37 @@ impl Pki {
             .signed_by(&key, &Issuer::new(ca, ca_key))
             .unwrap();
         Self { ca_pem, certificate: certificate.der().clone(), key: key.serialize_der() }
+    }
+
+    /// Key and certificate as one PEM, as a client would show them.
+    pub(crate) fn identity_pem(&self) -> String {
+        let pem = |label: &str, der: &[u8]| {
+            let encoded = base64::engine::general_purpose::STANDARD.encode(der);
+            format!("-----BEGIN {label}-----\n{encoded}\n-----END {label}-----\n")
+        };
+        pem("PRIVATE KEY", &self.key) + &pem("CERTIFICATE", &self.certificate)
+    }
+
+    /// Serves TLS connections of clients that show a certificate of `clients`, each with `handle`; returns the port.
+    pub(crate) async fn serve_known<F, H>(&self, clients: &Self, handle: H) -> u16
+    where
+        F: Future<Output = ()> + Send + 'static,
+        H: Fn(TlsStream<TcpStream>) -> F + Send + Sync + 'static,
+    {
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let mut roots = rustls::RootCertStore::empty();
+        roots.add(CertificateDer::from_pem_slice(clients.ca_pem.as_bytes()).unwrap()).unwrap();
+        let verifier =
+            WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider)).build();
+        let configuration = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_client_cert_verifier(verifier.unwrap())
+            .with_single_cert(
+                vec![self.certificate.clone()],
+                PrivateKeyDer::try_from(self.key.clone()).unwrap(),
+            );
+        serve_tls(TlsAcceptor::from(Arc::new(configuration.unwrap())), handle).await
     }
 
     fn acceptor(&self, protocols: &[&[u8]]) -> TlsAcceptor {
@@ -53,17 +87,25 @@ impl Pki {
         F: Future<Output = ()> + Send + 'static,
         H: Fn(TlsStream<TcpStream>) -> F + Send + Sync + 'static,
     {
-        let (acceptor, handle) = (self.acceptor(protocols), Arc::new(handle));
-        let address = serve_plain(move |connection| {
-            let (acceptor, handle) = (acceptor.clone(), Arc::clone(&handle));
-            async move {
-                if let Ok(connection) = acceptor.accept(connection).await {
-                    handle(connection).await;
-                }
-            }
-        });
-        address.await.port()
+        serve_tls(self.acceptor(protocols), handle).await
     }
+}
+
+async fn serve_tls<F, H>(acceptor: TlsAcceptor, handle: H) -> u16
+where
+    F: Future<Output = ()> + Send + 'static,
+    H: Fn(TlsStream<TcpStream>) -> F + Send + Sync + 'static,
+{
+    let handle = Arc::new(handle);
+    let address = serve_plain(move |connection| {
+        let (acceptor, handle) = (acceptor.clone(), Arc::clone(&handle));
+        async move {
+            if let Ok(connection) = acceptor.accept(connection).await {
+                handle(connection).await;
+            }
+        }
+    });
+    address.await.port()
 }
 
 /// Serves TCP connections, each with `handle`.
