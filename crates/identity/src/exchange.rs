@@ -102,7 +102,8 @@ impl Exchange {
             match outcome {
                 Err(error) if error.is_credential() => {
                     debug!(credential = credential.describe(), %error, "credential not accepted");
-                    if error.status().is_some() {
+                    // What failed before the request left may be there the next time.
+                    if error.oauth_error().is_some() && self.credentials.is_choice() {
                         member.was_refused(self.clock.elapsed());
                     }
                     if told.as_ref().is_none_or(|(preferred, _)| rank < *preferred) {

@@ -2,7 +2,8 @@
 //
 //   node authority.mjs SETTINGS.json
 //
-// SETTINGS.json: tls.key, tls.certificate, client.certificate (PEM files), secret (the shared client secret),
+// SETTINGS.json: tls.key, tls.certificate, client.certificate and
+// client.elliptic (PEM files), secret (the shared client secret),
 // resource (the one API it issues tokens for), scope, ready (written atomically when connections are accepted),
 // requests (one line per token request: how the client presented itself, "Basic" or "body").
 // UNATTENDED_THIRD_PARTY names the folder that holds node/node_modules.
@@ -40,7 +41,12 @@ function configuration() {
     clients: [
       client("basic-client", { token_endpoint_auth_method: "client_secret_basic", client_secret: settings.secret }),
       client("post-client", { token_endpoint_auth_method: "client_secret_post", client_secret: settings.secret }),
-      client("certificate-client", { token_endpoint_auth_method: "private_key_jwt", jwks: { keys: [publicKey()] } }),
+      client("certificate-client", { token_endpoint_auth_method: "private_key_jwt", jwks: { keys: [publicKey(settings.client.certificate)] } }),
+      client("elliptic-client", {
+        token_endpoint_auth_method: "private_key_jwt",
+        token_endpoint_auth_signing_alg: "ES256",
+        jwks: { keys: [publicKey(settings.client.elliptic)] },
+      }),
     ],
     clientAuthMethods: ["client_secret_basic", "client_secret_post", "private_key_jwt"],
     scopes: [settings.scope],
@@ -78,8 +84,8 @@ function client(client_id, authentication) {
   };
 }
 
-function publicKey() {
-  return { ...createPublicKey(readFileSync(settings.client.certificate)).export({ format: "jwk" }), use: "sig" };
+function publicKey(certificate) {
+  return { ...createPublicKey(readFileSync(certificate)).export({ format: "jwk" }), use: "sig" };
 }
 
 function signingKey() {

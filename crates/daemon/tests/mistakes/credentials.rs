@@ -248,7 +248,16 @@ fn a_command_is_a_program_and_its_arguments() {
       = help: write `assertion-command = ["/usr/local/bin/program", "argument"]`
     "#);
     let text = with(CERTIFICATE, r#"assertion-command = "vault read token""#);
-    insta::assert_snapshot!(report(&text), @"");
+    insta::assert_snapshot!(report(&text), @r#"
+    error: `assertion-command` in [[application.credentials]] has the wrong type
+     --> unattended.toml:6:21
+      |
+    6 | assertion-command = "vault read token"
+      |                     ^^^^^^^^^^^^^^^^^^
+      |
+      = note: it is a string
+      = help: write a list of strings such as ["a", "b"]
+    "#);
 }
 
 #[test]
@@ -313,7 +322,16 @@ fn an_empty_audience_or_connection_is_found() {
       = help: write the audience, such as `api://AzureADTokenExchange`
     "#);
     let text = with(CERTIFICATE, r#"azure-pipelines = " ""#);
-    insta::assert_snapshot!(report(&text), @"");
+    insta::assert_snapshot!(report(&text), @r#"
+    error: `azure-pipelines` is empty
+     --> unattended.toml:6:19
+      |
+    6 | azure-pipelines = " "
+      |                   ^^^
+      |
+      = note: it is sent with the request
+      = help: write the id of the service connection
+    "#);
 }
 
 #[test]

@@ -45,6 +45,11 @@ impl Roster {
         self.0.is_empty()
     }
 
+    /// Whether there is another one to turn to.
+    pub(crate) fn is_choice(&self) -> bool {
+        self.0.len() > 1
+    }
+
     pub(crate) fn credentials(&self) -> impl Iterator<Item = &dyn Credential> {
         self.0.iter().map(|member| &*member.credential)
     }

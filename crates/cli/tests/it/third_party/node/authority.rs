@@ -31,6 +31,46 @@ fn a_token_is_acquired_with_private_key_jwt() {
 }
 
 #[test]
+fn a_token_is_acquired_with_an_elliptic_curve_key() {
+    let (authority, place) = start();
+    configure(&place, &authority, "elliptic-client", r#"certificate = "file:elliptic.pem""#, "");
+    assert_eq!(acquire(&authority, &place)["client_id"], "elliptic-client");
+}
+
+#[test]
+fn a_token_is_acquired_with_an_older_algorithm_where_it_is_asked_for() {
+    let (authority, place) = start();
+    let credential = "certificate = \"file:client.pem\"\nalgorithm = \"RS256\"";
+    configure(&place, &authority, "certificate-client", credential, "");
+    assert_eq!(acquire(&authority, &place)["client_id"], "certificate-client");
+}
+
+#[test]
+fn a_token_is_acquired_with_an_assertion_that_another_program_signs() {
+    let (authority, place) = start();
+    let script = super::super::program("node/sign_assertion.mjs").canonicalize().unwrap();
+    let argv = json!(["node", script, place.path("client.pem"), "certificate-client", authority.issuer]);
+    configure(&place, &authority, "certificate-client", &format!("assertion-command = {argv}"), "");
+    let path = std::env::var("PATH").unwrap();
+    let run = |arguments: &[&str]| {
+        let output = place.command(arguments).env("PATH", &path).output().unwrap();
+        crate::support::Run::new(arguments, output)
+    };
+    run(&["token", "things"]).expect(0).says(&["certificate-client"]);
+
+    // The same in a file, as Kubernetes would put it there. This server takes an assertion once.
+    let assertion = std::process::Command::new("node")
+        .args([script.as_os_str(), place.path("client.pem").as_os_str()])
+        .args(["certificate-client", &authority.issuer])
+        .output()
+        .unwrap();
+    fs::write(place.path("assertion"), assertion.stdout).unwrap();
+    configure(&place, &authority, "certificate-client", "assertion-file = \"assertion\"", "");
+    run(&["token", "things"]).expect(0).says(&["certificate-client"]);
+    run(&["token", "things"]).expect(77).says(&["invalid_client"]);
+}
+
+#[test]
 fn a_token_is_acquired_with_a_secret_in_the_authorization_header() {
     let (authority, place) = start();
     let method = r#"token-endpoint-auth-method = "client_secret_basic""#;
@@ -133,7 +173,7 @@ fn start() -> (Authority, Workplace) {
     let path = |name: &str| directory.path().join(name);
     let settings = json!({
         "tls": { "key": path("server-key.pem"), "certificate": path("server.pem") },
-        "client": { "certificate": path("client-certificate.pem") },
+        "client": { "certificate": path("client-certificate.pem"), "elliptic": path("elliptic-certificate.pem") },
         "secret": SECRET,
         "resource": RESOURCE,
         "scope": SCOPE,
@@ -175,6 +215,10 @@ fn make_credentials(directory: &Path, place: &Workplace) {
     let client = named("Test daemon").self_signed(&client_key).unwrap();
     fs::write(directory.join("client-certificate.pem"), client.pem()).unwrap();
     write_private(&place.path("client.pem"), &(client_key.serialize_pem() + &client.pem()));
+    let elliptic_key = KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256).unwrap();
+    let elliptic = named("Test daemon").self_signed(&elliptic_key).unwrap();
+    fs::write(directory.join("elliptic-certificate.pem"), elliptic.pem()).unwrap();
+    write_private(&place.path("elliptic.pem"), &(elliptic_key.serialize_pem() + &elliptic.pem()));
     write_private(&place.path("secret"), SECRET);
 }
 
