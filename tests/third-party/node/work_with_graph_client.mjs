@@ -1,5 +1,5 @@
 // Work on users with @microsoft/microsoft-graph-client and @azure/identity, unmodified: create, read, change, page
-// through all, a batch with one request that is refused, delete; and follow the changes from one delta link to the next.
+// through all, a batch with one request that is refused, a search, a manager, delete; and follow the changes from one delta link to the next.
 //
 //   node work_with_graph_client.mjs SETTINGS.json
 //
@@ -36,6 +36,7 @@ console.log(
     paged: await paged(),
     batch: await batch(),
     refusal: await refusal(),
+    searched: await searchedAndExpanded(),
     delta: await delta(),
   }),
 );
@@ -86,6 +87,29 @@ async function refusal() {
     return { status: statusCode, code, request_id: Boolean(requestId) };
   }
   return {};
+}
+
+async function searchedAndExpanded() {
+  const report = await create(`report@${settings.domain}`);
+  const boss = await create(`boss@${settings.domain}`);
+  await client
+    .api(`/users/${report}/manager/$ref`)
+    .put({ "@odata.id": `https://graph.microsoft.com/v1.0/users/${boss}` });
+  const found = await client
+    .api("/users")
+    .header("ConsistencyLevel", "eventual")
+    .search('"displayName:client graph" AND "mailNickname:graph"')
+    .count(true)
+    .get();
+  const expanded = await client.api(`/users/${report}`).expand("manager($select=id)").get();
+  const groups = await client.api(`/users/${report}/getMemberGroups`).post({ securityEnabledOnly: false });
+  for (const id of [report, boss]) await client.api(`/users/${id}`).delete();
+  return {
+    found: found.value.length === 2 && found.value.every((user) => [report, boss].includes(user.id)),
+    count: found["@odata.count"],
+    manager: expanded.manager.id === boss,
+    groups: groups.value,
+  };
 }
 
 /** What a round of changes held, up to its delta link. */

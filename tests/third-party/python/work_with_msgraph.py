@@ -1,5 +1,5 @@
 """Work on users with msgraph-sdk and azure-identity, unmodified: create, change, read, page through all, a batch with
-one request that is refused, delete; and follow the changes from one delta link to the next.
+one request that is refused, a search, a manager, delete; and follow the changes from one delta link to the next.
 
     python work_with_msgraph.py SETTINGS.json
 
@@ -19,7 +19,12 @@ from kiota_abstractions.base_request_configuration import RequestConfiguration
 from kiota_authentication_azure.azure_identity_authentication_provider import AzureIdentityAuthenticationProvider
 from msgraph import GraphRequestAdapter, GraphServiceClient
 from msgraph.generated.models.password_profile import PasswordProfile
+from msgraph.generated.models.reference_update import ReferenceUpdate
 from msgraph.generated.models.user import User
+from msgraph.generated.users.item.get_member_groups.get_member_groups_post_request_body import (
+    GetMemberGroupsPostRequestBody,
+)
+from msgraph.generated.users.item.user_item_request_builder import UserItemRequestBuilder
 from msgraph.generated.users.users_request_builder import UsersRequestBuilder
 from msgraph_core.requests.batch_request_content import BatchRequestContent
 from msgraph_core.requests.batch_request_item import BatchRequestItem
@@ -35,6 +40,7 @@ async def main(settings: dict) -> None:
         "paged": await paged(client),
         "batch": await batch(client),
         "refusal": await refusal(client),
+        "searched": await searched_and_expanded(client, settings["domain"]),
         "delta": await delta(client, settings["domain"]),
     }
     print(json.dumps(found))
@@ -117,6 +123,26 @@ async def refusal(client: GraphServiceClient) -> dict:
     except APIError as error:
         return {"status": error.response_status_code, "code": error.error.code}
     return {}
+
+
+async def searched_and_expanded(client: GraphServiceClient, domain: str) -> dict:
+    report, boss = await create(client, f"report@{domain}"), await create(client, f"boss@{domain}")
+    one = client.users.by_user_id(report.id)
+    await one.manager.ref.put(ReferenceUpdate(odata_id=f"https://graph.microsoft.com/v1.0/users/{boss.id}"))
+    configuration = query(search='"displayName:sdk micro" AND "mailNickname:msg"', count=True)
+    configuration.headers.add("ConsistencyLevel", "eventual")
+    found = await client.users.get(configuration)
+    parameters = UserItemRequestBuilder.UserItemRequestBuilderGetQueryParameters(expand=["manager($select=id)"])
+    expanded = await one.get(RequestConfiguration(query_parameters=parameters))
+    groups = await one.get_member_groups.post(GetMemberGroupsPostRequestBody(security_enabled_only=False))
+    for user in (report, boss):
+        await client.users.by_user_id(user.id).delete()
+    return {
+        "found": {user.id for user in found.value} == {report.id, boss.id},
+        "count": found.odata_count,
+        "manager": expanded.manager.id == boss.id,
+        "groups": groups.value,
+    }
 
 
 async def delta(client: GraphServiceClient, domain: str) -> dict:

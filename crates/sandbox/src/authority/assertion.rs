@@ -170,7 +170,7 @@ fn decode_hex(text: &str) -> Option<Vec<u8>> {
 }
 
 /// Header, claims, what was signed, and the signature of a compact serialization.
-pub(super) fn decoded_parts<H: DeserializeOwned, C: DeserializeOwned>(
+pub(crate) fn decoded_parts<H: DeserializeOwned, C: DeserializeOwned>(
     text: &str,
 ) -> Option<(H, C, &str, Vec<u8>)> {
     let (message, signature) = text.trim().rsplit_once('.')?;

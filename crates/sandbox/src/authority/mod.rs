@@ -49,6 +49,7 @@ use self::token_request::{Endpoint, TokenRequest};
 use crate::control::Control;
 use crate::store::{Store, Tenant};
 
+pub(crate) use self::assertion::decoded_parts;
 pub(crate) use self::certificate::{CertificateChain, check_authorities};
 pub(crate) use self::discovery::TenantSegment;
 pub(crate) use self::exchange::{Exchange, unix_seconds};

@@ -84,6 +84,12 @@ pub(crate) const KEYS: &[Key] = &[
         set: |it, text| put(&mut it.throttling.scale, scale(text)),
     },
     Key {
+        name: "etags",
+        meaning: "whether the directory tells the ETags of its objects: on or off",
+        get: |it| one_of(&SWITCH, it.etags),
+        set: |it, text| put(&mut it.etags, parse_one_of(&SWITCH, text)),
+    },
+    Key {
         name: "loop-rule",
         meaning: "whether the authority refuses a client that asks the same again and again: on or off",
         get: |it| one_of(&SWITCH, it.loop_rule),

@@ -25,6 +25,8 @@ pub(crate) struct Settings {
     pub(crate) latency: Duration,
     /// Which quotas the directory keeps.
     pub(crate) throttling: Throttling,
+    /// Whether the directory tells the ETags of its objects.
+    pub(crate) etags: bool,
     /// Whether the authority refuses a client that asks the same again and again (AADSTS50196).
     pub(crate) loop_rule: bool,
     /// How many tokens a tenant gets within ten seconds; the next request is throttled (AADSTS90055).
@@ -111,6 +113,7 @@ impl Default for Settings {
             delta_life: 7 * 24 * HOUR,
             latency: Duration::ZERO,
             throttling: Throttling { size: TenantSize::Off, scale: 1.0 },
+            etags: false,
             loop_rule: false,
             token_quota: None,
             token_error: None,

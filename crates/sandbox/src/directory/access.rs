@@ -13,6 +13,8 @@ pub(super) struct Access {
     pub(super) for_own_objects: Option<&'static str>,
     /// and one of these, if there are any.
     pub(super) and_any_of: &'static [&'static str],
+    /// Whether an application needs none of them for itself: the handler looks whose the object is.
+    pub(super) or_for_itself: bool,
 }
 
 impl Access {
@@ -24,13 +26,16 @@ impl Access {
         if caller.require_any_role(self.any_of).is_ok() {
             return Ok(false);
         }
+        if self.or_for_itself {
+            return Ok(true);
+        }
         caller.require_any_role(self.for_own_objects).map_err(|_| Fault::denied())?;
         Ok(true)
     }
 }
 
 const fn any_of(any_of: &'static [&'static str]) -> Access {
-    Access { any_of, for_own_objects: None, and_any_of: &[] }
+    Access { any_of, for_own_objects: None, and_any_of: &[], or_for_itself: false }
 }
 
 pub(super) const READ_USERS: Access = any_of(&[
@@ -74,6 +79,15 @@ pub(super) const WRITE_GROUPS: Access = any_of(&["Group.ReadWrite.All"]);
 pub(super) const WRITE_MEMBERS: Access =
     any_of(&["GroupMember.ReadWrite.All", "Group.ReadWrite.All", "Directory.ReadWrite.All"]);
 
+pub(super) const READ_MEMBERSHIPS: Access = any_of(&[
+    "GroupMember.Read.All",
+    "GroupMember.ReadWrite.All",
+    "Group.Read.All",
+    "Group.ReadWrite.All",
+    "Directory.Read.All",
+    "Directory.ReadWrite.All",
+]);
+
 pub(super) const READ_DIRECTORY: Access = any_of(&["Directory.Read.All", "Directory.ReadWrite.All"]);
 
 pub(super) const WRITE_MANAGERS: Access = any_of(&UPDATE_ANY_PROPERTY);
@@ -114,7 +128,10 @@ pub(super) const WRITE_APPLICATIONS: Access = Access {
     any_of: &["Application.ReadWrite.All"],
     for_own_objects: Some("Application.ReadWrite.OwnedBy"),
     and_any_of: &[],
+    or_for_itself: false,
 };
+
+pub(super) const ROLL_KEYS: Access = Access { or_for_itself: true, ..WRITE_APPLICATIONS };
 
 pub(super) const READ_ASSIGNMENTS: Access = any_of(&[
     "Application.Read.All",
@@ -133,6 +150,7 @@ pub(super) const CREATE_ASSIGNMENTS: Access = Access {
         "Directory.Read.All",
         "Directory.ReadWrite.All",
     ],
+    or_for_itself: false,
 };
 
 pub(super) const DELETE_ASSIGNMENTS: Access = any_of(&["AppRoleAssignment.ReadWrite.All"]);

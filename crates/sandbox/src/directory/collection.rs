@@ -1,15 +1,19 @@
 //! What every collection has in common: lists in pages, counts, single objects, what is shown of them.
 
-use axum::http::Method;
+use axum::http::{Method, StatusCode};
 use rusqlite::Connection;
 use serde_json::{Map, Value, json};
 
-use super::exchange::{Answer, Call};
+use super::etag;
+use super::exchange::{Answer, Body, Call};
 use super::fault::Fault;
 use super::odata::{QueryOptions, is_eventual};
 use super::projection::{self, Projection};
 use super::schema::{EntityType, Kind, Property};
 use crate::store::{Condition, Object, PageQuery, Position, SqlValue, StoreError, Table, objects};
+
+/// The member of an object that holds its tag.
+const ETAG_MEMBER: &str = "@odata.etag";
 
 /// The objects of a page.
 struct Page {
@@ -104,6 +108,7 @@ impl Collection<'_> {
         let limit = query.limit - 1;
         let select = options.select.as_deref();
         let projection = Projection::of(self.table, self.shown(select));
+        let with_etags = call.directory.control.settings().etags;
         let mut page = Page { items: Vec::with_capacity(limit * 400), rest_after: None };
         let (mut count, mut last) = (0, None);
         objects::for_each(connection, self.table, &call.tenant.id, query, |found| {
@@ -120,15 +125,21 @@ impl Collection<'_> {
                 let value = query.order.map(|order| self.order_value(text, order.column)).transpose()?;
                 last = Some(Position { seq: found.seq()?, value });
             }
-            match self.complete {
-                None => projection.write(found.text()?, &mut page.items)?,
-                Some(complete) => {
-                    let mut object = found.object()?;
-                    complete(connection, &mut object)?;
-                    let shown = self.show(&object, select, false);
-                    serde_json::to_writer(&mut page.items, &shown).map_err(StoreError::from)?;
-                }
+            if self.complete.is_none() && options.expand.is_none() && !with_etags {
+                projection.write(found.text()?, &mut page.items)?;
+                return Ok(());
             }
+            let mut object = found.object()?;
+            let etag = with_etags.then(|| etag::of(&object.document));
+            if let Some(complete) = self.complete {
+                complete(connection, &mut object)?;
+            }
+            let mut shown = self.show(&object, select, false);
+            shown.extend(etag.map(|etag| (ETAG_MEMBER.to_owned(), etag.into())));
+            if let Some(expansion) = &options.expand {
+                expansion.add(connection, call, &object, &mut shown)?;
+            }
+            serde_json::to_writer(&mut page.items, &shown).map_err(StoreError::from)?;
             Ok::<_, Fault>(())
         })?;
         Ok(page)
@@ -153,8 +164,14 @@ impl Collection<'_> {
         if call.request.method == Method::GET && !call.is_replicated(&object) {
             return Err(Fault::not_found(object.id()));
         }
-        let body = self.entity_body(call, object, &options)?;
-        Ok(Answer::ok(body))
+        if etag::is_known(call, &object) {
+            let headers = etag::header(&object).into_iter().collect();
+            return Ok(Answer { status: StatusCode::NOT_MODIFIED, headers, body: Body::Empty });
+        }
+        let header = call.directory.control.settings().etags.then(|| etag::header(&object)).flatten();
+        let mut answer = Answer::ok(self.entity_body(call, object, &options)?);
+        answer.headers.extend(header);
+        Ok(answer)
     }
 
     /// 201 for an object that was just made.
@@ -171,19 +188,27 @@ impl Collection<'_> {
         mut object: Object,
         options: &QueryOptions,
     ) -> Result<Value, Fault> {
+        let etag = call.directory.control.settings().etags.then(|| etag::of(&object.document));
         if let Some(complete) = self.complete {
             call.directory.store.read(|connection| complete(connection, &mut object))?;
         }
         let mut body = Map::new();
         body.insert("@odata.context".into(), self.context(call, options, true).into());
+        body.extend(etag.map(|etag| (ETAG_MEMBER.to_owned(), etag.into())));
         body.extend(self.show(&object, options.select.as_deref(), true));
+        if let Some(expansion) = &options.expand {
+            call.directory.store.read(|connection| expansion.add(connection, call, &object, &mut body))?;
+        }
         Ok(Value::Object(body))
     }
 
     fn options(&self, call: &Call<'_>) -> Result<QueryOptions, Fault> {
         let options = QueryOptions::parse(&call.request.query, &call.request.headers, self.entity)?;
+        if let Some(expansion) = &options.expand {
+            expansion.admit(call)?;
+        }
         if let Some(visible) = self.visible {
-            let asked = options.filter.iter().flat_map(|filter| filter.properties());
+            let asked = options.asked().into_iter();
             let selected = options.select.iter().flatten().copied();
             if asked.chain(selected).any(|property| !visible.contains(&property.name)) {
                 return Err(Fault::denied());
@@ -268,6 +293,8 @@ pub(super) fn named(
             .ok_or_else(|| Fault::bad_query(format!("The key property '{property}' is not known.")))?,
     };
     let value = if column == "id" { key.value.to_ascii_lowercase() } else { key.value.clone() };
-    objects::find(connection, table, &call.tenant.id, column, &value)?
-        .ok_or_else(|| Fault::not_found(&key.value))
+    let found = objects::find(connection, table, &call.tenant.id, column, &value)?
+        .ok_or_else(|| Fault::not_found(&key.value))?;
+    etag::check(call, &found)?;
+    Ok(found)
 }

@@ -91,7 +91,7 @@ pub(super) fn read_keys(
     Ok(keys)
 }
 
-fn read_key(
+pub(super) fn read_key(
     call: &Call<'_>,
     wish: &Map<String, Value>,
     known: &[KeyCredential],
@@ -179,7 +179,7 @@ fn password_json(credential: &PasswordCredential) -> Value {
     })
 }
 
-fn key_json(credential: &KeyCredential) -> Value {
+pub(super) fn key_json(credential: &KeyCredential) -> Value {
     let thumbprint: String = credential.thumbprint_sha1.iter().map(|byte| format!("{byte:02X}")).collect();
     json!({
         "customKeyIdentifier": thumbprint,

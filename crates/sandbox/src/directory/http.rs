@@ -190,7 +190,8 @@ impl Directory {
             let own_objects_only = route.access.admit(caller)?;
             let call = Call { keys, own_objects_only, ..self.call(request, caller, tenant, now) };
             let units = resource_units(route.cost, &request.query);
-            let usage = self.pay(&call, units)?;
+            let is_write = route.is_write();
+            let usage = self.pay(&call, Cost { units, is_write })?;
             let mut answer = (route.handler)(&call)?;
             answer.headers.push((HeaderName::from_static("x-ms-resource-unit"), units.into()));
             answer.headers.extend(usage.header());
@@ -200,11 +201,10 @@ impl Directory {
     }
 
     /// Each request of a batch pays for itself.
-    fn pay(&self, call: &Call<'_>, units: u32) -> Result<Usage, Fault> {
+    fn pay(&self, call: &Call<'_>, cost: Cost) -> Result<Usage, Fault> {
         let now = self.clock.now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
         let payer =
             Payer { app_id: call.caller.client_id().as_str(), tenant_id: call.caller.tenant_id().as_str() };
-        let cost = Cost { units, is_write: call.request.method != Method::GET };
         self.throttle.pay(self.control.settings().throttling, payer, cost, now)
     }
 

@@ -3,26 +3,32 @@
 use rusqlite::Connection;
 use serde_json::{Map, Value, json};
 
-use super::collection::Collection;
+use super::directory_objects::{find_any, show};
 use super::exchange::{Answer, Call, segments};
 use super::fault::Fault;
 use super::odata::{QueryOptions, is_eventual};
-use super::schema::{DIRECTORY_OBJECT, EntityType, entity_of};
+use super::schema::{DIRECTORY_OBJECT, EntityType, Property, entity_of};
 use super::{applications, groups, service_principals, users};
 use crate::store::links::{self, Direction, End, Relation};
-use crate::store::{Object, Position, Table, objects};
+use crate::store::{Object, Position, StoreError, Table};
+
+/// Permissions that write groups with all that is in them.
+const WRITE_ANY_GROUP: &[&str] = &["Group.ReadWrite.All", "Group.Create", "Directory.ReadWrite.All"];
 
 /// How many objects one request may link.
 pub(super) const MAX_BOUND: usize = 20;
 
 /// One navigation property of one type.
+#[derive(Clone, Copy)]
 pub(super) struct Navigation {
     /// The property as the path spells it.
-    name: &'static str,
+    pub(super) name: &'static str,
     /// The type whose property it is.
     of: Table,
     relation: Relation,
     direction: Direction,
+    /// Through groups in groups, too.
+    is_transitive: bool,
     find: fn(&Connection, &Call<'_>) -> Result<Object, Fault>,
     /// What may be linked.
     targets: &'static [Table],
@@ -35,6 +41,7 @@ pub(super) static GROUP_MEMBERS: Navigation = Navigation {
     of: Table::Groups,
     relation: Relation::Members,
     direction: Direction::ToTargets,
+    is_transitive: false,
     find: groups::find,
     targets: &[Table::Users, Table::Groups, Table::ServicePrincipals],
 };
@@ -44,6 +51,7 @@ pub(super) static GROUP_OWNERS: Navigation = Navigation {
     of: Table::Groups,
     relation: Relation::Owners,
     direction: Direction::ToTargets,
+    is_transitive: false,
     find: groups::find,
     targets: PRINCIPALS,
 };
@@ -53,6 +61,7 @@ pub(super) static APPLICATION_OWNERS: Navigation = Navigation {
     of: Table::Applications,
     relation: Relation::Owners,
     direction: Direction::ToTargets,
+    is_transitive: false,
     find: applications::find_for_write,
     targets: PRINCIPALS,
 };
@@ -62,6 +71,7 @@ pub(super) static SERVICE_PRINCIPAL_OWNERS: Navigation = Navigation {
     of: Table::ServicePrincipals,
     relation: Relation::Owners,
     direction: Direction::ToTargets,
+    is_transitive: false,
     find: service_principals::find_for_write,
     targets: PRINCIPALS,
 };
@@ -71,6 +81,7 @@ pub(super) static MANAGER: Navigation = Navigation {
     of: Table::Users,
     relation: Relation::Manager,
     direction: Direction::ToTargets,
+    is_transitive: false,
     find: users::find,
     targets: &[Table::Users],
 };
@@ -80,14 +91,23 @@ pub(super) static DIRECT_REPORTS: Navigation = Navigation {
     of: Table::Users,
     relation: Relation::Manager,
     direction: Direction::ToSources,
+    is_transitive: false,
     find: users::find,
     targets: &[Table::Users],
 };
+
+pub(super) static GROUP_TRANSITIVE_MEMBERS: Navigation =
+    Navigation { name: "transitiveMembers", is_transitive: true, ..GROUP_MEMBERS };
 
 pub(super) static USER_MEMBER_OF: Navigation = member_of(Table::Users, users::find);
 pub(super) static GROUP_MEMBER_OF: Navigation = member_of(Table::Groups, groups::find);
 pub(super) static SERVICE_PRINCIPAL_MEMBER_OF: Navigation =
     member_of(Table::ServicePrincipals, service_principals::find);
+
+pub(super) static USER_TRANSITIVE_MEMBER_OF: Navigation = transitive(USER_MEMBER_OF);
+pub(super) static GROUP_TRANSITIVE_MEMBER_OF: Navigation = transitive(GROUP_MEMBER_OF);
+pub(super) static SERVICE_PRINCIPAL_TRANSITIVE_MEMBER_OF: Navigation =
+    transitive(SERVICE_PRINCIPAL_MEMBER_OF);
 
 const fn member_of(of: Table, find: fn(&Connection, &Call<'_>) -> Result<Object, Fault>) -> Navigation {
     Navigation {
@@ -95,9 +115,35 @@ const fn member_of(of: Table, find: fn(&Connection, &Call<'_>) -> Result<Object,
         of,
         relation: Relation::Members,
         direction: Direction::ToSources,
+        is_transitive: false,
         find,
         targets: &[Table::Groups],
     }
+}
+
+const fn transitive(direct: Navigation) -> Navigation {
+    Navigation { name: "transitiveMemberOf", is_transitive: true, ..direct }
+}
+
+/// The navigation property of a type that `$expand` may name.
+pub(super) fn of(entity: &EntityType, name: &str) -> Option<&'static Navigation> {
+    let all = [
+        &GROUP_MEMBERS,
+        &GROUP_OWNERS,
+        &GROUP_MEMBER_OF,
+        &GROUP_TRANSITIVE_MEMBERS,
+        &GROUP_TRANSITIVE_MEMBER_OF,
+        &APPLICATION_OWNERS,
+        &SERVICE_PRINCIPAL_OWNERS,
+        &SERVICE_PRINCIPAL_MEMBER_OF,
+        &SERVICE_PRINCIPAL_TRANSITIVE_MEMBER_OF,
+        &MANAGER,
+        &DIRECT_REPORTS,
+        &USER_MEMBER_OF,
+        &USER_TRANSITIVE_MEMBER_OF,
+    ];
+    let is_set = |navigation: &Navigation| entity_of(navigation.of).name == entity.name;
+    all.into_iter().find(|navigation| navigation.name == name && is_set(navigation))
 }
 
 impl Navigation {
@@ -119,15 +165,14 @@ impl Navigation {
             let object = (self.find)(connection, call)?;
             let scope = self.scope(call, &object, cast);
             let after = options.skip_token.as_ref().map(|token| tokens.open(&scope, token)).transpose()?;
-            let after = after.map_or(0, |position| position.seq);
             let table = cast.map(|entity| entity.table);
-            let ends =
-                links::page(connection, self.relation, self.direction, object.id(), table, after, limit + 1)?;
+            let ends = self.ends(connection, object.id(), table, after.as_ref(), limit + 1)?;
             let count = match options.count {
-                true => Some(links::count(connection, self.relation, self.direction, object.id(), table)?),
+                true => Some(self.number(connection, object.id(), table)?),
                 false => None,
             };
-            let shown = ends.iter().take(limit).map(|end| show(connection, call, end, &options, cast));
+            let select = options.select.as_deref();
+            let shown = ends.iter().take(limit).map(|end| show(connection, call, end, select, cast));
             let shown = shown.collect::<Result<Vec<_>, Fault>>()?;
             Ok::<_, Fault>((object, (shown, ends), count))
         })?;
@@ -139,7 +184,8 @@ impl Navigation {
         }
         if let Some(last) = ends.get(limit - 1).filter(|_| ends.len() > limit) {
             let scope = self.scope(call, &object, cast);
-            let token = tokens.seal(&scope, &Position { seq: last.seq, value: None });
+            let value = self.is_transitive.then(|| last.id.clone());
+            let token = tokens.seal(&scope, &Position { seq: last.seq, value });
             let suffix = cast.map_or(String::new(), |entity| format!("/microsoft.graph.{}", entity.name));
             let url = format!(
                 "{}/{}{suffix}?{}$skiptoken={token}",
@@ -160,9 +206,50 @@ impl Navigation {
         }
         let count = call.directory.store.read(|connection| {
             let object = (self.find)(connection, call)?;
-            Ok::<_, Fault>(links::count(connection, self.relation, self.direction, object.id(), None)?)
+            Ok::<_, Fault>(self.number(connection, object.id(), None)?)
         })?;
         Ok(Answer::number(count))
+    }
+
+    /// The first objects at the other end, as they are shown.
+    pub(super) fn first(
+        &self,
+        connection: &Connection,
+        call: &Call<'_>,
+        id: &str,
+        select: Option<&[&'static Property]>,
+        limit: usize,
+    ) -> Result<Vec<Value>, Fault> {
+        let ends = self.ends(connection, id, None, None, limit)?;
+        ends.iter().map(|end| show(connection, call, end, select, None)).collect()
+    }
+
+    /// Whether it leads to one object at most.
+    pub(super) fn is_single(&self) -> bool {
+        self.relation == Relation::Manager && self.direction == Direction::ToTargets
+    }
+
+    fn ends(
+        &self,
+        connection: &Connection,
+        id: &str,
+        table: Option<Table>,
+        after: Option<&Position>,
+        limit: usize,
+    ) -> Result<Vec<End>, StoreError> {
+        if self.is_transitive {
+            let after = after.and_then(|position| position.value.as_deref()).unwrap_or_default();
+            return links::transitive_page(connection, self.direction, id, table, after, limit);
+        }
+        let after = after.map_or(0, |position| position.seq);
+        links::page(connection, self.relation, self.direction, id, table, after, limit)
+    }
+
+    fn number(&self, connection: &Connection, id: &str, table: Option<Table>) -> Result<i64, StoreError> {
+        match self.is_transitive {
+            true => links::transitive_count(connection, self.direction, id, table),
+            false => links::count(connection, self.relation, self.direction, id, table),
+        }
     }
 
     /// The one object at the other end.
@@ -171,7 +258,8 @@ impl Navigation {
         let found = call.directory.store.read(|connection| {
             let object = (self.find)(connection, call)?;
             let ends = links::page(connection, self.relation, self.direction, object.id(), None, 0, 1)?;
-            ends.first().map(|end| show(connection, call, end, &options, None)).transpose()
+            let select = options.select.as_deref();
+            ends.first().map(|end| show(connection, call, end, select, None)).transpose()
         })?;
         let mut body = found.ok_or_else(|| Fault::not_found(self.name))?;
         body["@odata.context"] = format!("{}/$metadata#directoryObjects/$entity", call.version_url()).into();
@@ -221,6 +309,9 @@ impl Navigation {
         let target = call.key(1).value.to_ascii_lowercase();
         call.directory.store.write(|transaction| {
             let object = (self.find)(transaction, call)?;
+            if let Some(kind) = find_any(transaction, &call.tenant.id, &target)? {
+                self.admit_target(call, kind)?;
+            }
             let source = (self.of, object.id());
             match links::remove(transaction, &call.tenant.id, self.relation, source, &target)? {
                 true => Ok(Answer::no_content()),
@@ -253,6 +344,7 @@ impl Navigation {
                     self.name
                 )));
             }
+            self.admit_target(call, end)?;
             let tenant = &call.tenant.id;
             let source = (self.of, object.id());
             if !links::add(connection, tenant, self.relation, source, (end, &id))? {
@@ -263,6 +355,21 @@ impl Navigation {
             }
         }
         Ok(())
+    }
+
+    /// 403 for a caller that may write memberships and not the kind of object that is a member: it needs the permission
+    /// for both.
+    fn admit_target(&self, call: &Call<'_>, target: Table) -> Result<(), Fault> {
+        let may_write_groups = call.caller.require_any_role(WRITE_ANY_GROUP).is_ok();
+        if self.of != Table::Groups || self.relation != Relation::Members || may_write_groups {
+            return Ok(());
+        }
+        let second = match target {
+            Table::Groups => "Group.ReadWrite.All",
+            Table::ServicePrincipals => "Application.ReadWrite.All",
+            _ => "User.ReadWrite.All",
+        };
+        call.caller.require_any_role([second]).map_err(|_| Fault::denied())
     }
 
     fn unlink_all(&self, connection: &Connection, call: &Call<'_>, object: &Object) -> Result<usize, Fault> {
@@ -276,9 +383,13 @@ impl Navigation {
     fn options(&self, call: &Call<'_>, cast: Option<&'static EntityType>) -> Result<QueryOptions, Fault> {
         let entity = cast.unwrap_or(&DIRECTORY_OBJECT);
         let options = QueryOptions::parse(&call.request.query, &call.request.headers, entity)?;
-        if options.filter.is_some() || options.order.is_some() {
+        if options.filter.is_some()
+            || options.order.is_some()
+            || options.search.is_some()
+            || options.expand.is_some()
+        {
             return Err(Fault::unsupported_query(format!(
-                "Filtering and sorting are not supported on the property '{}'.",
+                "Filtering, sorting and expanding are not supported on the property '{}'.",
                 self.name
             )));
         }
@@ -311,79 +422,6 @@ pub(super) fn bound(body: &Map<String, Value>, property: &str) -> Result<Vec<Str
         )));
     }
     Ok(texts)
-}
-
-/// `GET /directoryObjects/{}`
-pub(super) fn get(call: &Call<'_>) -> Result<Answer, Fault> {
-    let id = call.key(0).value.to_ascii_lowercase();
-    let options = QueryOptions::parse(&call.request.query, &call.request.headers, &DIRECTORY_OBJECT)?;
-    let mut body = call.directory.store.read(|connection| {
-        let table = find_any(connection, &call.tenant.id, &id)?.ok_or_else(|| Fault::not_found(&id))?;
-        show(connection, call, &End { seq: 0, id: id.clone(), table }, &options, None)
-    })?;
-    body["@odata.context"] = format!("{}/$metadata#directoryObjects/$entity", call.version_url()).into();
-    Ok(Answer::ok(body))
-}
-
-/// `POST /directoryObjects/getByIds`: those of up to 1,000 ids that exist.
-pub(super) fn get_by_ids(call: &Call<'_>) -> Result<Answer, Fault> {
-    const MAX_IDS: usize = 1_000;
-    let body = call.json()?;
-    let texts = |name: &str| {
-        let texts = body.get(name).and_then(Value::as_array).into_iter().flatten();
-        texts.filter_map(Value::as_str).map(str::to_ascii_lowercase).collect::<Vec<_>>()
-    };
-    let (ids, types) = (texts("ids"), texts("types"));
-    if ids.is_empty() || ids.len() > MAX_IDS {
-        return Err(Fault::bad_request(format!("The property 'ids' takes 1 to {MAX_IDS} values.")));
-    }
-    let options = QueryOptions::parse(&call.request.query, &call.request.headers, &DIRECTORY_OBJECT)?;
-    let found = call.directory.store.read(|connection| {
-        let mut found = Vec::new();
-        for id in ids {
-            let Some(table) = find_any(connection, &call.tenant.id, &id)? else { continue };
-            let kind = entity_of(table).name;
-            if types.is_empty() || types.iter().any(|name| name.eq_ignore_ascii_case(kind)) {
-                found.push(show(connection, call, &End { seq: 0, id, table }, &options, None)?);
-            }
-        }
-        Ok::<_, Fault>(found)
-    })?;
-    let context = format!("{}/$metadata#directoryObjects", call.version_url());
-    Ok(Answer::ok(json!({ "@odata.context": context, "value": found })))
-}
-
-/// An object of any type as it is shown among others.
-fn show(
-    connection: &Connection,
-    call: &Call<'_>,
-    end: &End,
-    options: &QueryOptions,
-    cast: Option<&'static EntityType>,
-) -> Result<Value, Fault> {
-    let entity = entity_of(end.table);
-    let object = objects::find(connection, end.table, &call.tenant.id, "id", &end.id)?;
-    let object = object.ok_or_else(|| Fault::not_found(&end.id))?;
-    let select: Option<Vec<_>> = options
-        .select
-        .as_ref()
-        .map(|select| select.iter().filter_map(|property| entity.property(property.name)).collect());
-    let mut shown = Map::new();
-    if cast.is_none() {
-        shown.insert("@odata.type".into(), format!("#microsoft.graph.{}", entity.name).into());
-    }
-    shown.extend(Collection::of(entity).show(&object, select.as_deref(), false));
-    Ok(Value::Object(shown))
-}
-
-/// The type of the object with an id.
-fn find_any(connection: &Connection, tenant: &str, id: &str) -> Result<Option<Table>, Fault> {
-    for table in [Table::Users, Table::Groups, Table::ServicePrincipals, Table::Applications] {
-        if objects::find(connection, table, tenant, "id", id)?.is_some() {
-            return Ok(Some(table));
-        }
-    }
-    Ok(None)
 }
 
 /// The id that the URL of an object ends in.

@@ -9,8 +9,8 @@ use super::navigation as nav;
 use super::routes::Route;
 use super::schema::{APPLICATION, GROUP, SERVICE_PRINCIPAL, USER};
 use super::{
-    applications, assignments, credentials, deleted_items, federated_credentials, groups, organization,
-    service_principals, users,
+    applications, assignments, credentials, deleted_items, directory_objects, federated_credentials, groups,
+    memberships, organization, proof, service_principals, users,
 };
 
 type Handler = fn(&Call<'_>) -> Result<Answer, Fault>;
@@ -33,6 +33,19 @@ pub(super) static ROUTES: &[Route] = &[
     put("users/{}/manager/$ref", access::WRITE_MANAGERS, 1, |call| nav::MANAGER.set(call)),
     delete("users/{}/manager/$ref", access::WRITE_MANAGERS, 1, |call| nav::MANAGER.clear(call)),
     get("users/{}/directReports", access::READ_ALL_USERS, 1, |call| nav::DIRECT_REPORTS.list(call)),
+    get("users/{}/transitiveMemberOf", access::READ_DIRECTORY, 1, |call| {
+        nav::USER_TRANSITIVE_MEMBER_OF.list(call)
+    }),
+    get("users/{}/transitiveMemberOf/$count", access::READ_DIRECTORY, 1, |call| {
+        nav::USER_TRANSITIVE_MEMBER_OF.count(call)
+    }),
+    get("users/{}/transitiveMemberOf/group", access::READ_DIRECTORY, 1, |call| {
+        nav::USER_TRANSITIVE_MEMBER_OF.list_of(call, &GROUP)
+    }),
+    post("users/{}/getMemberGroups", access::READ_MEMBERSHIPS, 2, memberships::get_member_groups),
+    post("users/{}/getMemberObjects", access::READ_MEMBERSHIPS, 2, memberships::get_member_groups),
+    post("users/{}/checkMemberGroups", access::READ_MEMBERSHIPS, 4, memberships::check_member_groups),
+    post("users/{}/checkMemberObjects", access::READ_MEMBERSHIPS, 4, memberships::check_member_groups),
     get("groups", access::READ_GROUPS, 1, groups::list),
     post("groups", access::CREATE_GROUPS, 1, groups::create),
     get("groups/$count", access::READ_GROUPS, 1, groups::count),
@@ -53,6 +66,22 @@ pub(super) static ROUTES: &[Route] = &[
     post("groups/{}/owners/$ref", access::WRITE_GROUPS, 1, |call| nav::GROUP_OWNERS.add(call)),
     delete("groups/{}/owners/{}/$ref", access::WRITE_GROUPS, 1, |call| nav::GROUP_OWNERS.remove(call)),
     get("groups/{}/memberOf", access::READ_DIRECTORY, 2, |call| nav::GROUP_MEMBER_OF.list(call)),
+    get("groups/{}/transitiveMemberOf", access::READ_DIRECTORY, 1, |call| {
+        nav::GROUP_TRANSITIVE_MEMBER_OF.list(call)
+    }),
+    get("groups/{}/transitiveMembers", access::READ_GROUPS, 5, |call| {
+        nav::GROUP_TRANSITIVE_MEMBERS.list(call)
+    }),
+    get("groups/{}/transitiveMembers/$count", access::READ_GROUPS, 5, |call| {
+        nav::GROUP_TRANSITIVE_MEMBERS.count(call)
+    }),
+    get("groups/{}/transitiveMembers/user", access::READ_GROUPS, 5, |call| {
+        nav::GROUP_TRANSITIVE_MEMBERS.list_of(call, &USER)
+    }),
+    post("groups/{}/getMemberGroups", access::READ_MEMBERSHIPS, 2, memberships::get_member_groups),
+    post("groups/{}/getMemberObjects", access::READ_MEMBERSHIPS, 2, memberships::get_member_groups),
+    post("groups/{}/checkMemberGroups", access::READ_MEMBERSHIPS, 4, memberships::check_member_groups),
+    post("groups/{}/checkMemberObjects", access::READ_MEMBERSHIPS, 4, memberships::check_member_groups),
     get("applications", access::READ_APPLICATIONS, 2, applications::list),
     post("applications", access::WRITE_APPLICATIONS, 1, applications::create),
     get("applications/$count", access::READ_APPLICATIONS, 1, applications::count),
@@ -62,6 +91,8 @@ pub(super) static ROUTES: &[Route] = &[
     delete("applications/{}", access::WRITE_APPLICATIONS, 1, applications::delete),
     post("applications/{}/addPassword", access::WRITE_APPLICATIONS, 1, credentials::add_password),
     post("applications/{}/removePassword", access::WRITE_APPLICATIONS, 1, credentials::remove_password),
+    post("applications/{}/addKey", access::ROLL_KEYS, 1, proof::add_key),
+    post("applications/{}/removeKey", access::ROLL_KEYS, 1, proof::remove_key),
     get(
         "applications/{}/federatedIdentityCredentials",
         access::READ_APPLICATIONS,
@@ -109,6 +140,28 @@ pub(super) static ROUTES: &[Route] = &[
     get("servicePrincipals/{}/memberOf", access::READ_DIRECTORY, 2, |call| {
         nav::SERVICE_PRINCIPAL_MEMBER_OF.list(call)
     }),
+    get("servicePrincipals/{}/transitiveMemberOf", access::READ_DIRECTORY, 1, |call| {
+        nav::SERVICE_PRINCIPAL_TRANSITIVE_MEMBER_OF.list(call)
+    }),
+    post("servicePrincipals/{}/getMemberGroups", access::READ_MEMBERSHIPS, 2, memberships::get_member_groups),
+    post(
+        "servicePrincipals/{}/getMemberObjects",
+        access::READ_MEMBERSHIPS,
+        2,
+        memberships::get_member_groups,
+    ),
+    post(
+        "servicePrincipals/{}/checkMemberGroups",
+        access::READ_MEMBERSHIPS,
+        4,
+        memberships::check_member_groups,
+    ),
+    post(
+        "servicePrincipals/{}/checkMemberObjects",
+        access::READ_MEMBERSHIPS,
+        4,
+        memberships::check_member_groups,
+    ),
     get("servicePrincipals/{}/owners", access::READ_APPLICATIONS, 1, |call| {
         nav::SERVICE_PRINCIPAL_OWNERS.list(call)
     }),
@@ -176,8 +229,22 @@ pub(super) static ROUTES: &[Route] = &[
     get("directory/deletedItems/{}", access::READ_DELETED, 1, deleted_items::get),
     delete("directory/deletedItems/{}", access::WRITE_DELETED, 1, deleted_items::purge),
     post("directory/deletedItems/{}/restore", access::WRITE_DELETED, 1, deleted_items::restore),
-    post("directoryObjects/getByIds", access::READ_DIRECTORY, 3, nav::get_by_ids),
-    get("directoryObjects/{}", access::READ_DIRECTORY, 1, nav::get),
+    post("directoryObjects/getByIds", access::READ_DIRECTORY, 3, directory_objects::get_by_ids),
+    post("directoryObjects/{}/getMemberGroups", access::READ_MEMBERSHIPS, 2, memberships::get_member_groups),
+    post("directoryObjects/{}/getMemberObjects", access::READ_MEMBERSHIPS, 2, memberships::get_member_groups),
+    post(
+        "directoryObjects/{}/checkMemberGroups",
+        access::READ_MEMBERSHIPS,
+        4,
+        memberships::check_member_groups,
+    ),
+    post(
+        "directoryObjects/{}/checkMemberObjects",
+        access::READ_MEMBERSHIPS,
+        4,
+        memberships::check_member_groups,
+    ),
+    get("directoryObjects/{}", access::READ_DIRECTORY, 1, directory_objects::get),
     get("organization", access::READ_ORGANIZATION, 1, organization::list),
     get("organization/$count", access::READ_ORGANIZATION, 1, organization::count),
     get("organization/{}", access::READ_ORGANIZATION, 1, organization::get),

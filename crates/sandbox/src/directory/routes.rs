@@ -19,6 +19,15 @@ pub(super) struct Route {
     pub(super) handler: fn(&Call<'_>) -> Result<Answer, Fault>,
 }
 
+impl Route {
+    /// Whether it changes something: some questions are too long for a URL and come as POST.
+    pub(super) fn is_write(&self) -> bool {
+        let name = self.template.rsplit('/').next().unwrap_or_default();
+        let is_question = ["getMember", "checkMember", "getByIds"].iter().any(|it| name.starts_with(it));
+        self.method != Method::GET && !is_question
+    }
+}
+
 /// The route of a request and the keys in its path.
 ///
 /// # Errors

@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 use super::access::{BASIC_USER_PROPERTIES, UPDATE_ANY_PROPERTY, UPDATE_ONE_PROPERTY};
 use super::body::{invalid, merge, properties, require};
 use super::collection::Collection;
+use super::etag;
 use super::exchange::{Answer, Call};
 use super::fault::Fault;
 use super::schema::USER;
@@ -113,7 +114,9 @@ pub(super) fn find(connection: &Connection, call: &Call<'_>) -> Result<Object, F
         None => objects::find(connection, Table::Users, &call.tenant.id, column, &value)?,
         Some(_) => None,
     };
-    found.ok_or_else(|| Fault::not_found(name))
+    let found = found.ok_or_else(|| Fault::not_found(name))?;
+    etag::check(call, &found)?;
+    Ok(found)
 }
 
 /// What the type alone does not say about the values.

@@ -39,6 +39,9 @@ const MAX_VALUE_CHARS: usize = 200;
 pub(crate) struct Entry {
     /// Counts the entries of this run of the sandbox, from 1, in the order of the answers.
     pub(crate) number: u64,
+    /// The number of the batch that the request was part of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) batch: Option<u64>,
     /// When the request came, in the time of the sandbox: milliseconds since 1970, shown as RFC 3339 has it.
     #[serde(rename = "time", serialize_with = "as_rfc3339")]
     pub(crate) time_ms: i64,
@@ -102,6 +105,14 @@ impl RequestEntry {
             application,
             headers: shown_headers(&parts.headers),
         }
+    }
+
+    /// Whether it holds other requests.
+    pub(crate) fn is_batch(&self) -> bool {
+        let path = self.path.to_ascii_lowercase();
+        self.method == "POST"
+            && path.starts_with("/graph/")
+            && (path.ends_with("/$batch") || path.ends_with("/%24batch"))
     }
 
     /// Whether a token was asked for.

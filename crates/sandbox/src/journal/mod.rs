@@ -3,6 +3,7 @@
 //! The journal says who asked for what and how it ended, so that a test can say afterwards that a client behaved
 //! ([`Rule`]). It holds neither tokens nor secrets.
 
+mod batch;
 mod entry;
 mod packed;
 mod rules;
@@ -60,7 +61,8 @@ impl Journal {
         self.entries().clear();
     }
 
-    fn add(&self, entry: &Entry) {
+    /// Writes an entry down and returns its number.
+    fn add(&self, entry: &Entry) -> u64 {
         let mut entry = Packed::of(entry);
         // Numbered under the lock, so that the ring is in order.
         let mut entries = self.entries();
@@ -71,6 +73,7 @@ impl Journal {
         }
         entries.push_back(entry);
         self.last.send_replace(number);
+        number
     }
 
     fn entries(&self) -> MutexGuard<'_, VecDeque<Packed>> {
@@ -84,27 +87,55 @@ pub(crate) async fn record(State(journal): State<Arc<Journal>>, request: Request
     let (parts, body) = request.into_parts();
     let body = to_bytes(body, MAX_BODY_BYTES).await;
     let kept = RequestEntry::new(&parts, body.as_ref().unwrap_or(&Bytes::new()));
+    let whole = body.as_ref().ok().cloned().unwrap_or_default();
     let body = match body {
         Ok(body) => Body::from(body),
         // Whoever reads it meets the same: it is too long or broke off.
         Err(error) => Body::from_stream(futures_util::stream::once(async { Err::<Bytes, _>(error) })),
     };
+    let batch = kept.is_batch().then(|| (parts.clone(), whole.clone()));
     let response = next.run(Request::from_parts(parts, body)).await;
-    let answered = journal.clock.elapsed();
+    let answered_at = journal.clock.elapsed();
     let is_reset = response.extensions().get::<Reset>().is_some();
     let wait = retry_after(response.headers(), journal.clock.now());
     let milliseconds = |it: std::time::Duration| u64::try_from(it.as_millis()).unwrap_or(u64::MAX);
-    journal.add(&Entry {
+    let time_ms = jiff::Timestamp::try_from(now).map_or(i64::MAX, jiff::Timestamp::as_millisecond);
+    let number = journal.add(&Entry {
         number: 0,
-        time_ms: jiff::Timestamp::try_from(now).map_or(i64::MAX, jiff::Timestamp::as_millisecond),
+        batch: None,
+        time_ms,
         arrived_ms: milliseconds(arrived),
-        duration_ms: milliseconds(answered.saturating_sub(arrived)),
+        duration_ms: milliseconds(answered_at.saturating_sub(arrived)),
         request: kept,
         status: (!is_reset).then(|| response.status().as_u16()),
         retry_after_ms: wait.map(milliseconds),
         fault: response.extensions().get::<Injected>().map(|it| it.0),
     });
-    response
+    let fault = response.extensions().get::<Injected>().map(|it| it.0);
+    // A body that is spoiled on purpose is left to the client as it comes.
+    let is_whole = !is_reset && fault.is_none_or(|fault| fault.starts_with("inner-"));
+    match batch.filter(|_| is_whole && response.status().is_success()) {
+        Some((parts, asked)) => {
+            let (head, answered) = response.into_parts();
+            let (inner, body) = batch::inner(&parts, &asked, answered).await;
+            for inner in inner {
+                let wait = inner.retry_after(journal.clock.now()).map(milliseconds);
+                journal.add(&Entry {
+                    number: 0,
+                    batch: Some(number),
+                    time_ms,
+                    arrived_ms: milliseconds(arrived),
+                    duration_ms: milliseconds(answered_at.saturating_sub(arrived)),
+                    request: inner.request,
+                    status: inner.status,
+                    retry_after_ms: wait,
+                    fault: None,
+                });
+            }
+            Response::from_parts(head, body)
+        }
+        None => response,
+    }
 }
 
 #[cfg(test)]

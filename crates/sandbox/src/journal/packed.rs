@@ -12,6 +12,8 @@ const ELEMENT: char = '\t';
 #[derive(Debug)]
 pub(super) struct Packed {
     pub(super) number: u64,
+    /// 0 for none.
+    batch: u64,
     time_ms: i64,
     arrived_ms: u64,
     duration_ms: u64,
@@ -52,6 +54,7 @@ impl Packed {
         }
         Self {
             number: entry.number,
+            batch: entry.batch.unwrap_or_default(),
             time_ms: entry.time_ms,
             arrived_ms: entry.arrived_ms,
             duration_ms: entry.duration_ms,
@@ -76,6 +79,7 @@ impl Packed {
         let headers = parts.filter_map(header).collect();
         Entry {
             number: self.number,
+            batch: Some(self.batch).filter(|batch| *batch != 0),
             time_ms: self.time_ms,
             arrived_ms: self.arrived_ms,
             duration_ms: self.duration_ms,
@@ -111,6 +115,7 @@ mod tests {
         fn an_entry_is_unfolded_as_it_was(
             request in request(),
             number in any::<u64>(),
+            batch in prop::option::of(1..u64::MAX),
             time_ms in any::<i64>(),
             durations in any::<(u32, u32)>(),
             retry_after_ms in prop::option::of(0..u64::MAX),
@@ -119,7 +124,9 @@ mod tests {
         ) {
             let (arrived_ms, duration_ms) = (durations.0.into(), durations.1.into());
             let entry =
-                Entry { number, time_ms, arrived_ms, duration_ms, request, status, retry_after_ms, fault };
+                Entry {
+                number, batch, time_ms, arrived_ms, duration_ms, request, status, retry_after_ms, fault,
+            };
             prop_assert_eq!(Packed::of(&entry).unfolded(), entry);
         }
     }

@@ -178,6 +178,55 @@ pub(crate) fn count(
         .query_row(params![id, relation.name(), table.map(Table::name)], |row| row.get(0))?)
 }
 
+/// The groups that an object is in, or the members of a group, through groups in groups, in the order of their ids;
+/// those after an id. The object itself is not among them.
+pub(crate) fn transitive_page(
+    connection: &Connection,
+    direction: Direction,
+    id: &str,
+    table: Option<Table>,
+    after: &str,
+    limit: usize,
+) -> Result<Vec<End>, StoreError> {
+    let sql = format!(
+        "{} SELECT 0, id, kind FROM reached
+         WHERE id > ?3 AND id <> ?1 AND (?2 IS NULL OR kind = ?2) ORDER BY id LIMIT ?4",
+        reached(direction)
+    );
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let mut statement = connection.prepare_cached(&sql)?;
+    let rows = statement.query_map(params![id, table.map(Table::name), after, limit], read)?;
+    rows.map(|row| end(row?)).collect()
+}
+
+/// How many there are of those.
+pub(crate) fn transitive_count(
+    connection: &Connection,
+    direction: Direction,
+    id: &str,
+    table: Option<Table>,
+) -> Result<i64, StoreError> {
+    let sql = format!(
+        "{} SELECT count(*) FROM reached WHERE id <> ?1 AND (?2 IS NULL OR kind = ?2)",
+        reached(direction)
+    );
+    Ok(connection.prepare_cached(&sql)?.query_row(params![id, table.map(Table::name)], |row| row.get(0))?)
+}
+
+/// Everything that is reached from `?1` by memberships; a circle of groups is gone round once.
+fn reached(direction: Direction) -> String {
+    let (own, other) = ends(direction);
+    let members = Relation::Members.name();
+    format!(
+        "WITH RECURSIVE reached (id, kind) AS (
+             SELECT {other}_id, {other}_kind FROM links WHERE {own}_id = ?1 AND relation = '{members}'
+             UNION
+             SELECT next.{other}_id, next.{other}_kind FROM links AS next JOIN reached ON next.{own}_id = reached.id
+             WHERE next.relation = '{members}'
+         )"
+    )
+}
+
 /// Whether two objects are linked.
 pub(crate) fn exists(
     connection: &Connection,

@@ -4,6 +4,7 @@ mod consent;
 mod directory;
 mod federation;
 mod identity_platform;
+mod journal;
 mod life;
 mod mutual_tls;
 mod revocation;

@@ -62,7 +62,9 @@ impl Tenant {
 
     fn of(sandbox: Sandbox, credential: &str) -> Self {
         let place = Workplace::new();
-        place.register(&sandbox, &[&format!("--{credential}"), "new", "--grant-admin-consent"]).expect(0);
+        let proof = format!("--{credential}");
+        let options = ["--role", "graph:GroupMember.Read.All", &proof, "new", "--grant-admin-consent"];
+        place.register(&sandbox, &options).expect(0);
         let settings = json!({
             "authority": sandbox.ready("authority"),
             "tenant": sandbox.ready("tenant_id"),
@@ -123,7 +125,7 @@ pub(super) fn each_form_reads_users(answers: &[Value], forms: &[&str]) {
 }
 
 /// Fails the test unless an SDK of the directory did its work: it created, changed and deleted a user, went through
-/// all pages, saw each request of a batch judged alone, was told why a request was refused, and saw in each round of
+/// all pages, searched, expanded, saw each request of a batch judged alone, was told why a request was refused, and saw in each round of
 /// changes just what had changed.
 #[track_caller]
 pub(super) fn worked_on_users(found: &Value) {
@@ -132,6 +134,8 @@ pub(super) fn worked_on_users(found: &Value) {
     assert_eq!((&found["batch"]["page"], &found["batch"]["nobody"]), (&200.into(), &404.into()), "{found}");
     assert_eq!(found["refusal"]["status"], 404, "{found}");
     assert_eq!(found["refusal"]["code"], "Request_ResourceNotFound", "{found}");
+    let searched = json!({ "found": true, "count": 2, "manager": true, "groups": [] });
+    assert_eq!(found["searched"], searched, "{found}");
     let changes = json!({ "first": PEOPLE, "created": [true], "deleted": [true] });
     assert_eq!(found["delta"], changes, "{found}");
 }

@@ -5,9 +5,10 @@ use url::form_urlencoded;
 
 use crate::store::{Condition, Order};
 
+use super::super::expand::Expansion;
 use super::super::fault::Fault;
 use super::super::schema::{EntityType, Property};
-use super::{Expression, condition, parse_filter};
+use super::{Expression, Search, condition, parse_filter};
 
 /// How many objects a page has when nobody says.
 const DEFAULT_PAGE: usize = 100;
@@ -22,6 +23,8 @@ pub(in crate::directory) struct QueryOptions {
     pub(in crate::directory) select: Option<Vec<&'static Property>>,
     pub(in crate::directory) top: Option<usize>,
     pub(in crate::directory) filter: Option<Expression>,
+    pub(in crate::directory) search: Option<Search>,
+    pub(in crate::directory) expand: Option<Expansion>,
     pub(in crate::directory) order: Option<Order>,
     /// Whether the answer has `@odata.count`.
     pub(in crate::directory) count: bool,
@@ -45,6 +48,8 @@ impl QueryOptions {
             select: None,
             top: None,
             filter: None,
+            search: None,
+            expand: None,
             order: None,
             count: false,
             skip_token: None,
@@ -80,6 +85,11 @@ impl QueryOptions {
                          header: 'ConsistencyLevel: eventual'",
                     ));
                 }
+                "search" => {
+                    options.search = Some(Search::parse(&value, entity)?);
+                    options.identity.push_str(&format!("search={value}\n"));
+                }
+                "expand" => options.expand = Some(Expansion::parse(&value, entity)?),
                 "format" => {}
                 _ => {
                     return Err(Fault::unsupported_query(format!(
@@ -93,8 +103,14 @@ impl QueryOptions {
             }
             seen.push(option);
         }
-        if !(is_eventual && options.count) {
+        let is_advanced = is_eventual && options.count;
+        if !is_advanced {
             options.refuse_advanced(order_property)?;
+        }
+        if options.expand.is_some() && (is_advanced || options.search.is_some()) {
+            return Err(Fault::unsupported_query(
+                "Query option '$expand' is not supported with advanced queries.",
+            ));
         }
         Ok(options)
     }
@@ -104,9 +120,20 @@ impl QueryOptions {
         self.top.unwrap_or(DEFAULT_PAGE)
     }
 
-    /// The condition of the filter.
+    /// The condition of the filter and the search.
     pub(in crate::directory) fn condition(&self) -> Condition {
-        self.filter.as_ref().map_or_else(Condition::all, condition)
+        let mut all = self.filter.as_ref().map_or_else(Condition::all, condition);
+        if let Some(search) = &self.search {
+            all.sql = format!("({}) AND ", all.sql);
+            search.write(&mut all.sql, &mut all.parameters);
+        }
+        all
+    }
+
+    /// Every property that decides which objects come.
+    pub(in crate::directory) fn asked(&self) -> Vec<&'static Property> {
+        let filtered = self.filter.iter().flat_map(Expression::properties);
+        filtered.chain(self.search.iter().flat_map(Search::properties)).collect()
     }
 
     /// The names in `$select`.

@@ -6,9 +6,13 @@ mod batch;
 mod delays;
 mod deleted_items;
 mod delta;
+mod etags;
 mod federated_credentials;
 mod groups;
+mod memberships;
+mod proof;
 mod queries;
+mod search_and_expand;
 mod throttling;
 mod users;
 
