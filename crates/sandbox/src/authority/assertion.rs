@@ -1,27 +1,22 @@
 //! Client assertions (RFC 7523 section 3), as tolerant of their spelling as the platform is and no more tolerant of
 //! their content.
 
-use aws_lc_rs::signature::{
-    RSA_PKCS1_2048_8192_SHA256, RSA_PSS_2048_8192_SHA256, RsaParameters, UnparsedPublicKey,
-};
+use aws_lc_rs::signature::{RSA_PKCS1_2048_8192_SHA256, RSA_PSS_2048_8192_SHA256, RsaParameters};
 use base64::Engine;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use x509_cert::der::Decode;
-use x509_cert::der::oid::ObjectIdentifier;
 
 use super::certificate::{CertificateChain, from_x5c, hexadecimal};
 use super::error::{self, AuthorityError};
+use super::public_keys;
 
 /// Clients write base64 with padding and without.
 const TOLERANT: GeneralPurposeConfig =
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
 const BASE64_URL: GeneralPurpose = GeneralPurpose::new(&alphabet::URL_SAFE, TOLERANT);
-
-const RSA_ENCRYPTION: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
 
 /// A client assertion that was read and not yet believed.
 pub(crate) struct Assertion<'a> {
@@ -128,13 +123,9 @@ impl<'a> Assertion<'a> {
     /// # Errors
     /// The certificate has no RSA key.
     pub(crate) fn is_signed_by(&self, certificate: &[u8]) -> Result<bool, AuthorityError> {
-        let certificate = x509_cert::Certificate::from_der(certificate).ok();
-        let key = certificate.as_ref().map(|it| it.tbs_certificate().subject_public_key_info());
-        let key = key.filter(|key| key.algorithm.oid == RSA_ENCRYPTION);
-        let key = key.and_then(|key| key.subject_public_key.as_bytes());
-        let key = key.ok_or_else(|| AuthorityError::from(&error::ASSERTION_ALGORITHM))?;
-        let key = UnparsedPublicKey::new(self.algorithm, key);
-        Ok(key.verify(self.message.as_bytes(), &self.signature).is_ok())
+        let key = public_keys::of_certificate(certificate, self.algorithm)
+            .ok_or_else(|| AuthorityError::from(&error::ASSERTION_ALGORITHM))?;
+        Ok(key.verify_sig(self.message.as_bytes(), &self.signature).is_ok())
     }
 }
 

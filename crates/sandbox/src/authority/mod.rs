@@ -24,6 +24,7 @@ mod issuers;
 mod keys;
 mod limits;
 mod origin;
+mod public_keys;
 mod response;
 mod scope;
 mod signing_key;

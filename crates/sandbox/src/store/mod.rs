@@ -4,6 +4,9 @@
 //! generated column over the document, so that there is one truth and no copy to keep in step. Pages go by key, never
 //! by offset: the last page of a million users costs what the first one does. Times are Unix seconds.
 //!
+//! What nearly every request asks for is remembered until the next write (`cached`), and lists are cut from the
+//! documents as text (`text`, `layout`).
+//!
 //! A file is in WAL mode with one writer and a few readers that never wait for it. A database in memory has one
 //! connection for everything.
 
