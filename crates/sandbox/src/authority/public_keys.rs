@@ -14,10 +14,11 @@ const RSA_ENCRYPTION: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.1
 /// How many keys are remembered; then all are forgotten.
 const CAPACITY: usize = 1_000;
 
-/// A key follows from the bytes of its certificate, so that it never becomes wrong: by their digest, and by the address
-/// of the algorithm that it is used with.
-static PARSED: LazyLock<Mutex<HashMap<([u8; 32], usize), Arc<ParsedPublicKey>>>> =
-    LazyLock::new(Mutex::default);
+/// The digest of a certificate, and the address of the algorithm that its key is used with.
+type Name = ([u8; 32], usize);
+
+/// A key follows from the bytes of its certificate, so that it never becomes wrong.
+static PARSED: LazyLock<Mutex<HashMap<Name, Arc<ParsedPublicKey>>>> = LazyLock::new(Mutex::default);
 
 /// The key in a certificate (DER), for one algorithm; nothing if it has no RSA key that the algorithm can use.
 pub(super) fn of_certificate(
