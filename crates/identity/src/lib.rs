@@ -30,6 +30,13 @@
 //!
 //! [`Error`] says what class of thing is wrong, which `AADSTS` codes the server gave, who has to act, and when asking
 //! again makes sense. A server that asked for patience is not asked again before that time, by anyone.
+//!
+//! # Where to go on
+//!
+//! * [`Authority`]: clouds by name, regions, AD FS, external tenants, any issuer.
+//! * [`ConfidentialClient::for_tenant`]: one application in many tenants.
+//! * [`ScopedToken::cached`]: the token in memory, without waiting.
+//! * [`TokenStore`] and [`SealingKeys`]: tokens that several processes share.
 
 mod assertion;
 mod authority;

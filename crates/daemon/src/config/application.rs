@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use toml::de::DeTable;
 use unattended_core::{ClientId, TenantId};
+use unattended_identity::Cloud;
 use url::Url;
 
 use super::address::{PlainHttp, address};
@@ -122,7 +123,11 @@ fn authority(section: &Section<'_>, mistakes: &mut Mistakes) -> Option<Authority
     Some(Authority::Microsoft { host: host?, tenant })
 }
 
+/// The host of the identity platform, by its URL or by the name of its cloud.
 fn authority_host(text: &Text<'_>, mistakes: &mut Mistakes) -> Option<String> {
+    if let Some(cloud) = Cloud::parse(text.value) {
+        return Some(format!("https://{}", cloud.host()));
+    }
     let url = address("authority", text, PlainHttp::Never, mistakes)?;
     if url.path() != "/" {
         let origin = origin(&url);

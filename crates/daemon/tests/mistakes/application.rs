@@ -211,3 +211,18 @@ token-endpoint-auth-method = "private_key_jwt""#,
       = help: write `client_secret_post` or `client_secret_basic`, or remove the line
     "#);
 }
+
+#[test]
+fn an_authority_may_be_the_name_of_a_cloud() {
+    let text = super::GOOD
+        .replacen("[[application", "authority = \"china\"\n\n[[application", 1)
+        .replace("https://graph.microsoft.com", "https://microsoftgraph.chinacloudapi.cn");
+    let config =
+        super::Config::parse("unattended.toml".as_ref(), &text, &super::MapEnvironment::default()).unwrap();
+    match config.application.authority {
+        super::Authority::Microsoft { host, .. } => {
+            assert_eq!(host, "https://login.partner.microsoftonline.cn");
+        }
+        other => panic!("{other:?}"),
+    }
+}

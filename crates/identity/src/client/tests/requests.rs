@@ -193,3 +193,42 @@ async fn what_is_in_memory_is_read_without_waiting() {
     house.clock.advance(Duration::from_secs(3_600));
     assert!(graph.cached().is_none());
 }
+
+/// A credential that somebody can replace.
+#[derive(Clone, Debug, Default)]
+struct Replaceable(Arc<std::sync::atomic::AtomicU64>);
+
+impl Credential for Replaceable {
+    fn authenticate<'a>(
+        &'a self,
+        _: &'a crate::AuthenticationContext<'a>,
+        request: &'a mut crate::TokenRequest,
+    ) -> unattended_core::BoxFuture<'a, Result<(), Error>> {
+        request.field("client_secret", &self.epoch().to_string());
+        Box::pin(std::future::ready(Ok(())))
+    }
+
+    fn epoch(&self) -> u64 {
+        self.0.load(std::sync::atomic::Ordering::Relaxed)
+    }
+
+    fn describe(&self) -> String {
+        "replaceable".to_owned()
+    }
+}
+
+// D20: the patience was asked of another credential.
+#[tokio::test]
+async fn a_new_credential_need_not_wait_for_what_the_old_one_was_told() {
+    let credential = Replaceable::default();
+    let house = House::with_credential(ManualClock::at(1_000), credential.clone());
+    house.server.answer_with(429, &[("retry-after", "600")], "");
+    for _ in 0..2 {
+        assert!(house.graph().acquire(Freshness::Cached).await.unwrap_err().is_throttled());
+    }
+    assert_eq!(house.server.requests().len(), 1);
+    credential.0.store(1, std::sync::atomic::Ordering::Relaxed);
+    house.server.token("t1", 3_600);
+    house.graph().acquire(Freshness::Cached).await.unwrap();
+    assert_eq!(house.server.requests()[1].field("client_secret"), Some("1"));
+}
