@@ -24,6 +24,7 @@
 //! | `consent` | an administrator's consent, as pages |
 //! | `directory` | the Graph-compatible API |
 //! | `vault` | the key vaults, for secrets and certificates |
+//! | `admission` | who may ask the directory or a vault anything at all |
 //! | [`people`] | plausible people, the same for the same seed |
 //! | `control` | what can be changed while it runs, and its time |
 //! | `faults`, `journal` | what goes wrong on purpose, and what was asked and answered |
@@ -33,6 +34,7 @@
 //! | `server`, `tls`, `data_directory` | how it is served, and where it lives |
 
 mod admin;
+mod admission;
 mod authority;
 mod consent;
 mod control;

@@ -15,6 +15,7 @@ use unattended_core::{Clock, Entropy, SystemClock, SystemEntropy};
 use unattended_protect::{Validator, ValidatorBuilder};
 
 use crate::SandboxError;
+use crate::admission::Admission;
 use crate::authority::{self, Authority, Issuers, Limits, Origin, SigningKeys};
 use crate::consent::{self, Consent};
 use crate::control::Control;
@@ -320,7 +321,7 @@ impl Prepared {
             control: Arc::clone(control),
             clock: control.clock(),
             entropy: Arc::clone(&entropy),
-            admission: directory::Admission::new(of_directory.build().map_err(internal)?),
+            admission: Admission::new(of_directory.build().map_err(internal)?),
             base_url: format!("{}/graph", origin.base()),
         };
         let vaults = Vaults {
@@ -329,7 +330,7 @@ impl Prepared {
             throttle: vault::Throttle::default(),
             clock: control.clock(),
             entropy: Arc::clone(&entropy),
-            validator: Arc::new(of_vault.build().map_err(internal)?),
+            admission: Admission::new(of_vault.build().map_err(internal)?),
             origin: origin.clone(),
         };
         let authority = Authority {

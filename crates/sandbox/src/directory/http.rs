@@ -9,15 +9,13 @@ use axum::extract::State;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, DATE, WWW_AUTHENTICATE};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use axum::response::Response;
-use base64::prelude::{BASE64_STANDARD, Engine as _};
-use serde_json::json;
 use unattended_protect::{Caller, Rejection, RejectionKind};
 
-use super::admission::{Admitted, Refusal};
 use super::exchange::{Answer, Body, Call, Request};
 use super::fault::Fault;
 use super::throttle::{Cost, Payer, Usage};
-use super::{Directory, batch, binding, routes};
+use super::{Directory, batch, routes};
+use crate::admission::{Refusal, claims_of_challenge};
 use crate::mutual_tls::MutualTls;
 use crate::store::{GRAPH_APP_ID, Tenant, timestamp};
 
@@ -86,7 +84,7 @@ impl Directory {
         body: Option<Bytes>,
     ) -> Answer {
         let now = self.clock.now();
-        let presented_as_bound = binding::as_bearer(&mut headers);
+        let admission = self.admission.admit(&self.store, &mut headers, certificate, now);
         let (version, path) = match path.trim_start_matches('/').split_once('/') {
             Some((version, path)) => (version, path),
             None => (path.trim_start_matches('/'), ""),
@@ -101,12 +99,9 @@ impl Directory {
             headers,
             body: body.unwrap_or_default(),
         };
-        let result = self.authenticate(&request, now).and_then(|admitted| {
+        let admission = admission.map_err(|refusal| self.turn_away(refusal, now));
+        let result = admission.and_then(|admitted| {
             let (caller, tenant) = (&admitted.caller, &*admitted.tenant);
-            if !binding::holds(admitted.bound_to.as_deref(), presented_as_bound, certificate) {
-                let message = "The token is bound to a certificate that the connection did not show.";
-                return Err(self.unauthorized(message, r#", error="invalid_token""#));
-            }
             if !fits {
                 let message = "The request body is larger than 4 MB.";
                 return Err(Fault::new(StatusCode::PAYLOAD_TOO_LARGE, "RequestEntityTooLarge", message));
@@ -130,27 +125,28 @@ impl Directory {
         result.unwrap_or_else(|fault| self.refuse(&fault, &request, seconds(now)))
     }
 
-    /// Who calls, in which tenant.
-    fn authenticate(&self, request: &Request, now: SystemTime) -> Result<Arc<Admitted>, Fault> {
-        self.admission.admit(&self.store, &request.headers, now).map_err(|refusal| match refusal {
+    fn turn_away(&self, refusal: Refusal, now: SystemTime) -> Fault {
+        match refusal {
             Refusal::Rejected(rejection) => self.challenge(&rejection),
+            Refusal::NotTheHolder => {
+                let message = "The token is bound to a certificate that the connection did not show.";
+                self.unauthorized(message, r#", error="invalid_token""#)
+            }
             Refusal::Challenged { since } => self.claims_challenge(since.unwrap_or_else(|| seconds(now))),
             Refusal::NoTenant | Refusal::NoPrincipal => Fault::unknown_identity(),
             Refusal::Store(error) => error.into(),
-        })
+        }
     }
 
     /// 401 for a client that asks the authority again, where it learns what is wrong.
     fn claims_challenge(&self, not_before: i64) -> Fault {
-        let claims =
-            json!({ "access_token": { "nbf": { "essential": true, "value": not_before.to_string() } } });
         let message = "Continuous access evaluation resulted in challenge with result: InteractionRequired and \
                        code: TokenIssuedBeforeRevocationTimestamp";
         self.unauthorized(
             message,
             &format!(
                 r#", errorDescription="{message}", error="insufficient_claims", claims="{}""#,
-                BASE64_STANDARD.encode(claims.to_string())
+                claims_of_challenge(not_before)
             ),
         )
     }

@@ -5,11 +5,9 @@
 //! What is known about the types is data (`schema`): it decides what a client may select, filter by and write.
 
 mod access;
-mod admission;
 mod applications;
 mod assignments;
 mod batch;
-mod binding;
 mod body;
 mod collection;
 mod credentials;
@@ -43,10 +41,10 @@ use std::sync::Arc;
 
 use unattended_core::{Clock, Entropy};
 
-pub(crate) use self::admission::Admission;
 pub(crate) use self::http::router;
 use self::odata::SkipTokens;
 pub(crate) use self::throttle::Throttle;
+use crate::admission::Admission;
 use crate::control::Control;
 use crate::store::{Store, StoreError};
 

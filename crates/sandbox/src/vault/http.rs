@@ -10,13 +10,15 @@ use axum::response::Response;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, PRAGMA, WWW_AUTHENTICATE};
 use http::request::Parts;
 use http::{HeaderName, HeaderValue, Method, StatusCode};
-use unattended_protect::{Caller, Rejection, RejectionKind};
+use unattended_protect::{Rejection, RejectionKind};
 
 use super::address::{Address, host};
 use super::call::{Answer, Call};
 use super::fault::Fault;
 use super::objects::{CERTIFICATES, SECRETS};
 use super::{Vaults, certificates, secrets};
+use crate::admission::{Admitted, Refusal, claims_of_challenge};
+use crate::mutual_tls::MutualTls;
 use crate::store::{Tenant, VAULT_RESOURCE};
 use crate::tenants::DOMAIN_SUFFIX;
 
@@ -63,7 +65,7 @@ impl Vaults {
         })?;
         let now = self.clock.now();
         let address = Address::of(host, &vault);
-        let caller = self.authenticate(parts, &tenant, &address, now)?;
+        let admitted = self.authenticate(parts, &tenant, &address, now)?;
         let body = body.ok_or_else(|| {
             let message = "The request body is larger than 1 MiB.";
             Fault::new(StatusCode::PAYLOAD_TOO_LARGE, "RequestEntityTooLarge", message)
@@ -72,7 +74,7 @@ impl Vaults {
             vaults: self,
             tenant: &tenant,
             vault: &vault,
-            caller: &caller,
+            caller: &admitted.caller,
             address: &address,
             query: parts.uri.query().unwrap_or_default(),
             body: &body,
@@ -90,23 +92,41 @@ impl Vaults {
         tenant: &Tenant,
         address: &Address,
         now: SystemTime,
-    ) -> Result<Caller, Fault> {
+    ) -> Result<Arc<Admitted>, Fault> {
         let wrong_issuer = || {
             let expected = format!("{}/{}/", self.origin.base(), tenant.id);
             format!("AKV10032: Invalid issuer. Expected one of {expected}, found that of another tenant.")
         };
-        let message = match self.validator.validate(&parts.headers, now) {
-            Ok(caller) if caller.tenant_id().as_str() == tenant.id => return Ok(caller),
-            Ok(_) => wrong_issuer(),
-            Err(rejection) => self.message(&rejection, address).unwrap_or_else(wrong_issuer),
-        };
-        let mut fault = Fault::unauthorized(message);
-        let challenge = format!(
+        let invalid = |why: &str| format!("[BearerTokenInvalid] Error validating token: '{why}'");
+        let certificate = parts.extensions.get::<MutualTls>().and_then(|it| it.chain.as_ref());
+        let certificate = certificate.map(|chain| chain.confirmation());
+        let mut headers = parts.headers.clone();
+        let mut challenge = format!(
             r#"Bearer authorization="{}/{}", resource="{}""#,
             self.origin.base(),
             tenant.id,
             self.resource(address)
         );
+        let message = match self.admission.admit(&self.store, &mut headers, certificate.as_deref(), now) {
+            Ok(admitted) if admitted.tenant.id == tenant.id => return Ok(admitted),
+            Ok(_) => wrong_issuer(),
+            Err(Refusal::Rejected(rejection)) => {
+                self.message(&rejection, address).unwrap_or_else(wrong_issuer)
+            }
+            Err(Refusal::NotTheHolder) => invalid("The connection did not show the token's certificate."),
+            Err(Refusal::NoTenant | Refusal::NoPrincipal) => {
+                invalid("The service principal is disabled or not there.")
+            }
+            Err(Refusal::Challenged { since }) => {
+                let since =
+                    since.unwrap_or_else(|| i64::try_from(since_epoch(now).as_secs()).unwrap_or(i64::MAX));
+                let claims = claims_of_challenge(since);
+                challenge = format!(r#"{challenge}, error="insufficient_claims", claims="{claims}""#);
+                invalid("The token was revoked.")
+            }
+            Err(Refusal::Store(error)) => return Err(error.into()),
+        };
+        let mut fault = Fault::unauthorized(message);
         fault
             .headers
             .extend(HeaderValue::from_str(&challenge).map(|challenge| (WWW_AUTHENTICATE, challenge)));

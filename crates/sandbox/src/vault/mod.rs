@@ -31,11 +31,12 @@ use std::fmt;
 use std::sync::Arc;
 
 use unattended_core::{Clock, Entropy};
-use unattended_protect::{Validator, ValidatorBuilder};
+use unattended_protect::ValidatorBuilder;
 
 pub(crate) use self::address::{by_host, vault_url};
 pub(crate) use self::http::router;
 pub(crate) use self::throttle::Throttle;
+use crate::admission::Admission;
 use crate::authority::Origin;
 use crate::control::Control;
 use crate::store::{Store, VAULT_APP_ID, VAULT_RESOURCE};
@@ -49,8 +50,8 @@ pub(crate) struct Vaults {
     /// The time in the sandbox.
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) entropy: Arc<dyn Entropy>,
-    /// Accepts the tokens whose audience is the vault.
-    pub(crate) validator: Arc<Validator>,
+    /// Admits the tokens whose audience is the vault.
+    pub(crate) admission: Admission,
     pub(crate) origin: Origin,
 }
 

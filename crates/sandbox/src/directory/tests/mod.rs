@@ -27,7 +27,8 @@ use tower::ServiceExt;
 use unattended_core::{Clock, ManualClock, SeededEntropy, TenantId};
 use unattended_protect::Validator;
 
-use super::{Admission, Directory, Throttle, router};
+use super::{Directory, Throttle, router};
+use crate::admission::Admission;
 use crate::authority::SigningKeys;
 use crate::control::Control;
 use crate::store::{GRAPH_APP_ID, Seed, Store};

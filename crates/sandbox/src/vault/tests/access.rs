@@ -1,11 +1,15 @@
 //! Who comes in, and what they may do.
 
+use std::time::Duration;
+
 use axum::body::Body;
 use axum::extract::Request;
+use base64::prelude::{BASE64_STANDARD, Engine as _};
 use http::header::WWW_AUTHENTICATE;
 use serde_json::{Value, json};
 
-use super::{CLIENT, OTHER_TENANT, PORT, TENANT, World};
+use super::{CLIENT, NOW, OTHER_TENANT, PORT, TENANT, World};
+use crate::store::VAULT_APP_ID;
 
 fn read(host: &str, path: &str, token: Option<&str>) -> Request {
     let request = Request::get(format!("https://{host}{path}"));
@@ -56,7 +60,14 @@ async fn a_token_for_something_else_or_of_another_tenant_is_refused() {
     for (claims, message) in [
         (json!({ "aud": "https://graph.microsoft.com" }), "AKV10022: "),
         (json!({ "iss": "https://sts.windows.net/x/" }), "AKV10032: "),
-        (json!({ "tid": OTHER_TENANT, "iss": issuer(OTHER_TENANT) }), "AKV10032: "),
+        (
+            json!({
+                "tid": OTHER_TENANT, "iss": issuer(OTHER_TENANT), "oid": world.principal(OTHER_TENANT),
+            }),
+            "AKV10032: ",
+        ),
+        (json!({ "oid": "33333333-0000-4000-8000-000000000000" }), "[BearerTokenInvalid]"),
+        (json!({ "cnf": { "x5t#S256": "abc" } }), "[BearerTokenInvalid]"),
         (json!({ "exp": 5 }), "[TokenExpired]"),
     ] {
         let token = world.token_with(&claims);
@@ -66,11 +77,30 @@ async fn a_token_for_something_else_or_of_another_tenant_is_refused() {
         assert!(reply.error().1.starts_with(message), "{claims}: {}", reply.body);
         assert!(reply.headers.contains_key(WWW_AUTHENTICATE));
     }
-    for audience in ["https://vault.localhost:4430", "https://vault.azure.net/", crate::store::VAULT_APP_ID] {
+    for audience in ["https://vault.localhost:4430", "https://vault.azure.net/", VAULT_APP_ID] {
         let token = world.token_with(&json!({ "aud": audience }));
         let path = "/vault/contoso/secrets?api-version=7.4";
         world.send(read("localhost:4430", path, Some(&token))).await.is(200);
     }
+}
+
+#[tokio::test]
+async fn a_token_that_was_revoked_is_challenged_if_its_client_understands_that() {
+    let world = World::with("secrets-user");
+    let understanding = world.token_with(&json!({ "xms_cc": ["cp1"] }));
+    let path = "/vault/contoso/secrets?api-version=7.4";
+    let asked = |token: String| world.send(read("localhost:4430", path, Some(&token)));
+    asked(understanding.clone()).await.is(200);
+    world.clock.advance(Duration::from_secs(60));
+    let now = i64::try_from(NOW).unwrap() + 60;
+    world.store.revoke_application(VAULT_APP_ID, Some(TENANT), now).unwrap();
+    let reply = asked(understanding).await.is(401);
+    let challenge = reply.headers[WWW_AUTHENTICATE].to_str().unwrap();
+    let claims = challenge.split_once(r#", error="insufficient_claims", claims=""#).unwrap().1;
+    let claims = BASE64_STANDARD.decode(claims.trim_end_matches('"')).unwrap();
+    let claims: Value = serde_json::from_slice(&claims).unwrap();
+    assert_eq!(claims["access_token"]["nbf"]["value"], now.to_string());
+    asked(world.token_with(&json!({ "xms_cc": ["cp1"] }))).await.is(200);
 }
 
 #[tokio::test]

@@ -17,9 +17,10 @@ use unattended_core::{Clock, ManualClock, SeededEntropy};
 use unattended_protect::Validator;
 
 use super::{Throttle, Vaults, audiences, by_host, router};
+use crate::admission::Admission;
 use crate::authority::{Origin, SigningKeys};
 use crate::control::Control;
-use crate::store::{Seed, Store, VAULT_RESOURCE, vault};
+use crate::store::{Seed, Store, VAULT_APP_ID, VAULT_RESOURCE, vault};
 
 const NOW: u64 = 1_800_000_000;
 const TENANT: &str = "11111111-2222-4333-8444-555555555555";
@@ -92,7 +93,7 @@ impl World {
             throttle: Throttle::default(),
             clock: control.clock(),
             entropy,
-            validator: Arc::new(audiences(validator, &origin).build().unwrap()),
+            admission: Admission::new(audiences(validator, &origin).build().unwrap()),
             origin,
         };
         let routes = Router::new().nest("/vault", router(Arc::new(vaults)));
@@ -114,12 +115,17 @@ impl World {
         self.token_with(&json!({}))
     }
 
+    /// A service principal that is in the tenant: that of the vault itself, which every tenant has.
+    fn principal(&self, tenant: &str) -> String {
+        self.store.service_principal_by_app_id(tenant, VAULT_APP_ID).unwrap().unwrap().id().to_owned()
+    }
+
     /// A token with some claims replaced.
     fn token_with(&self, replaced: &Value) -> String {
         let now = self.clock.now().duration_since(UNIX_EPOCH).unwrap().as_secs();
         let mut claims = json!({
             "aud": VAULT_RESOURCE, "iss": format!("https://localhost:{PORT}/{TENANT}/"), "iat": now, "nbf": now,
-            "exp": now + 3600, "tid": TENANT, "oid": "o", "sub": "o", "appid": CLIENT, "appidacr": "1", "ver": "1.0",
+            "exp": now + 3600, "tid": TENANT, "oid": self.principal(TENANT), "appid": CLIENT, "appidacr": "1", "ver": "1.0",
         });
         for (name, value) in replaced.as_object().unwrap() {
             claims[name] = value.clone();

@@ -1,5 +1,7 @@
-//! Who may ask anything at all: the bearer of a valid token that was not revoked and whose service principal is there and
-//! enabled.
+//! Who may ask anything at all, of the directory or of a vault: who holds a valid token that was not revoked and whose
+//! service principal is there and enabled.
+
+mod binding;
 
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -7,27 +9,30 @@ use std::time::SystemTime;
 use aws_lc_rs::digest::{SHA256, digest};
 use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
+use base64::prelude::{BASE64_STANDARD, Engine as _};
+use serde_json::json;
 use unattended_protect::{Caller, Rejection, Validator};
 
-use super::binding::bound_to;
 use crate::authority::unix_seconds;
 use crate::store::{Cached, Store, StoreError, Tenant, principals, revocations};
 
 /// A caller who was admitted, in which tenant.
 #[derive(Debug)]
-pub(super) struct Admitted {
-    pub(super) caller: Caller,
-    pub(super) tenant: Arc<Tenant>,
+pub(crate) struct Admitted {
+    pub(crate) caller: Caller,
+    pub(crate) tenant: Arc<Tenant>,
     /// The thumbprint of the certificate that the token is good with alone.
-    pub(super) bound_to: Option<String>,
+    bound_to: Option<String>,
     /// Since when that is known.
     since: SystemTime,
 }
 
 /// Why nobody is admitted.
 #[derive(Debug)]
-pub(super) enum Refusal {
+pub(crate) enum Refusal {
     Rejected(Rejection),
+    /// The token is bound to a certificate that the connection did not show.
+    NotTheHolder,
     /// The tenant is not there.
     NoTenant,
     /// The service principal is not there or disabled.
@@ -56,8 +61,24 @@ impl Admission {
         Self { validator, admitted: Cached::default() }
     }
 
-    /// Judges the `Authorization` header of a request that arrived at `now`.
-    pub(super) fn admit(
+    /// Judges the `Authorization` header of a request that arrived at `now` over a connection that showed this
+    /// certificate, named by its thumbprint. The scheme of bound tokens is rewritten to the usual one.
+    pub(crate) fn admit(
+        &self,
+        store: &Store,
+        headers: &mut HeaderMap,
+        certificate: Option<&str>,
+        now: SystemTime,
+    ) -> Result<Arc<Admitted>, Refusal> {
+        let presented_as_bound = binding::as_bearer(headers);
+        let admitted = self.recall_or_judge(store, headers, now)?;
+        match binding::holds(admitted.bound_to.as_deref(), presented_as_bound, certificate) {
+            true => Ok(admitted),
+            false => Err(Refusal::NotTheHolder),
+        }
+    }
+
+    fn recall_or_judge(
         &self,
         store: &Store,
         headers: &HeaderMap,
@@ -92,7 +113,7 @@ impl Admission {
         }
         // Who cannot be challenged keeps its token until that ends.
         match is_there {
-            true => Ok(Admitted { caller, tenant, bound_to: bound_to(headers), since: now }),
+            true => Ok(Admitted { caller, tenant, bound_to: binding::bound_to(headers), since: now }),
             false => Err(Refusal::NoPrincipal),
         }
     }
@@ -102,6 +123,12 @@ impl From<StoreError> for Refusal {
     fn from(error: StoreError) -> Self {
         Self::Store(error)
     }
+}
+
+/// The `claims` of a challenge to a client whose token has to begin at this time or later, in Unix seconds.
+pub(crate) fn claims_of_challenge(not_before: i64) -> String {
+    let not_before = json!({ "essential": true, "value": not_before.to_string() });
+    BASE64_STANDARD.encode(json!({ "access_token": { "nbf": not_before } }).to_string())
 }
 
 /// What a caller is remembered by; nothing if the header is missing or there are several.
