@@ -2,13 +2,14 @@
 
 use std::fs::{self, File};
 use std::io::Write as _;
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use serde_json::{Value, json};
 
+use super::super::tenant::Tenant;
 use super::super::{documents, installed};
 use super::node;
 use crate::support::{Workplace, end, wait_for_file};
@@ -68,6 +69,37 @@ fn a_token_is_acquired_with_an_assertion_that_another_program_signs() {
     configure(&place, &authority, "certificate-client", "assertion-file = \"assertion\"", "");
     run(&["token", "things"]).expect(0).says(&["certificate-client"]);
     run(&["token", "things"]).expect(77).says(&["invalid_client"]);
+}
+
+// 59
+#[test]
+fn the_sandbox_takes_the_token_of_this_authority_for_a_daemon_without_a_secret() {
+    let outside = Outside::start();
+    let tenant = Tenant::federated(&outside);
+    tenant.place.edit_config(&secret_line(&tenant), "assertion-file = \"assertion\"");
+    tenant.place.run(&["token", "graph"]).expect(0).says(&["User.ReadWrite.All"]);
+    fs::write(tenant.place.path("assertion"), "hunter2").unwrap();
+    let run = tenant.place.run(&["token", "graph"]).expect(77);
+    run.says(&["gave no signed JWT"]);
+    assert!(!run.to_string().contains("hunter2"), "{run}");
+}
+
+// D15
+#[test]
+fn the_sandbox_takes_a_certificate_by_its_name_and_issuer_when_the_chain_is_sent() {
+    let tenant = Tenant::with_subject_name();
+    let private = fs::Permissions::from_mode(0o600);
+    fs::set_permissions(tenant.place.path("issued.pem"), private).unwrap();
+    tenant.place.edit_config(&secret_line(&tenant), "certificate = \"file:issued.pem\"");
+    tenant.place.run(&["token", "graph"]).expect(77);
+    tenant.place.edit_config("\"file:issued.pem\"", "\"file:issued.pem\"\nsend-chain = true");
+    tenant.place.run(&["token", "graph"]).expect(0).says(&["User.ReadWrite.All"]);
+}
+
+/// The line of the configuration with the secret that the daemon was registered with.
+fn secret_line(tenant: &Tenant) -> String {
+    let file = tenant.place.credential_file();
+    format!("secret = \"file:{}\"", file.file_name().unwrap().to_str().unwrap())
 }
 
 #[test]
