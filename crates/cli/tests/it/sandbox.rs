@@ -11,8 +11,16 @@ fn the_ready_file_says_where_everything_is() {
     let sandbox = Sandbox::in_memory();
     let ready: Value = serde_json::from_str(&fs::read_to_string(sandbox.ready_file()).unwrap()).unwrap();
     let members: Vec<&String> = ready.as_object().unwrap().keys().collect();
-    let expected =
-        ["authority", "tenant_id", "tenant_domain", "graph", "graph_resource", "ca_file", "administrator"];
+    let expected = [
+        "authority",
+        "tenant_id",
+        "tenant_domain",
+        "graph",
+        "graph_resource",
+        "vault",
+        "ca_file",
+        "administrator",
+    ];
     assert!(
         members.len() == expected.len() && expected.iter().all(|name| ready.get(name).is_some()),
         "{ready}"
@@ -22,6 +30,7 @@ fn the_ready_file_says_where_everything_is() {
     assert!(authority.starts_with("https://localhost:"), "{ready}");
     assert_eq!(sandbox.ready("graph"), format!("{authority}/graph/v1.0"));
     assert_eq!(sandbox.ready("graph_resource"), "https://graph.microsoft.com");
+    assert_eq!(sandbox.ready("vault"), format!("{authority}/vault/contoso"));
     assert!(fs::read_to_string(sandbox.ready("ca_file")).unwrap().contains("BEGIN CERTIFICATE"));
     let (secret_file, secret) = sandbox.administrator_secret();
     assert_eq!(mode(&secret_file), 0o600);
