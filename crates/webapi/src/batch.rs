@@ -268,6 +268,7 @@ impl Run<'_> {
             uri: self.client.base().resolve("/$batch")?,
             headers: headers.to_map()?,
             body: Payload::Bytes(wire::write(chunk.iter().map(|&index| self.wire(index)).collect())),
+            cost: u32::try_from(chunk.len()).unwrap_or(u32::MAX),
             class: if unsafe_inside { RequestClass::Unsafe } else { RequestClass::Idempotent },
         })
     }

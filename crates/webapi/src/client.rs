@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use http::Method;
+use http::{HeaderValue, Method};
 use unattended_core::{Clock, Entropy, HttpClient, SystemClock, SystemEntropy, TokenSource};
 
 use crate::authenticate::Authenticate;
@@ -27,10 +27,12 @@ use crate::retry::RetryPolicy;
 pub struct Client(Arc<Inner>);
 
 /// What every layer of one client shares.
+#[derive(Clone)]
 pub(crate) struct Inner {
     pub(crate) authenticate: Authenticate,
     /// Tenant and application.
     pub(crate) owner: String,
+    is_low_priority: bool,
     pub(crate) gate: Arc<Gate>,
     pub(crate) breaker: Arc<Breaker>,
     pub(crate) budget: Arc<RetryBudget>,
@@ -53,6 +55,7 @@ impl Client {
             policy: RetryPolicy::call(),
             timeouts: Timeouts::default(),
             longest_body: 64 << 20,
+            concurrency: 256,
         }
     }
 
@@ -117,17 +120,14 @@ impl Client {
     /// The same client, clones' gate and tokens included, with another retry policy.
     #[must_use]
     pub fn with_retry(&self, policy: RetryPolicy) -> Self {
-        let Inner { authenticate, owner, gate, breaker, budget, clock, entropy, .. } = &*self.0;
-        Self(Arc::new(Inner {
-            authenticate: authenticate.clone(),
-            owner: owner.clone(),
-            gate: Arc::clone(gate),
-            breaker: Arc::clone(breaker),
-            budget: Arc::clone(budget),
-            policy,
-            clock: Arc::clone(clock),
-            entropy: Arc::clone(entropy),
-        }))
+        Self(Arc::new(Inner { policy, ..Inner::clone(&self.0) }))
+    }
+
+    /// The same client, clones' gate and tokens included, whose requests ask to be throttled before those of others
+    /// (`x-ms-throttle-priority: low`): for batch work beside interactive work.
+    #[must_use]
+    pub fn with_low_priority(&self) -> Self {
+        Self(Arc::new(Inner { is_low_priority: true, ..Inner::clone(&self.0) }))
     }
 
     /// The base URL, without a trailing slash.
@@ -137,7 +137,12 @@ impl Client {
     }
 
     pub(crate) async fn execute(&self, request: &Request) -> Result<Response, Error> {
-        operation::run(&self.0, request).await
+        if !self.0.is_low_priority {
+            return operation::run(&self.0, request).await;
+        }
+        let mut request = request.clone();
+        request.headers.entry("x-ms-throttle-priority").or_insert(HeaderValue::from_static("low"));
+        operation::run(&self.0, &request).await
     }
 
     /// What tells the state of one read from that of another: whose it is, the API with its version, the resource, and
@@ -180,6 +185,7 @@ pub struct ClientBuilder {
     policy: RetryPolicy,
     timeouts: Timeouts,
     longest_body: usize,
+    concurrency: u32,
 }
 
 impl ClientBuilder {
@@ -223,6 +229,12 @@ impl ClientBuilder {
         Self { longest_body: bytes, ..self }
     }
 
+    /// How many requests may be under way at once, at most; 256 by default. The client begins with 8 and finds out how
+    /// many the API bears. Set 4 for one mailbox of Outlook.
+    pub fn max_concurrency(self, requests: u32) -> Self {
+        Self { concurrency: requests, ..self }
+    }
+
     /// Allows a base URL with `http` if its host is this machine. Whoever reads the loopback interface reads the
     /// tokens.
     pub fn allow_insecure_loopback(self) -> Self {
@@ -247,7 +259,8 @@ impl ClientBuilder {
         Ok(Client(Arc::new(Inner {
             authenticate,
             owner: self.owner,
-            gate: Arc::default(),
+            is_low_priority: false,
+            gate: Arc::new(Gate::new(self.concurrency)),
             breaker: Arc::default(),
             budget: Arc::default(),
             policy: self.policy,

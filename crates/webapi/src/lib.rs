@@ -28,6 +28,7 @@ mod client;
 mod deadline;
 mod delta;
 mod error;
+pub mod fault;
 mod gate;
 mod odata_error;
 mod operation;

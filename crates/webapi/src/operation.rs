@@ -11,7 +11,7 @@ use crate::breaker::{Admission, Open};
 use crate::client::Inner;
 use crate::deadline::Deadline;
 use crate::error::{Attempt, Error, Kind, Withheld};
-use crate::gate::StaysClosed;
+use crate::gate::{Permit, StaysClosed};
 use crate::request::{Request, RequestClass};
 use crate::response::Response;
 use crate::retry::{Decision, Outcome, decide};
@@ -62,9 +62,10 @@ impl<'a> Operation<'a> {
         self.client.budget.deposit();
         loop {
             let admission = self.pass_breaker().await?;
-            self.pass_gate().await?;
+            let permit = self.pass_gate().await?;
             let attempt = self.client.authenticate.send(self.request, &self.attempt_deadline()).await;
             self.report(admission, &attempt);
+            drop(permit);
             let failure = match attempt {
                 Ok(answer) if answer.status.is_success() => return Ok(self.success(answer, false)),
                 Ok(answer) if self.is_already_gone(&answer) => return Ok(self.success(answer, true)),
@@ -107,10 +108,13 @@ impl<'a> Operation<'a> {
         }
     }
 
-    /// Tells the breaker about faults of the server and of the connection. That there is no token is not the API's
-    /// fault; that is no outcome at all.
+    /// Tells the gate what the API bears, and the breaker about faults of the server and of the connection. That there
+    /// is no token is not the API's fault; that is no outcome at all.
     fn report(&self, admission: Admission, attempt: &Result<Answer, Error>) {
-        let Inner { breaker, clock, .. } = self.client;
+        let Inner { breaker, gate, clock, .. } = self.client;
+        if let Ok(answer) = attempt {
+            gate.learn(answer.status, &answer.headers, &**clock);
+        }
         let (fault, asked) = match attempt {
             Ok(answer) if answer.status.is_server_error() => {
                 (true, retry_after(&answer.headers, clock.now()))
@@ -135,11 +139,11 @@ impl<'a> Operation<'a> {
     }
 
     /// Waits for the gate within the deadline; who could not pass in time is told so before anything is sent.
-    async fn pass_gate(&mut self) -> Result<(), Error> {
+    async fn pass_gate(&mut self) -> Result<Permit<'a>, Error> {
         let Inner { gate, clock, entropy, .. } = self.client;
-        match gate.pass(self.deadline.remaining(), &**clock, &**entropy).await {
-            Ok(()) if self.deadline.remaining().is_zero() => Err(self.end(Error::new(Kind::DeadlinePassed))),
-            Ok(()) => Ok(()),
+        match gate.pass(self.request.cost, self.deadline.remaining(), &**clock, &**entropy).await {
+            Ok(_) if self.deadline.remaining().is_zero() => Err(self.end(Error::new(Kind::DeadlinePassed))),
+            Ok(permit) => Ok(permit),
             Err(StaysClosed { wait }) => {
                 let open_at = clock.now().checked_add(wait);
                 Err(self.end(Error::new(Kind::GateClosed).retry_from(open_at)))

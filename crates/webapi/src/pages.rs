@@ -175,6 +175,7 @@ impl Pages {
             headers,
             body: Payload::Bytes(Bytes::new()),
             class: RequestClass::Safe,
+            cost: 1,
         })
     }
 

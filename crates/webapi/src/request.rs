@@ -48,6 +48,8 @@ pub(crate) struct Request {
     pub(crate) headers: HeaderMap,
     pub(crate) body: Payload,
     pub(crate) class: RequestClass,
+    /// How many requests of a quota it takes: a batch as many as it holds.
+    pub(crate) cost: u32,
 }
 
 /// A request in the making; nothing is sent before [`send`](Self::send).
@@ -147,6 +149,7 @@ impl RequestBuilder {
             uri: self.uri?,
             headers,
             body: self.body?,
+            cost: 1,
         };
         self.client.execute(&request).await
     }

@@ -1,0 +1,165 @@
+//! Going fast without being throttled: the client against a model of a quota, on virtual time.
+
+mod support;
+
+use std::fmt;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
+use http::{Request, Response};
+use tokio::time::Instant;
+use unattended_core::{
+    Authorization, BoxFuture, Clock, HttpClient, ResponseBody, SeededEntropy, TokenDemand, TokenSource,
+    TokenSourceError,
+};
+use unattended_webapi::{Client, RetryPolicy};
+
+use crate::support::{Api, BASE, Reply, bench, status, throttled};
+
+/// The clock of a paused runtime: when everybody waits, time jumps to the next who is due.
+#[derive(Clone, Copy, Debug)]
+struct Paused(Instant);
+
+impl Clock for Paused {
+    fn now(&self) -> SystemTime {
+        SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000) + self.elapsed()
+    }
+
+    fn elapsed(&self) -> Duration {
+        self.0.elapsed()
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "the runtime of these tests keeps virtual time")]
+    fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
+        Box::pin(tokio::time::sleep(duration))
+    }
+}
+
+/// A token bucket: 800 requests a second and 8,000 at once, an answer after 150 ms; what is refused is charged too.
+struct Quota {
+    clock: Paused,
+    bucket: Mutex<Bucket>,
+    /// From when to when there is only a quarter.
+    cut: (Duration, Duration),
+}
+
+struct Bucket {
+    tokens: f64,
+    filled: Duration,
+    sent: u64,
+    refused: u64,
+}
+
+const RATE: f64 = 800.0;
+const BURST: f64 = 8_000.0;
+
+impl Quota {
+    fn answer(&self) -> Reply {
+        let mut bucket = self.bucket.lock().unwrap();
+        let now = self.clock.elapsed();
+        let rate = if now >= self.cut.0 && now < self.cut.1 { RATE / 4.0 } else { RATE };
+        let passed = now.saturating_sub(bucket.filled).as_secs_f64();
+        bucket.filled = now;
+        bucket.tokens = (bucket.tokens + passed * rate).min(BURST) - 1.0;
+        bucket.sent += 1;
+        if bucket.tokens >= 0.0 {
+            return status(204);
+        }
+        bucket.refused += 1;
+        throttled(429, &((-bucket.tokens / rate).ceil().max(1.0)).to_string())
+    }
+}
+
+impl HttpClient for Quota {
+    fn send(
+        &self,
+        _: Request<Bytes>,
+    ) -> BoxFuture<'_, Result<Response<ResponseBody>, unattended_core::HttpError>> {
+        Box::pin(async move {
+            self.clock.sleep(Duration::from_millis(75)).await;
+            let answer = self.answer();
+            self.clock.sleep(Duration::from_millis(75)).await;
+            answer
+        })
+    }
+}
+
+impl fmt::Debug for Quota {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Quota")
+    }
+}
+
+#[derive(Debug)]
+struct Token;
+
+impl TokenSource for Token {
+    fn authorization(&self, _: TokenDemand) -> BoxFuture<'_, Result<Authorization, TokenSourceError>> {
+        Box::pin(async { Ok(Authorization::bearer("test").unwrap()) })
+    }
+}
+
+/// What so many calls by 200 workers come to: wall time, share of 429s, lost calls.
+#[expect(clippy::disallowed_methods, reason = "the runtime of these tests keeps virtual time")]
+async fn replay(calls: u64, cut: (u64, u64)) -> (Duration, f64, u64) {
+    const WORKERS: u64 = 200;
+    let clock = Paused(Instant::now());
+    let quota = Arc::new(Quota {
+        clock,
+        bucket: Mutex::new(Bucket { tokens: BURST, filled: Duration::ZERO, sent: 0, refused: 0 }),
+        cut: (Duration::from_secs(cut.0), Duration::from_secs(cut.1)),
+    });
+    let client = Client::builder(BASE)
+        .http(quota.clone())
+        .token_source(Arc::new(Token))
+        .clock(Arc::new(clock))
+        .entropy(Arc::new(SeededEntropy::new(3)))
+        .retry(RetryPolicy::job())
+        .build()
+        .unwrap();
+    let workers = (0..WORKERS).map(|_| {
+        let client = client.clone();
+        tokio::spawn(async move {
+            let mut lost = 0;
+            for _ in 0..calls / WORKERS {
+                lost += u64::from(client.get("/users/1").send().await.is_err());
+            }
+            lost
+        })
+    });
+    let mut lost = 0;
+    for worker in workers.collect::<Vec<_>>() {
+        lost += worker.await.unwrap();
+    }
+    let bucket = quota.bucket.lock().unwrap();
+    (clock.elapsed(), bucket.refused as f64 / bucket.sent as f64, lost)
+}
+
+// RL-1, RL-2
+#[tokio::test(start_paused = true)]
+async fn a_steady_quota_is_used_up_and_hardly_exceeded() {
+    let (wall, refused, lost) = replay(200_000, (0, 0)).await;
+    // 240 s is what the quota itself takes; 244 s is the best strategy of the model.
+    assert!(wall <= Duration::from_secs(244).mul_f64(1.05), "{wall:?}");
+    assert!(refused <= 0.005 && lost == 0, "{refused} refused, {lost} lost, {wall:?}");
+}
+
+// RL-1, RL-2
+#[tokio::test(start_paused = true)]
+async fn a_quota_that_is_cut_for_a_minute_loses_nothing() {
+    let (wall, refused, lost) = replay(100_000, (60, 120)).await;
+    // The quota itself takes 160 s.
+    assert!(wall <= Duration::from_secs(160).mul_f64(1.1), "{wall:?}");
+    assert!(refused <= 0.01 && lost == 0, "{refused} refused, {lost} lost, {wall:?}");
+}
+
+// RL-5
+#[tokio::test]
+async fn batch_work_can_ask_to_be_throttled_first() {
+    let api = Api::answering([]);
+    let client = bench(&api).client;
+    client.with_low_priority().get("/x").send().await.unwrap();
+    client.get("/x").send().await.unwrap();
+    assert_eq!(api.header("x-ms-throttle-priority"), ["low", ""]);
+}
