@@ -65,7 +65,7 @@ fn client(seed: u64, made: &Arc<Made>, clock: &ManualClock) -> Client {
         .unwrap()
 }
 
-// CH-1, CH-2, PG-4
+// CH-2 (no item lost or repeated, one end), PG-4
 #[tokio::test]
 async fn a_collection_is_read_whole_and_once_or_not_to_its_end() {
     let mut complete = 0;
@@ -89,7 +89,7 @@ async fn a_collection_is_read_whole_and_once_or_not_to_its_end() {
     assert!(complete > 300, "{complete} of {SEEDS} seeds were read without a visible error");
 }
 
-// CH-2, RT-3
+// CH-2 (nothing is done twice unsaid), RT-3
 #[tokio::test]
 async fn what_must_not_be_done_twice_is_done_once_or_said_to_be_in_doubt() {
     for seed in 0..SEEDS {
