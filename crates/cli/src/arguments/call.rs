@@ -1,0 +1,84 @@
+//! What `call` takes.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::parse_method;
+
+#[derive(Args, Debug)]
+pub(crate) struct Call {
+    /// The API, by its name in the configuration
+    pub(crate) api: String,
+
+    /// The HTTP method
+    #[arg(value_parser = parse_method, required_unless_present = "batch")]
+    method: Option<http::Method>,
+
+    /// The path below the base URL, with its query
+    #[arg(required_unless_present = "batch")]
+    path: Option<String>,
+
+    /// A JSON body, as text or from a file (`-` is standard input)
+    #[arg(long, value_name = "TEXT|@FILE")]
+    pub(crate) body: Option<String>,
+
+    /// A header to send, such as "ConsistencyLevel: eventual"; repeat for more
+    #[arg(long = "header", short = 'H', value_name = "NAME: VALUE")]
+    pub(crate) headers: Vec<Header>,
+
+    /// Follow the pages and print one item per line (NDJSON)
+    #[arg(long, conflicts_with = "body")]
+    pub(crate) all: bool,
+
+    /// Print what has changed since the last call with this state file, one change per line; a new file begins with
+    /// everything
+    #[arg(long, value_name = "STATE-FILE", conflicts_with_all = ["all", "body"])]
+    pub(crate) delta: Option<PathBuf>,
+
+    /// Send the requests of a file, 20 in each `$batch`, and print one result per line, in their order. A line is an
+    /// object with `method` and `url`, and perhaps `id`, `headers`, `body`, `dependsOn` and `idempotent`
+    #[arg(
+        long,
+        value_name = "FILE.ndjson",
+        conflicts_with_all = ["method", "path", "all", "body", "delta", "headers"]
+    )]
+    pub(crate) batch: Option<PathBuf>,
+
+    /// Write the results of the batch into a file; the same command again goes on after the last line of it
+    #[arg(long, value_name = "FILE.ndjson", requires = "batch")]
+    pub(crate) to: Option<PathBuf>,
+}
+
+impl Call {
+    pub(crate) fn method(&self) -> http::Method {
+        self.method.clone().unwrap_or_default()
+    }
+
+    pub(crate) fn path(&self) -> &str {
+        self.path.as_deref().unwrap_or_default()
+    }
+}
+
+/// A header of a call. Never `Authorization`: that one is the program's own.
+#[derive(Clone, Debug)]
+pub(crate) struct Header {
+    pub(crate) name: String,
+    pub(crate) value: String,
+}
+
+impl std::str::FromStr for Header {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text.split_once(':').map(|(name, value)| (name.trim(), value.trim())) {
+            Some((name, _)) if name.eq_ignore_ascii_case("authorization") => {
+                Err("the token is attached by the program itself".to_owned())
+            }
+            Some((name, value)) if !name.is_empty() && !value.is_empty() => {
+                Ok(Self { name: name.to_owned(), value: value.to_owned() })
+            }
+            _ => Err("not of the form NAME: VALUE, such as \"ConsistencyLevel: eventual\"".to_owned()),
+        }
+    }
+}
