@@ -110,12 +110,14 @@ pub(crate) fn api_client(
     application: &Application,
     tokens: ScopedToken,
     http: &Arc<dyn HttpClient>,
+    traffic: &webapi::Traffic,
     ports: &Ports,
 ) -> Result<webapi::Client, BuildError> {
     let mut builder = webapi::Client::builder(api.base_url.as_str())
         .identity(tenant(application), application.client_id.as_str())
         .token_source(Arc::new(tokens))
         .http(Arc::clone(http))
+        .traffic(traffic)
         .clock(Arc::clone(&ports.clock))
         .entropy(Arc::clone(&ports.entropy));
     if application.allow_insecure_loopback {

@@ -8,7 +8,7 @@ use std::sync::{Arc, OnceLock};
 use unattended_core::HttpClient;
 use unattended_identity::{ConfidentialClient, ScopedToken};
 use unattended_jobs::{Engine, Job, SqliteStore};
-use unattended_webapi::Client;
+use unattended_webapi::{Client, Traffic};
 
 use crate::assemble;
 use crate::config::Config;
@@ -33,10 +33,18 @@ impl Daemon {
     pub fn build(config: Config, ports: Ports) -> Result<Self, BuildError> {
         let http = assemble::network(&config.application, &ports)?;
         let application = assemble::application(&config.application, &http, &ports)?;
-        let mut apis = BTreeMap::new();
+        let (mut apis, traffic) = (BTreeMap::new(), Traffic::default());
         for (name, api) in &config.apis {
             let tokens = assemble::scoped_token(name, api, &application)?;
-            let client = assemble::api_client(name, api, &config.application, tokens.clone(), &http, &ports)?;
+            let client = assemble::api_client(
+                name,
+                api,
+                &config.application,
+                tokens.clone(),
+                &http,
+                &traffic,
+                &ports,
+            )?;
             apis.insert(name.clone(), (tokens, client));
         }
         Ok(Self { config, ports, http, application, apis, store: OnceLock::new() })

@@ -212,7 +212,7 @@ impl Run<'_> {
         let client = self.client.inner();
         // One batch more is one retry more, however many requests are in it.
         let mut allowed = None;
-        let mut may_retry = || *allowed.get_or_insert_with(|| client.budget.withdraw());
+        let mut may_retry = || *allowed.get_or_insert_with(|| client.origin.budget.withdraw());
         let mut again: HashSet<usize> = HashSet::new();
         let mut answers: Vec<(usize, wire::Taken)> =
             chunk.iter().map(|&index| (index, answers.take(&self.items[index].id))).collect();

@@ -9,8 +9,6 @@ use unattended_core::{Clock, Entropy, HttpClient, SystemClock, SystemEntropy, To
 use crate::authenticate::Authenticate;
 use crate::batch::{self, BatchOutcome, BatchRequest};
 use crate::bearer::Bearer;
-use crate::breaker::Breaker;
-use crate::budget::RetryBudget;
 use crate::deadline::Timeouts;
 use crate::delta::{Delta, DeltaState};
 use crate::error::{Error, Kind};
@@ -21,6 +19,7 @@ use crate::pages::Pages;
 use crate::request::{Request, RequestBuilder};
 use crate::response::Response;
 use crate::retry::RetryPolicy;
+use crate::traffic::{self, Traffic};
 
 /// Calls one web API as one application in one tenant. Clones share the gate and the token source.
 #[derive(Clone)]
@@ -31,11 +30,10 @@ pub struct Client(Arc<Inner>);
 pub(crate) struct Inner {
     pub(crate) authenticate: Authenticate,
     /// Tenant and application.
-    pub(crate) owner: String,
+    pub(crate) owner: Arc<str>,
     is_low_priority: bool,
     pub(crate) gate: Arc<Gate>,
-    pub(crate) breaker: Arc<Breaker>,
-    pub(crate) budget: Arc<RetryBudget>,
+    pub(crate) origin: Arc<traffic::Origin>,
     pub(crate) policy: RetryPolicy,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) entropy: Arc<dyn Entropy>,
@@ -56,6 +54,7 @@ impl Client {
             timeouts: Timeouts::default(),
             longest_body: 64 << 20,
             concurrency: 256,
+            traffic: Traffic::default(),
         }
     }
 
@@ -186,6 +185,7 @@ pub struct ClientBuilder {
     timeouts: Timeouts,
     longest_body: usize,
     concurrency: u32,
+    traffic: Traffic,
 }
 
 impl ClientBuilder {
@@ -194,7 +194,7 @@ impl ClientBuilder {
         Self { tokens: Some(tokens), ..self }
     }
 
-    /// As which application in which tenant it calls: part of what tells saved states apart.
+    /// As which application in which tenant it calls: whose quota it is, and part of what tells saved states apart.
     pub fn identity(self, tenant: &str, client_id: &str) -> Self {
         Self { owner: format!("{tenant} {client_id}"), ..self }
     }
@@ -235,6 +235,11 @@ impl ClientBuilder {
         Self { concurrency: requests, ..self }
     }
 
+    /// What it has in common with other clients of this process; nothing by default.
+    pub fn traffic(self, traffic: &Traffic) -> Self {
+        Self { traffic: traffic.clone(), ..self }
+    }
+
     /// Allows a base URL with `http` if its host is this machine. Whoever reads the loopback interface reads the
     /// tokens.
     pub fn allow_insecure_loopback(self) -> Self {
@@ -255,14 +260,15 @@ impl ClientBuilder {
             longest_body: self.longest_body,
         };
         let tokens = self.tokens.ok_or_else(|| missing("a token source"))?;
+        let origin = self.traffic.origin(&bearer.base.origin());
+        let owner: Arc<str> = self.owner.into();
         let authenticate = Authenticate { bearer, tokens, entropy: Arc::clone(&self.entropy) };
         Ok(Client(Arc::new(Inner {
             authenticate,
-            owner: self.owner,
+            gate: origin.gate(&owner, self.concurrency),
+            owner,
+            origin,
             is_low_priority: false,
-            gate: Arc::new(Gate::new(self.concurrency)),
-            breaker: Arc::default(),
-            budget: Arc::default(),
             policy: self.policy,
             clock: self.clock,
             entropy: self.entropy,

@@ -8,7 +8,8 @@
 //! 3. the circuit breaker: an API that fails at every second request is left alone for a while,
 //! 4. retry: only what can be repeated without doing it twice ([`RequestClass`]), and only a tenth more than there
 //!    are requests,
-//! 5. the gate: once the API says "not before T", nobody of this client goes there before T,
+//! 5. the gate: once the API says "not before T", nobody of this application and tenant goes there before T; and a
+//!    place among all requests of the process, which tenants get in turn ([`Traffic`]),
 //! 6. the attempt, with a `client-request-id` of its own and time limits ([`Timeouts`]),
 //! 7. authentication: the token is asked for at every attempt; a refused one is replaced once,
 //! 8. the bearer: the `Authorization` header is attached here and nowhere else, for the API's own origin alone.
@@ -38,6 +39,7 @@ mod payload;
 mod request;
 mod response;
 mod retry;
+mod traffic;
 
 pub use crate::batch::{BatchOutcome, BatchRequest, BatchResponse};
 pub use crate::client::{Client, ClientBuilder};
@@ -51,3 +53,4 @@ pub use crate::pages::{Page, Pages, PagesEnd};
 pub use crate::request::{RequestBuilder, RequestClass};
 pub use crate::response::Response;
 pub use crate::retry::RetryPolicy;
+pub use crate::traffic::Traffic;

@@ -15,6 +15,7 @@ use crate::gate::{Permit, StaysClosed};
 use crate::request::{Request, RequestClass};
 use crate::response::Response;
 use crate::retry::{Decision, Outcome, decide};
+use crate::traffic::Place;
 
 /// From such a wait on, somebody who watches wonders what is going on.
 const NOTICEABLE: Duration = Duration::from_secs(2);
@@ -59,13 +60,13 @@ impl<'a> Operation<'a> {
     }
 
     async fn run(mut self) -> Result<Response, Error> {
-        self.client.budget.deposit();
+        self.client.origin.budget.deposit();
         loop {
             let admission = self.pass_breaker().await?;
-            let permit = self.pass_gate().await?;
+            let passed = self.pass().await?;
             let attempt = self.client.authenticate.send(self.request, &self.attempt_deadline()).await;
             self.report(admission, &attempt);
-            drop(permit);
+            drop(passed);
             let failure = match attempt {
                 Ok(answer) if answer.status.is_success() => return Ok(self.success(answer, false)),
                 Ok(answer) if self.is_already_gone(&answer) => return Ok(self.success(answer, true)),
@@ -80,9 +81,9 @@ impl<'a> Operation<'a> {
 
     /// A job waits for the next probe, a call fails at once: its caller would rather know.
     async fn pass_breaker(&mut self) -> Result<Admission, Error> {
-        let Inner { breaker, clock, policy, .. } = self.client;
+        let Inner { origin, clock, policy, .. } = self.client;
         loop {
-            match breaker.admit(clock.elapsed()) {
+            match origin.breaker.admit(clock.elapsed()) {
                 Ok(admission) => return Ok(admission),
                 Err(Open { wait }) if policy.is_patient() && wait < self.deadline.remaining() => {
                     clock.sleep(wait).await;
@@ -111,7 +112,7 @@ impl<'a> Operation<'a> {
     /// Tells the gate what the API bears, and the breaker about faults of the server and of the connection. That there
     /// is no token is not the API's fault; that is no outcome at all.
     fn report(&self, admission: Admission, attempt: &Result<Answer, Error>) {
-        let Inner { breaker, gate, clock, .. } = self.client;
+        let Inner { origin, gate, clock, .. } = self.client;
         if let Ok(answer) = attempt {
             gate.learn(answer.status, &answer.headers, &**clock);
         }
@@ -125,7 +126,7 @@ impl<'a> Operation<'a> {
                 None => return,
             },
         };
-        breaker.record(admission, fault, asked, clock.elapsed());
+        origin.breaker.record(admission, fault, asked, clock.elapsed());
     }
 
     fn tell(&self, wait: Duration) {
@@ -135,6 +136,21 @@ impl<'a> Operation<'a> {
             tracing::debug!(attempt, wait_ms, error, "asking again");
         } else {
             tracing::warn!(attempt, wait_ms, error, "asking again");
+        }
+    }
+
+    /// Waits for the gate, and then for the turn of this tenant. The gate may have been closed meanwhile.
+    async fn pass(&mut self) -> Result<(Permit<'a>, Place<'a>), Error> {
+        let Inner { origin, gate, owner, clock, .. } = self.client;
+        loop {
+            let permit = self.pass_gate().await?;
+            let place = origin.places.take(owner, self.request.cost);
+            let Some(place) = self.deadline.limit(place).await else {
+                return Err(self.end(Error::new(Kind::DeadlinePassed)));
+            };
+            if gate.closed_for(&**clock).is_zero() {
+                return Ok((permit, place));
+            }
         }
     }
 
@@ -228,7 +244,7 @@ impl<'a> Operation<'a> {
             return Some(Withheld::Body);
         }
         let is_free = outcome.retry_after().is_some() || error.is_token();
-        (!is_free && !self.client.budget.withdraw()).then_some(Withheld::Budget)
+        (!is_free && !self.client.origin.budget.withdraw()).then_some(Withheld::Budget)
     }
 
     /// Whether ending here leaves open if an unsafe request was carried out.

@@ -105,6 +105,11 @@ impl Base {
             && uri.authority().is_some_and(|authority| !authority.as_str().contains('@'))
     }
 
+    /// Scheme, host and effective port as text.
+    pub(crate) fn origin(&self) -> String {
+        self.url.origin().ascii_serialization()
+    }
+
     /// The base as text, without a trailing slash.
     pub(crate) fn as_str(&self) -> &str {
         &self.text

@@ -4,37 +4,14 @@ mod support;
 
 use std::fmt;
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response};
-use tokio::time::Instant;
-use unattended_core::{
-    Authorization, BoxFuture, Clock, HttpClient, ResponseBody, SeededEntropy, TokenDemand, TokenSource,
-    TokenSourceError,
-};
+use unattended_core::{BoxFuture, Clock, HttpClient, ResponseBody, SeededEntropy};
 use unattended_webapi::{Client, RetryPolicy};
 
-use crate::support::{Api, BASE, Reply, bench, status, throttled};
-
-/// The clock of a paused runtime: when everybody waits, time jumps to the next who is due.
-#[derive(Clone, Copy, Debug)]
-struct Paused(Instant);
-
-impl Clock for Paused {
-    fn now(&self) -> SystemTime {
-        SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000) + self.elapsed()
-    }
-
-    fn elapsed(&self) -> Duration {
-        self.0.elapsed()
-    }
-
-    #[expect(clippy::disallowed_methods, reason = "the runtime of these tests keeps virtual time")]
-    fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
-        Box::pin(tokio::time::sleep(duration))
-    }
-}
+use crate::support::{Api, BASE, OneToken, Paused, Reply, bench, status, throttled};
 
 /// A token bucket: 800 requests a second and 8,000 at once, an answer after 150 ms; what is refused is charged too.
 struct Quota {
@@ -91,20 +68,10 @@ impl fmt::Debug for Quota {
     }
 }
 
-#[derive(Debug)]
-struct Token;
-
-impl TokenSource for Token {
-    fn authorization(&self, _: TokenDemand) -> BoxFuture<'_, Result<Authorization, TokenSourceError>> {
-        Box::pin(async { Ok(Authorization::bearer("test").unwrap()) })
-    }
-}
-
 /// What so many calls by 200 workers come to: wall time, share of 429s, lost calls.
-#[expect(clippy::disallowed_methods, reason = "the runtime of these tests keeps virtual time")]
 async fn replay(calls: u64, cut: (u64, u64)) -> (Duration, f64, u64) {
     const WORKERS: u64 = 200;
-    let clock = Paused(Instant::now());
+    let clock = Paused::now();
     let quota = Arc::new(Quota {
         clock,
         bucket: Mutex::new(Bucket { tokens: BURST, filled: Duration::ZERO, sent: 0, refused: 0 }),
@@ -112,7 +79,7 @@ async fn replay(calls: u64, cut: (u64, u64)) -> (Duration, f64, u64) {
     });
     let client = Client::builder(BASE)
         .http(quota.clone())
-        .token_source(Arc::new(Token))
+        .token_source(Arc::new(OneToken))
         .clock(Arc::new(clock))
         .entropy(Arc::new(SeededEntropy::new(3)))
         .retry(RetryPolicy::job())

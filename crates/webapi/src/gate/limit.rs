@@ -47,6 +47,12 @@ impl Limit {
         }
     }
 
+    /// Allows at most so many from now on.
+    pub(super) fn narrow(&mut self, ceiling: u32) {
+        self.ceiling = self.ceiling.min(f64::from(ceiling.max(1)));
+        self.limit = self.limit.min(self.ceiling);
+    }
+
     /// How many may be under way.
     pub(super) fn width(&self) -> u32 {
         // Between 1 and the ceiling, which came from a `u32`.

@@ -53,6 +53,11 @@ impl Gate {
         }))
     }
 
+    /// At most `ceiling` pass at once from now on.
+    pub(crate) fn narrow(&self, ceiling: u32) {
+        self.state().limit.narrow(ceiling);
+    }
+
     /// Nobody passes for `wait` from now. A shorter wait than an earlier one changes nothing.
     pub(crate) fn close_for(&self, wait: Duration, clock: &dyn Clock) {
         let until = clock.elapsed().saturating_add(wait);
@@ -122,7 +127,8 @@ impl Gate {
         .await
     }
 
-    fn closed_for(&self, clock: &dyn Clock) -> Duration {
+    /// How long it stays closed.
+    pub(crate) fn closed_for(&self, clock: &dyn Clock) -> Duration {
         self.state().closed_until.saturating_sub(clock.elapsed())
     }
 

@@ -4,13 +4,15 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response, StatusCode};
 use serde_json::Value;
+use tokio::time::Instant;
 use unattended_core::{
-    Authorization, BoxFuture, HttpClient, HttpError, HttpErrorKind, ManualClock, ResponseBody, SeededEntropy,
-    TokenDemand, TokenSource, TokenSourceError,
+    Authorization, BoxFuture, Clock, HttpClient, HttpError, HttpErrorKind, ManualClock, ResponseBody,
+    SeededEntropy, TokenDemand, TokenSource, TokenSourceError,
 };
 use unattended_webapi::{Client, ClientBuilder};
 
@@ -69,6 +71,42 @@ impl HttpClient for Api {
 impl fmt::Debug for Api {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Api")
+    }
+}
+
+/// The clock of a paused runtime: when everybody waits, time jumps to the next who is due.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Paused(Instant);
+
+impl Paused {
+    #[expect(clippy::disallowed_methods, reason = "the runtime of these tests keeps virtual time")]
+    pub(crate) fn now() -> Self {
+        Self(Instant::now())
+    }
+}
+
+impl Clock for Paused {
+    fn now(&self) -> SystemTime {
+        SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000) + self.elapsed()
+    }
+
+    fn elapsed(&self) -> Duration {
+        self.0.elapsed()
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "the runtime of these tests keeps virtual time")]
+    fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
+        Box::pin(tokio::time::sleep(duration))
+    }
+}
+
+/// The same token for everybody, and no record of who asked.
+#[derive(Debug)]
+pub(crate) struct OneToken;
+
+impl TokenSource for OneToken {
+    fn authorization(&self, _: TokenDemand) -> BoxFuture<'_, Result<Authorization, TokenSourceError>> {
+        Box::pin(async { Ok(Authorization::bearer("test").unwrap()) })
     }
 }
 
