@@ -324,7 +324,8 @@ impl Item {
         let decision =
             decide(self.class, outcome, self.counted.max(1), elapsed, &client.policy, client.entropy.unit());
         let error = Error::refused_with(answer.status, body.clone());
-        let created_before = self.may_have_acted && self.method == Method::POST && error.is_conflict();
+        let done_before = self.may_have_acted
+            && ((self.method == Method::POST && error.is_conflict()) || error.is_precondition_failed());
         self.may_have_acted |= outcome.may_have_acted();
         let wait = if let Decision::Retry { wait } = decision { wait } else { Duration::ZERO };
         self.attempts.push(Attempt {
@@ -340,7 +341,7 @@ impl Item {
                 let ambiguous = self.may_have_acted && self.class == RequestClass::Unsafe;
                 error.withheld(Withheld::Budget).ambiguous(ambiguous)
             }
-            Decision::Stop => error.ambiguous(created_before),
+            Decision::Stop => error.ambiguous(done_before),
             Decision::Ambiguous => error.ambiguous(true),
             Decision::Exhausted { wait } => {
                 error.retry_from(asked.and_then(|_| client.clock.now().checked_add(wait)))

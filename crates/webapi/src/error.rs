@@ -9,6 +9,7 @@ use http::{Method, StatusCode};
 use unattended_core::{HttpError, HttpErrorKind, TokenSourceError, redact_url};
 
 use crate::body::Answer;
+use crate::conditional::Current;
 use crate::odata_error::{ErrorBody, ErrorDetail, request_id};
 use crate::request::Request;
 
@@ -28,6 +29,8 @@ struct Inner {
     retry_at: Option<SystemTime>,
     ambiguous: bool,
     withheld: Option<Withheld>,
+    /// What is there in place of what was to be changed.
+    current: Option<Current>,
     attempts: Vec<Attempt>,
     source: Option<Box<dyn StdError + Send + Sync>>,
 }
@@ -94,6 +97,7 @@ impl Error {
             retry_at: None,
             ambiguous: false,
             withheld: None,
+            current: None,
             attempts: Vec::new(),
             source: None,
         }))
@@ -178,6 +182,11 @@ impl Error {
 
     pub(crate) fn withheld(mut self, reason: Withheld) -> Self {
         self.0.withheld = Some(reason);
+        self
+    }
+
+    pub(crate) fn found(mut self, current: Current) -> Self {
+        self.0.current = Some(current);
         self
     }
 
@@ -352,6 +361,18 @@ impl Error {
                 && self.code().into_iter().chain(details).any(|code| EXISTS.contains(&code)))
     }
 
+    /// Whether the resource is not, or no longer, what `If-Match` says (412).
+    #[must_use]
+    pub fn is_precondition_failed(&self) -> bool {
+        self.0.status == Some(StatusCode::PRECONDITION_FAILED)
+    }
+
+    /// What is there now, after an [update](crate::Client::update) that somebody else was faster than.
+    #[must_use]
+    pub fn current(&self) -> Option<&Current> {
+        self.0.current.as_ref()
+    }
+
     /// Whether an address was refused because it is not the API's; no connection was made to it.
     #[must_use]
     pub fn is_foreign_origin(&self) -> bool {
@@ -439,6 +460,7 @@ impl fmt::Debug for Error {
             retry_at,
             ambiguous,
             withheld,
+            current,
             attempts,
             source,
         } = &*self.0;
@@ -450,6 +472,7 @@ impl fmt::Debug for Error {
             .field("retry_at", retry_at)
             .field("ambiguous", ambiguous)
             .field("withheld", withheld)
+            .field("current", current)
             .field("attempts", attempts)
             .field("source", source)
             .finish()

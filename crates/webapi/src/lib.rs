@@ -26,6 +26,7 @@ mod breaker;
 mod budget;
 mod challenge;
 mod client;
+mod conditional;
 mod deadline;
 mod delta;
 mod error;
@@ -43,6 +44,7 @@ mod traffic;
 
 pub use crate::batch::{BatchOutcome, BatchRequest, BatchResponse};
 pub use crate::client::{Client, ClientBuilder};
+pub use crate::conditional::{Current, Updated};
 pub use crate::deadline::Timeouts;
 pub use crate::delta::{
     Change, Delta, DeltaEvent, DeltaPage, DeltaState, DeltaStore, Removal, ResyncReason, is_delta, last_wins,

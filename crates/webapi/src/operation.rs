@@ -202,8 +202,10 @@ impl<'a> Operation<'a> {
         let elapsed = clock.elapsed().saturating_sub(self.started);
         let decision =
             decide(self.request.class, outcome, self.counted.max(1), elapsed, policy, entropy.unit());
-        let created_before =
-            self.may_have_acted && self.request.method == Method::POST && error.is_conflict();
+        // What is in the way may be the work of an earlier attempt.
+        let done_before = self.may_have_acted
+            && ((self.request.method == Method::POST && error.is_conflict())
+                || error.is_precondition_failed());
         self.may_have_acted |= outcome.may_have_acted();
         let withheld = match decision {
             Decision::Retry { .. } => self.withheld(outcome, &error),
@@ -227,7 +229,7 @@ impl<'a> Operation<'a> {
                 let ambiguous = self.is_ambiguous();
                 Err(self.end(error.withheld(reason).ambiguous(ambiguous)))
             }
-            (Decision::Stop, _) => Err(self.end(error.ambiguous(created_before))),
+            (Decision::Stop, _) => Err(self.end(error.ambiguous(done_before))),
             (Decision::Ambiguous, _) => Err(self.end(error.ambiguous(true))),
             (Decision::Exhausted { wait }, _) => {
                 let asked = outcome.retry_after().is_some();

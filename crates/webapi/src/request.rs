@@ -81,6 +81,18 @@ impl RequestBuilder {
         self
     }
 
+    /// Is carried out only if the resource still has this entity tag, given byte for byte as it was read (RFC 9110
+    /// section 13.1.1). `*` is refused: it would overwrite whatever is there. If that is meant, set the header.
+    pub fn if_match(mut self, etag: &str) -> Self {
+        let tag = etag.strip_prefix("W/").unwrap_or(etag);
+        if tag.len() >= 2 && tag.starts_with('"') && tag.ends_with('"') {
+            self.headers.set("if-match", etag);
+        } else {
+            self.headers.refuse(format!("`{}` is not an entity tag", etag.escape_debug()));
+        }
+        self
+    }
+
     /// Sends `value` as JSON.
     pub fn json(mut self, value: &(impl Serialize + ?Sized)) -> Self {
         self.headers.set("content-type", "application/json");
@@ -190,6 +202,10 @@ impl Headers {
                     .get_or_insert_with(|| format!("`{}` is not a valid header", name.escape_debug()));
             }
         }
+    }
+
+    fn refuse(&mut self, mistake: String) {
+        self.mistake.get_or_insert(mistake);
     }
 
     pub(crate) fn to_map(&self) -> Result<HeaderMap, Error> {

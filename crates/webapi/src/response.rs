@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use crate::body::Answer;
@@ -36,6 +37,20 @@ impl Response {
     #[must_use]
     pub fn body(&self) -> &Bytes {
         &self.answer.body
+    }
+
+    /// The entity tag of the resource, byte for byte: of the header, or of `@odata.etag` in the body.
+    #[must_use]
+    pub fn etag(&self) -> Option<String> {
+        #[derive(Deserialize)]
+        struct Tagged {
+            #[serde(rename = "@odata.etag")]
+            etag: Option<String>,
+        }
+        match self.answer.headers.get(http::header::ETAG) {
+            Some(tag) => tag.to_str().ok().map(str::to_owned),
+            None => serde_json::from_slice::<Tagged>(&self.answer.body).ok()?.etag,
+        }
     }
 
     /// How many attempts it took, the first included.
