@@ -16,7 +16,8 @@ use crate::request::Request;
 #[derive(Clone, Debug)]
 pub(crate) struct Authenticate {
     pub(crate) bearer: Bearer,
-    pub(crate) tokens: Arc<dyn TokenSource>,
+    /// None where the address itself is the secret: no token goes there.
+    pub(crate) tokens: Option<Arc<dyn TokenSource>>,
     pub(crate) entropy: Arc<dyn Entropy>,
 }
 
@@ -24,8 +25,9 @@ impl Authenticate {
     /// One exchange, or two when the first token is refused: revoked, of a rotated key, or without the claims that
     /// the API demands by now. A second refusal is the answer.
     pub(crate) async fn send(&self, request: &Request, deadline: &Deadline) -> Result<Answer, Error> {
-        let authorization = self.authorization(TokenDemand::Live, deadline).await?;
-        let answer = self.exchange(request, &authorization, deadline).await?;
+        let Some(tokens) = &self.tokens else { return self.exchange(request, None, deadline).await };
+        let authorization = ask(&**tokens, TokenDemand::Live, deadline).await?;
+        let answer = self.exchange(request, Some(&authorization), deadline).await?;
         let Some(demand) = refusal(&answer, &authorization) else {
             return Ok(answer);
         };
@@ -33,29 +35,31 @@ impl Authenticate {
             return Ok(answer);
         }
         tracing::debug!(status = answer.status.as_u16(), "the API refused the token; asking for a newer one");
-        let fresh = self.authorization(demand, deadline).await?;
+        let fresh = ask(&**tokens, demand, deadline).await?;
         if fresh == authorization {
             return Ok(answer);
         }
-        self.exchange(request, &fresh, deadline).await
-    }
-
-    async fn authorization(&self, demand: TokenDemand, deadline: &Deadline) -> Result<Authorization, Error> {
-        match deadline.limit(self.tokens.authorization(demand)).await {
-            Some(authorization) => authorization.map_err(Error::of_token),
-            None => {
-                Err(Error::new(Kind::Token { transient: true }).because("the token did not come in time"))
-            }
-        }
+        self.exchange(request, Some(&fresh), deadline).await
     }
 
     async fn exchange(
         &self,
         request: &Request,
-        authorization: &Authorization,
+        authorization: Option<&Authorization>,
         deadline: &Deadline,
     ) -> Result<Answer, Error> {
         self.bearer.send(request, authorization, &self.entropy.uuid(), deadline).await
+    }
+}
+
+async fn ask(
+    tokens: &dyn TokenSource,
+    demand: TokenDemand,
+    deadline: &Deadline,
+) -> Result<Authorization, Error> {
+    match deadline.limit(tokens.authorization(demand)).await {
+        Some(authorization) => authorization.map_err(Error::of_token),
+        None => Err(Error::new(Kind::Token { transient: true }).because("the token did not come in time")),
     }
 }
 

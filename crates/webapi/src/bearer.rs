@@ -28,7 +28,7 @@ impl Bearer {
     pub(crate) async fn send(
         &self,
         request: &Request,
-        authorization: &Authorization,
+        authorization: Option<&Authorization>,
         client_request_id: &str,
         deadline: &Deadline,
     ) -> Result<Answer, Error> {
@@ -40,7 +40,9 @@ impl Bearer {
         *outgoing.uri_mut() = request.uri.clone();
         *outgoing.headers_mut() = request.headers.clone();
         let headers = outgoing.headers_mut();
-        headers.insert(AUTHORIZATION, authorization.header_value().clone());
+        if let Some(authorization) = authorization {
+            headers.insert(AUTHORIZATION, authorization.header_value().clone());
+        }
         headers.entry(ACCEPT).or_insert(HeaderValue::from_static("application/json"));
         if let Ok(id) = HeaderValue::from_str(client_request_id) {
             headers.insert("client-request-id", id);

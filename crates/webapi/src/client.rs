@@ -20,6 +20,7 @@ use crate::request::{Request, RequestBuilder};
 use crate::response::Response;
 use crate::retry::RetryPolicy;
 use crate::traffic::{self, Traffic};
+use crate::upload::Upload;
 
 /// Calls one web API as one application in one tenant. Clones share the gate and the token source.
 #[derive(Clone)]
@@ -34,6 +35,8 @@ pub(crate) struct Inner {
     is_low_priority: bool,
     pub(crate) gate: Arc<Gate>,
     pub(crate) origin: Arc<traffic::Origin>,
+    traffic: Traffic,
+    concurrency: u32,
     pub(crate) policy: RetryPolicy,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) entropy: Arc<dyn Entropy>,
@@ -116,6 +119,12 @@ impl Client {
         batch::run(self, requests).await
     }
 
+    /// Begins to send something large in slices; `path` is the action that makes an upload session, such as
+    /// `/drives/{id}/root:/report.pdf:/createUploadSession`.
+    pub fn upload(&self, path: &str) -> Upload {
+        Upload::new(self.clone(), path)
+    }
+
     /// The same client, clones' gate and tokens included, with another retry policy.
     #[must_use]
     pub fn with_retry(&self, policy: RetryPolicy) -> Self {
@@ -127,6 +136,21 @@ impl Client {
     #[must_use]
     pub fn with_low_priority(&self) -> Self {
         Self(Arc::new(Inner { is_low_priority: true, ..Inner::clone(&self.0) }))
+    }
+
+    /// A client of the address that an API gave out as a secret of its own, such as that of an upload session: the same
+    /// layers without a token. Nothing of the address is shown but its origin.
+    pub(crate) fn at_secret_address(&self, address: &str) -> Result<Self, Error> {
+        let base = self.base().secret(address)?;
+        let inner = &*self.0;
+        let origin = inner.traffic.origin(&base.origin());
+        let mut authenticate = inner.authenticate.clone();
+        authenticate.tokens = None;
+        authenticate.bearer.base = base;
+        // A slice is long, and nothing is answered before all of it is there.
+        authenticate.bearer.timeouts.first_byte = authenticate.bearer.timeouts.attempt;
+        let gate = origin.gate(&inner.owner, inner.concurrency);
+        Ok(Self(Arc::new(Inner { authenticate, origin, gate, ..inner.clone() })))
     }
 
     /// The base URL, without a trailing slash.
@@ -262,12 +286,14 @@ impl ClientBuilder {
         let tokens = self.tokens.ok_or_else(|| missing("a token source"))?;
         let origin = self.traffic.origin(&bearer.base.origin());
         let owner: Arc<str> = self.owner.into();
-        let authenticate = Authenticate { bearer, tokens, entropy: Arc::clone(&self.entropy) };
+        let authenticate = Authenticate { bearer, tokens: Some(tokens), entropy: Arc::clone(&self.entropy) };
         Ok(Client(Arc::new(Inner {
             authenticate,
             gate: origin.gate(&owner, self.concurrency),
             owner,
             origin,
+            traffic: self.traffic,
+            concurrency: self.concurrency,
             is_low_priority: false,
             policy: self.policy,
             clock: self.clock,

@@ -61,6 +61,8 @@ pub(crate) enum Kind {
     LinkLoop { page: u64, first_seen: u64 },
     /// The batch that held the request failed.
     Batch { transient: bool },
+    /// What an upload needs to go on after a crash cannot be kept or read.
+    UploadState,
     /// Not sent because the batch before it failed.
     NotSent { transient: bool },
 }
@@ -150,12 +152,16 @@ impl Error {
     }
 
     pub(crate) fn about(self, request: &Request) -> Self {
-        let url = redact_url(&request.uri.to_string());
-        self.about_subject(&request.method, &url)
+        self.about_subject(&request.method, &request.uri.to_string())
     }
 
-    pub(crate) fn about_subject(mut self, method: &Method, url: &str) -> Self {
-        self.0.subject.get_or_insert_with(|| format!("{method} {}", redact_url(url)));
+    pub(crate) fn about_subject(self, method: &Method, url: &str) -> Self {
+        self.about_shown(method, &redact_url(url))
+    }
+
+    /// The URL is shown as it is.
+    pub(crate) fn about_shown(mut self, method: &Method, url: &str) -> Self {
+        self.0.subject.get_or_insert_with(|| format!("{method} {url}"));
         self
     }
 
@@ -274,7 +280,8 @@ impl Error {
             | Kind::ForeignOrigin
             | Kind::InvalidRequest(_)
             | Kind::LinkLoop { .. }
-            | Kind::Protocol(_) => false,
+            | Kind::Protocol(_)
+            | Kind::UploadState => false,
         }
     }
 
@@ -418,6 +425,7 @@ impl fmt::Display for Error {
                 }
             }
             Kind::Token { .. } => f.write_str("not sent")?,
+            Kind::UploadState => f.write_str("the state of the upload cannot be kept or read")?,
         }
         // A failed batch is the source of this error and says the rest itself.
         if matches!(kind, Kind::Batch { .. }) {

@@ -41,6 +41,7 @@ mod request;
 mod response;
 mod retry;
 mod traffic;
+mod upload;
 
 pub use crate::batch::{BatchOutcome, BatchRequest, BatchResponse};
 pub use crate::client::{Client, ClientBuilder};
@@ -56,3 +57,4 @@ pub use crate::request::{RequestBuilder, RequestClass};
 pub use crate::response::Response;
 pub use crate::retry::RetryPolicy;
 pub use crate::traffic::Traffic;
+pub use crate::upload::{Upload, UploadSource, UploadState, UploadStore};

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use http::{Method, StatusCode};
 use tracing::Instrument as _;
-use unattended_core::{HttpErrorKind, redact_url, retry_after};
+use unattended_core::{HttpErrorKind, retry_after};
 
 use crate::body::Answer;
 use crate::breaker::{Admission, Open};
@@ -26,7 +26,7 @@ pub(crate) async fn run(client: &Inner, request: &Request) -> Result<Response, E
         "call",
         operation = %client.entropy.uuid(),
         method = %request.method,
-        url = %redact_url(&request.uri.to_string()),
+        url = %client.authenticate.bearer.base.shown(&request.uri),
     );
     Operation::new(client, request).run().instrument(span).await
 }
@@ -260,7 +260,8 @@ impl<'a> Operation<'a> {
     }
 
     fn end(&mut self, error: Error) -> Error {
-        error.after(std::mem::take(&mut self.attempts)).about(self.request)
+        let url = self.client.authenticate.bearer.base.shown(&self.request.uri);
+        error.after(std::mem::take(&mut self.attempts)).about_shown(&self.request.method, &url)
     }
 
     /// A repeated `DELETE` that finds nothing has done its work.

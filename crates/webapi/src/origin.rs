@@ -1,5 +1,7 @@
 //! Where an API lives, and which addresses belong to it.
 
+use std::fmt;
+
 use http::Uri;
 use unattended_core::redact_url;
 use url::{Host, Url};
@@ -7,11 +9,14 @@ use url::{Host, Url};
 use crate::error::{Error, Kind};
 
 /// The base URL of an API: an origin (scheme, host, effective port) and a path below which its resources live.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Base {
     /// Without a trailing slash.
     text: String,
     url: Url,
+    insecure_loopback: bool,
+    /// Whether nothing but the origin may be shown.
+    is_secret: bool,
 }
 
 impl Base {
@@ -27,21 +32,30 @@ impl Base {
         if has_userinfo(&url, text) {
             return Err(refused("holds a user name or password"));
         }
-        match url.scheme() {
-            "https" => {}
-            "http" if insecure_loopback && is_loopback(&url) => {}
-            "http" if is_loopback(&url) => {
-                return Err(refused(
-                    "would send the token unencrypted; allow that for loopback or use https",
-                ));
-            }
-            "http" => return Err(refused("would send the token unencrypted; use https")),
-            _ => return Err(refused("is not https")),
-        }
+        encrypted(&url, insecure_loopback).map_err(refused)?;
         if url.query().is_some() || url.fragment().is_some() {
             return Err(refused("has a query or a fragment"));
         }
-        Ok(Self { text: url.as_str().trim_end_matches('/').to_owned(), url })
+        let text = url.as_str().trim_end_matches('/').to_owned();
+        Ok(Self { text, url, insecure_loopback, is_secret: false })
+    }
+
+    /// An address that the API gave out and whose path and query let in whoever knows them. It may be of any origin,
+    /// since no token goes there.
+    pub(crate) fn secret(&self, address: &str) -> Result<Self, Error> {
+        let refused =
+            |reason: &str| Error::new(Kind::Protocol(format!("the address for the upload {reason}")));
+        let url = Url::parse(address).map_err(|_| refused("is not an absolute URL"))?;
+        if has_userinfo(&url, address) {
+            return Err(refused("holds a user name or password"));
+        }
+        encrypted(&url, self.insecure_loopback).map_err(refused)?;
+        Ok(Self { text: address.to_owned(), url, is_secret: true, ..*self })
+    }
+
+    /// An address of this API as it may be shown.
+    pub(crate) fn shown(&self, uri: &Uri) -> String {
+        if self.is_secret { format!("{}/[redacted]", self.origin()) } else { redact_url(&uri.to_string()) }
     }
 
     /// The address of a path below the base, or of an absolute URL of the same origin.
@@ -76,7 +90,10 @@ impl Base {
 
     /// An absolute URL of this origin, byte for byte where the bytes are a valid URI.
     fn admit(&self, text: &str) -> Result<Uri, Error> {
-        let foreign = |kind: Kind| Error::new(kind).about_url(text);
+        let foreign = |kind: Kind| {
+            let error = Error::new(kind);
+            if self.is_secret { error } else { error.about_url(text) }
+        };
         let url = Url::parse(text)
             .map_err(|_| foreign(Kind::InvalidRequest("the address is not a URL".to_owned())))?;
         if has_userinfo(&url, text) || url.origin() != self.url.origin() {
@@ -116,12 +133,31 @@ impl Base {
     }
 }
 
+impl fmt::Debug for Base {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.is_secret { "[redacted]" } else { &self.text })
+    }
+}
+
 /// An empty user name (`https://@host`), or one before a backslash that some parsers read as a slash, is none to a URL
 /// parser, but it is one to a reader.
 fn has_userinfo(url: &Url, text: &str) -> bool {
     let authority =
         text.split_once("://").map_or("", |(_, rest)| rest.split(['/', '?', '#']).next().unwrap_or_default());
     !url.username().is_empty() || url.password().is_some() || authority.contains('@')
+}
+
+/// `http` is for loopback addresses alone, and only when asked for.
+fn encrypted(url: &Url, insecure_loopback: bool) -> Result<(), &'static str> {
+    match url.scheme() {
+        "https" => Ok(()),
+        "http" if insecure_loopback && is_loopback(url) => Ok(()),
+        "http" if is_loopback(url) => {
+            Err("would send a secret unencrypted; allow that for loopback or use https")
+        }
+        "http" => Err("would send a secret unencrypted; use https"),
+        _ => Err("is not https"),
+    }
 }
 
 fn is_loopback(url: &Url) -> bool {

@@ -7,7 +7,6 @@ use futures_core::Stream;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Method, Uri};
 use serde::Serialize;
-use unattended_core::redact_url;
 
 use crate::client::Client;
 use crate::error::{Error, Kind};
@@ -170,7 +169,7 @@ impl RequestBuilder {
 /// The body can hold a password, the query a person's data: neither is shown.
 impl fmt::Debug for RequestBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let url = self.uri.as_ref().map_or_else(ToString::to_string, |uri| redact_url(&uri.to_string()));
+        let url = self.uri.as_ref().map_or_else(ToString::to_string, |uri| self.client.base().shown(uri));
         f.debug_struct("RequestBuilder")
             .field("method", &self.method)
             .field("url", &url)
