@@ -1,6 +1,6 @@
 //! What the third-party tests need: Python packages in a virtual environment of their own, npm packages in a
 //! folder of their own, both kept while the pinned manifest is unchanged; a Rust program with a lock of its own;
-//! Apache and Chromium from Debian.
+//! Apache, Chromium, nginx, tinyproxy and Redis from Debian.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -43,6 +43,8 @@ pub(crate) fn prepare(project: &Project) -> Vec<Missing> {
         ("Apache", "third_party::apache", apache),
         ("curl", "sidecar", curl),
         ("Redis", "redis_server", redis),
+        ("nginx", "nginx", nginx),
+        ("tinyproxy", "tinyproxy", tinyproxy),
         ("Chromium", "third_party::browser", chromium),
         ("Chromium", "third_party::chromium", chromium),
     ] {
@@ -156,6 +158,22 @@ fn curl(project: &Project) -> Result<(), String> {
         return Ok(());
     }
     apt_install(project, &["curl"], "curl is not installed".to_owned())
+}
+
+/// The web server that connections are tried with.
+fn nginx(project: &Project) -> Result<(), String> {
+    if succeeds(Command::new("nginx").arg("-v")) {
+        return Ok(());
+    }
+    apt_install(project, &["nginx-light"], "nginx is not installed".to_owned())
+}
+
+/// The proxy that asks for a password. No service of it is started: that is in another package.
+fn tinyproxy(project: &Project) -> Result<(), String> {
+    if succeeds(Command::new("tinyproxy").arg("-v")) {
+        return Ok(());
+    }
+    apt_install(project, &["tinyproxy-bin"], "tinyproxy is not installed".to_owned())
 }
 
 /// The server that token stores are tried with.

@@ -1,61 +1,120 @@
 //! One request, one response, and how far a failed exchange got.
 
 use std::error::Error;
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::task::Poll;
 
 use bytes::Bytes;
-use futures_util::TryStreamExt as _;
+use http::header::{ACCEPT_ENCODING, CONTENT_LENGTH, HOST, HeaderValue, USER_AGENT};
+use http::{Method, Request, Response, StatusCode};
+use http_body::Body as _;
+use hyper::client::conn::TrySendError;
 use unattended_core::{BoxFuture, HttpClient, HttpError, HttpErrorKind, RequestBody, ResponseBody};
 
 use crate::Transport;
+use crate::connector::unconnected;
+use crate::gunzip::{self, Gunzip};
+use crate::incoming::{Incoming, Own};
+use crate::outgoing::Outgoing;
+use crate::pool::{Born, Lease, Origin};
 
 impl HttpClient for Transport {
-    fn send(
-        &self,
-        request: http::Request<Bytes>,
-    ) -> BoxFuture<'_, Result<http::Response<ResponseBody>, HttpError>> {
-        Box::pin(self.exchange(request))
+    fn send(&self, request: Request<Bytes>) -> BoxFuture<'_, Result<Response<ResponseBody>, HttpError>> {
+        Box::pin(self.exchange(request.map(Outgoing::Whole)))
     }
 
     fn send_streaming(
         &self,
-        request: http::Request<RequestBody>,
-    ) -> BoxFuture<'_, Result<http::Response<ResponseBody>, HttpError>> {
-        let (mut head, body) = request.into_parts();
-        if let Some(length) = body.length() {
-            head.headers.insert(http::header::CONTENT_LENGTH, length.into());
-        }
-        Box::pin(self.exchange(http::Request::from_parts(head, reqwest::Body::wrap_stream(body))))
+        request: Request<RequestBody>,
+    ) -> BoxFuture<'_, Result<Response<ResponseBody>, HttpError>> {
+        Box::pin(self.exchange(request.map(Outgoing::Stream)))
     }
 }
 
 impl Transport {
-    async fn exchange<B: Into<reqwest::Body>>(
+    async fn exchange(&self, mut request: Request<Outgoing>) -> Result<Response<ResponseBody>, HttpError> {
+        let uri = request.uri().clone();
+        let origin = self.pool.origin(&uri)?;
+        self.complete(&mut request);
+        loop {
+            let checkout = self.pool.check_out(&origin, &uri).await?;
+            *request.uri_mut() = uri.clone();
+            match self.send_on(checkout.lease, request, &origin).await {
+                Ok(response) => return Ok(response),
+                Err(mut error) => match error.take_message() {
+                    // A server may close a connection at any time between two requests (RFC 9112 section 9.5).
+                    Some(unsent) if checkout.is_reused => request = unsent,
+                    Some(_) => return Err(unconnected(error.into_error())),
+                    None => return Err(port_error(error.into_error())),
+                },
+            }
+        }
+    }
+
+    /// Adds what the layers above leave to the transport.
+    fn complete(&self, request: &mut Request<Outgoing>) {
+        let has_no_body = matches!(request.body(), Outgoing::Whole(bytes) if bytes.is_empty());
+        let means_a_body = matches!(*request.method(), Method::POST | Method::PUT | Method::PATCH);
+        let headers = request.headers_mut();
+        headers.entry(USER_AGENT).or_insert_with(|| self.user_agent.clone());
+        headers.entry(ACCEPT_ENCODING).or_insert(HeaderValue::from_static("gzip"));
+        if has_no_body && means_a_body {
+            // Else it would be up to the server to guess (RFC 9110 section 8.6).
+            headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
+        }
+    }
+
+    async fn send_on(
         &self,
-        request: http::Request<B>,
-    ) -> Result<http::Response<ResponseBody>, HttpError> {
-        let request = reqwest::Request::try_from(request)
-            .map_err(|error| HttpError::new(HttpErrorKind::Connect, error.without_url()))?;
-        let mut response = self.client.execute(request).await.map_err(port_error)?;
-        let (status, version) = (response.status(), response.version());
-        let headers = std::mem::take(response.headers_mut());
-        let mut answer = http::Response::new(ResponseBody::new(response.bytes_stream().map_err(port_error)));
-        *answer.status_mut() = status;
-        *answer.version_mut() = version;
-        *answer.headers_mut() = headers;
-        Ok(answer)
+        lease: Lease,
+        mut request: Request<Outgoing>,
+        origin: &Arc<Origin>,
+    ) -> Result<Response<ResponseBody>, TrySendError<Request<Outgoing>>> {
+        let (response, own) = match lease {
+            Lease::Own(mut leased) => {
+                request.headers_mut().entry(HOST).or_insert_with(|| origin.host.clone());
+                let response = leased.connection.send(request).await?;
+                obey(response.status(), leased.born, origin);
+                let mut own = Some(Own { leased, origin: Arc::clone(origin), pool: self.pool.clone() });
+                if response.body().is_end_stream() {
+                    poll_fn(|context| Poll::Ready(own.take().map(|own| own.give_back(context)))).await;
+                }
+                (response, own)
+            }
+            Lease::Shared(mut shared) => {
+                let response = shared.sender.try_send_request(request).await?;
+                obey(response.status(), shared.born, origin);
+                (response, None)
+            }
+        };
+        Ok(answer(response, own))
     }
 }
 
-/// The error of the port. Its chain keeps every cause and loses the URL, whose query may hold what is not for logs.
-fn port_error(error: reqwest::Error) -> HttpError {
-    let kind = if error.is_connect() || error.is_builder() || was_never_processed(&error) {
-        HttpErrorKind::Connect
-    } else if error.is_timeout() {
-        HttpErrorKind::Timeout
-    } else {
-        HttpErrorKind::Interrupted
+/// After a 503 a new connection may lead to a server that is well.
+fn obey(status: StatusCode, born: Born, origin: &Origin) {
+    if status == StatusCode::SERVICE_UNAVAILABLE {
+        origin.retire(born);
+    }
+}
+
+fn answer(response: Response<hyper::body::Incoming>, own: Option<Own>) -> Response<ResponseBody> {
+    let (mut head, body) = response.into_parts();
+    let is_packed = gunzip::unwrap(&mut head.headers);
+    let body = Incoming::new(body, own);
+    let body = if is_packed { ResponseBody::new(Gunzip::new(body)) } else { ResponseBody::new(body) };
+    Response::from_parts(head, body)
+}
+
+/// The error of the port. Its chain keeps every cause; none of them knows the URL, whose query may hold what is not for
+/// logs.
+fn port_error(error: hyper::Error) -> HttpError {
+    let kind = match was_never_processed(&error) {
+        true => HttpErrorKind::Connect,
+        false => HttpErrorKind::Interrupted,
     };
-    HttpError::new(kind, error.without_url())
+    HttpError::new(kind, error)
 }
 
 /// The server says that it did not look at the request (RFC 9113 sections 6.8 and 8.7): its stream was refused, or it

@@ -3,23 +3,44 @@
 //! A [`Transport`] is made once per process and shared: by the identity client and by every web API client, so that
 //! proxies, certificate authorities and connections are the same for all of them. It sends one request and returns
 //! one response: no redirects, no retries, no cookies, no credentials of its own, nothing read from the environment.
+//! The address of a request is sent byte for byte.
+//!
+//! HTTP/2 is spoken where the server has it, else HTTP/1.1. A connection is used for 60 seconds, so that a name that
+//! leads elsewhere is followed, and no longer once it has answered `503`.
 
+mod connector;
 mod error;
 mod exchange;
+mod gunzip;
+mod http1;
+mod incoming;
+mod outgoing;
 mod pin;
+mod pool;
 mod proxy;
+mod resolver;
+mod stream;
 mod tls;
+mod tunnel;
 
 use std::fmt;
-use std::time::Duration;
+use std::sync::Arc;
+
+use http::HeaderValue;
+use unattended_core::{Clock, SystemClock};
+
+use crate::connector::Connector;
+use crate::pool::Pool;
 
 pub use crate::error::TransportError;
 pub use crate::proxy::ProxySetting;
+pub use crate::resolver::{Resolver, SystemResolver};
 
 /// The network of this process. Clones share the pool.
 #[derive(Clone)]
 pub struct Transport {
-    client: reqwest::Client,
+    pool: Pool,
+    user_agent: HeaderValue,
 }
 
 impl Transport {
@@ -36,7 +57,7 @@ impl fmt::Debug for Transport {
 }
 
 /// A transport in the making.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 #[must_use = "a builder does nothing before `build`"]
 pub struct TransportBuilder {
     authorities: Vec<rustls_pki_types::CertificateDer<'static>>,
@@ -44,6 +65,22 @@ pub struct TransportBuilder {
     user_agent: Option<String>,
     pinned: Option<[u8; 20]>,
     identity: Option<tls::ClientIdentity>,
+    resolver: Arc<dyn Resolver>,
+    clock: Arc<dyn Clock>,
+}
+
+impl Default for TransportBuilder {
+    fn default() -> Self {
+        Self {
+            authorities: Vec::new(),
+            proxy: ProxySetting::direct(),
+            user_agent: None,
+            pinned: None,
+            identity: None,
+            resolver: Arc::new(SystemResolver),
+            clock: Arc::new(SystemClock),
+        }
+    }
 }
 
 impl TransportBuilder {
@@ -96,6 +133,16 @@ impl TransportBuilder {
         Self { user_agent: Some(user_agent.to_owned()), ..self }
     }
 
+    /// Who finds the addresses of a host; the operating system by default.
+    pub fn resolver(self, resolver: Arc<dyn Resolver>) -> Self {
+        Self { resolver, ..self }
+    }
+
+    /// The time; the machine's by default.
+    pub fn clock(self, clock: Arc<dyn Clock>) -> Self {
+        Self { clock, ..self }
+    }
+
     /// Finishes the transport. Nothing is connected to.
     ///
     /// # Errors
@@ -104,17 +151,11 @@ impl TransportBuilder {
     pub fn build(self) -> Result<Transport, TransportError> {
         let user_agent =
             self.user_agent.as_deref().unwrap_or(concat!("unattended/", env!("CARGO_PKG_VERSION")));
-        let builder = reqwest::Client::builder()
-            .tls_backend_preconfigured(tls::configuration(self.authorities, self.pinned, self.identity)?)
-            .redirect(reqwest::redirect::Policy::none())
-            .retry(reqwest::retry::never())
-            .connect_timeout(Duration::from_secs(10))
-            .pool_idle_timeout(Duration::from_secs(90))
-            .user_agent(user_agent);
-        let client = self.proxy.apply(builder)?.build().map_err(|error| {
-            TransportError::new("the HTTP client cannot be set up", "check the proxy and the user agent")
-                .because(error.without_url())
+        let user_agent = HeaderValue::from_str(user_agent).map_err(|error| {
+            TransportError::new("no header can carry the user agent", "use printable ASCII").because(error)
         })?;
-        Ok(Transport { client })
+        let tls = tls::configuration(self.authorities, self.pinned, self.identity)?;
+        let connector = Connector::new(tls, self.proxy.matcher()?, self.resolver, Arc::clone(&self.clock));
+        Ok(Transport { pool: Pool::new(connector, self.clock), user_agent })
     }
 }

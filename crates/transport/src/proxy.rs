@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use http::Uri;
+use hyper_util::client::proxy::matcher::Matcher;
 use unattended_core::redact_url;
 
 use crate::error::TransportError;
@@ -44,27 +46,34 @@ impl ProxySetting {
         }
     }
 
-    /// This machine is always reached directly: no proxy could know which machine is meant.
-    pub(crate) fn apply(
-        &self,
-        builder: reqwest::ClientBuilder,
-    ) -> Result<reqwest::ClientBuilder, TransportError> {
+    /// Which addresses are reached through the proxy. This machine is always reached directly: no proxy could know which
+    /// machine is meant. So is every `http` address: what is not encrypted is for this machine and its host.
+    pub(crate) fn matcher(&self) -> Result<Matcher, TransportError> {
         const LOOPBACK: &str = "localhost,127.0.0.0/8,::1";
-        // Without this the library would read the environment itself.
-        let builder = builder.no_proxy();
-        let Some(address) = &self.address else { return Ok(builder) };
+        let Some(address) = &self.address else { return Ok(Matcher::builder().build()) };
+        let unusable = |reason: &str| {
+            TransportError::new(
+                format!("the proxy `{}` {reason}", redact_url(address)),
+                "set HTTPS_PROXY to an address such as http://proxy.example:3128",
+            )
+        };
+        let proxy = Matcher::builder().https(address.trim()).build();
+        let proxy = proxy.intercept(&Uri::from_static("https://any.invalid/"));
+        let proxy = proxy.filter(|proxy| {
+            proxy.uri().authority().is_some_and(|authority| {
+                let (host, port) = (authority.host(), authority.port_u16());
+                !host.is_empty() && (port.is_some() || authority.as_str() == host)
+            })
+        });
+        let proxy = proxy.ok_or_else(|| unusable("is not a URL"))?;
+        if !matches!(proxy.uri().scheme_str(), Some("http" | "https")) {
+            return Err(unusable("does not speak HTTP"));
+        }
         let exceptions = match &self.exceptions {
             Some(exceptions) => format!("{exceptions},{LOOPBACK}"),
             None => LOOPBACK.to_owned(),
         };
-        let proxy = reqwest::Proxy::https(address.trim()).map_err(|error| {
-            TransportError::new(
-                format!("the proxy `{}` is not a URL", redact_url(address)),
-                "set HTTPS_PROXY to an address such as http://proxy.example:3128",
-            )
-            .because(error.without_url())
-        })?;
-        Ok(builder.proxy(proxy.no_proxy(reqwest::NoProxy::from_string(&exceptions))))
+        Ok(Matcher::builder().https(address.trim()).no(exceptions).build())
     }
 }
 

@@ -16,6 +16,9 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
+/// What a server offers that does not know HTTP/2.
+pub(crate) const HTTP_1: &[&[u8]] = &[b"http/1.1"];
+
 /// An authority that nobody knows, and a server certificate that it issued.
 pub(crate) struct Pki {
     pub(crate) ca_pem: String,
@@ -30,7 +33,7 @@ impl Pki {
         ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let ca_pem = ca.self_signed(&ca_key).unwrap().pem();
         let key = KeyPair::generate().unwrap();
-        let certificate = CertificateParams::new(vec!["localhost".to_owned()])
+        let certificate = CertificateParams::new(["localhost", "0.0.0.0"].map(str::to_owned))
             .unwrap()
             .signed_by(&key, &Issuer::new(ca, ca_key))
             .unwrap();
@@ -149,4 +152,31 @@ pub(crate) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
         cause = error.source();
     }
     text
+}
+
+/// A port that was free a moment ago, for a server that cannot be told to choose one.
+pub(crate) fn free_port() -> u16 {
+    std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port()
+}
+
+/// A server of others; stopped when dropped.
+pub(crate) struct Server(std::process::Child);
+
+impl Server {
+    /// Starts it, and waits until it listens.
+    pub(crate) fn start(command: &mut std::process::Command, port: u16) -> Self {
+        let mut server = Self(command.stdout(std::process::Stdio::null()).spawn().unwrap());
+        while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
+            assert!(server.0.try_wait().unwrap().is_none(), "it has ended: {command:?}");
+            std::thread::yield_now();
+        }
+        server
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        _ = self.0.kill();
+        _ = self.0.wait();
+    }
 }

@@ -1,20 +1,16 @@
 //! What the transport does with a real connection.
 
-mod support;
-
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 use unattended_core::{HttpClient as _, HttpError, HttpErrorKind, RequestBody};
-use unattended_transport::{ProxySetting, Transport};
+use unattended_transport::Transport;
 
-use crate::support::{Pki, chain, get, read_head, serve_plain};
+use crate::support::{HTTP_1, Pki, chain, get, read_head, serve_plain};
 
-const HTTP_1: &[&[u8]] = &[b"http/1.1"];
-
-fn trusting(pki: &Pki) -> Transport {
+pub(crate) fn trusting(pki: &Pki) -> Transport {
     Transport::builder().extra_ca_pem(pki.ca_pem.as_bytes()).unwrap().build().unwrap()
 }
 
@@ -23,7 +19,7 @@ fn any() -> Transport {
     trusting(&Pki::new())
 }
 
-async fn answer_all_with(answer: &'static [u8]) -> (String, Arc<Mutex<Vec<String>>>) {
+pub(crate) async fn answer_all_with(answer: &'static [u8]) -> (String, Arc<Mutex<Vec<String>>>) {
     let heads = Arc::new(Mutex::new(Vec::new()));
     let seen = Arc::clone(&heads);
     let address = serve_plain(move |mut connection| {
@@ -229,33 +225,6 @@ async fn http_2_is_spoken_where_the_server_has_it_and_a_refused_stream_was_not_s
     assert_eq!(refused.kind(), HttpErrorKind::Connect, "{}", chain(&refused));
 }
 
-// HP-1
-#[tokio::test]
-async fn https_goes_through_the_proxy_and_this_machine_does_not() {
-    let (proxy, heads) = answer_all_with(b"HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\n\r\n").await;
-    let pki = Pki::new();
-    let transport = Transport::builder()
-        .extra_ca_pem(pki.ca_pem.as_bytes())
-        .unwrap()
-        .proxy(ProxySetting::through(&proxy).except("direct.invalid"))
-        .build()
-        .unwrap();
-
-    let refused = transport.send(get("https://api.invalid/x")).await.unwrap_err();
-    assert_eq!(refused.kind(), HttpErrorKind::Connect, "{}", chain(&refused));
-    assert!(heads.lock().unwrap()[0].starts_with("CONNECT api.invalid:443 "));
-
-    transport.send(get("https://direct.invalid/x")).await.unwrap_err();
-    let port = pki
-        .serve(HTTP_1, async |mut connection| {
-            read_head(&mut connection).await;
-            connection.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").await.unwrap();
-        })
-        .await;
-    let local = transport.send(get(&format!("https://localhost:{port}/"))).await.unwrap();
-    assert_eq!((local.status().as_u16(), heads.lock().unwrap().len()), (204, 1));
-}
-
 #[test]
 fn a_bundle_without_a_usable_certificate_is_refused_with_its_remedy() {
     let not_a_certificate = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
@@ -270,16 +239,4 @@ fn a_bundle_without_a_usable_certificate_is_refused_with_its_remedy() {
         assert!(error.to_string().contains(said), "{error}");
         assert!(error.remedy().contains("PEM"), "{}", error.remedy());
     }
-}
-
-#[test]
-fn a_proxy_that_is_no_url_is_refused_without_its_password() {
-    let pki = Pki::new();
-    let builder = Transport::builder().extra_ca_pem(pki.ca_pem.as_bytes()).unwrap();
-    let error = builder.proxy(ProxySetting::through("http://user:hunter2@:x")).build().unwrap_err();
-    assert!(
-        error.to_string().contains("not a URL") && !chain(&error).contains("hunter2"),
-        "{}",
-        chain(&error)
-    );
 }

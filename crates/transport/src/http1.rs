@@ -1,0 +1,73 @@
+//! A connection that carries one exchange after the other.
+
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::task::{Context, Poll};
+
+use http::uri::Parts;
+use http::{Request, Response, Uri};
+use hyper::body::Incoming;
+use hyper::client::conn::TrySendError;
+use hyper::client::conn::http1::{self, SendRequest};
+use hyper_util::rt::TokioIo;
+
+use crate::outgoing::Outgoing;
+use crate::stream::Stream;
+
+/// HTTP/1.1. Whoever has an exchange on it drives it, and nobody does in between: that a server has closed it is seen
+/// when it is next [wanted](Self::is_usable).
+pub(crate) struct Http1 {
+    sender: SendRequest<Outgoing>,
+    connection: http1::Connection<TokioIo<Stream>, Outgoing>,
+    has_ended: bool,
+}
+
+impl Http1 {
+    pub(crate) async fn begin(stream: Stream) -> hyper::Result<Box<Self>> {
+        let (sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+        Ok(Box::new(Self { sender, connection, has_ended: false }))
+    }
+
+    /// One exchange, up to the head of the answer. A request that did not leave comes back with the error.
+    pub(crate) async fn send(
+        &mut self,
+        mut request: Request<Outgoing>,
+    ) -> Result<Response<Incoming>, TrySendError<Request<Outgoing>>> {
+        to_origin_form(request.uri_mut());
+        let mut answer = pin!(self.sender.try_send_request(request));
+        let (connection, has_ended) = (&mut self.connection, &mut self.has_ended);
+        poll_fn(|context| {
+            if !*has_ended {
+                // How it ends is in the answer.
+                *has_ended = pin!(&mut *connection).poll(context).is_ready();
+            }
+            answer.as_mut().poll(context)
+        })
+        .await
+    }
+
+    /// Moves what is under way.
+    pub(crate) fn drive(&mut self, context: &mut Context<'_>) {
+        if !self.has_ended {
+            self.has_ended = pin!(&mut self.connection).poll(context).is_ready();
+        }
+    }
+
+    /// Whether another exchange can begin.
+    pub(crate) fn is_usable(&mut self, context: &mut Context<'_>) -> bool {
+        self.drive(context);
+        !self.has_ended && self.sender.is_ready()
+    }
+
+    /// Whether another exchange could begin, if the server has not closed it.
+    pub(crate) async fn is_alive(&mut self) -> bool {
+        poll_fn(|context| Poll::Ready(self.is_usable(context))).await
+    }
+}
+
+/// The path and the query alone, byte for byte (RFC 9112 section 3.2.1).
+fn to_origin_form(uri: &mut Uri) {
+    let mut parts = Parts::default();
+    parts.path_and_query = std::mem::take(uri).into_parts().path_and_query;
+    *uri = Uri::from_parts(parts).unwrap_or_default();
+}

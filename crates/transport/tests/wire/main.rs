@@ -1,0 +1,10 @@
+//! What the transport does with real connections: to servers of these tests, and of others.
+
+mod connections;
+mod exchange;
+#[cfg(unix)]
+mod nginx;
+mod proxies;
+mod support;
+#[cfg(unix)]
+mod tinyproxy;
