@@ -65,22 +65,34 @@ impl Base {
             return Err(Error::new(Kind::InvalidRequest(reason)).about_url(path));
         }
         if path.contains("://") && Url::parse(path).is_ok() {
-            return self.admit(path);
+            return self.admit(path).map(|(uri, _)| uri);
         }
         let separator = if path.is_empty() || path.starts_with(['/', '?']) { "" } else { "/" };
-        self.admit(&format!("{}{separator}{path}", self.text))
+        self.admit(&format!("{}{separator}{path}", self.text)).map(|(uri, _)| uri)
     }
 
-    /// The address of a link that the API gave while answering `from`. An absolute link keeps its bytes; a relative
-    /// one is resolved as RFC 3986 section 5 says.
+    /// The address of a link that the API gave while answering `from`: byte for byte, for it is the API's and opaque. A
+    /// relative one is resolved as RFC 3986 section 5 says.
     pub(crate) fn follow(&self, link: &str, from: &Uri) -> Result<Uri, Error> {
-        if Url::parse(link).is_ok() {
-            return self.admit(link);
+        let unusable =
+            |reason: &str| Error::new(Kind::Protocol(format!("the link to the next page {reason}")));
+        let origin = || format!("{}://{}", self.url.scheme(), from.authority().map_or("", |it| it.as_str()));
+        let absolute = match link {
+            _ if Url::parse(link).is_ok() => link.to_owned(),
+            _ if link.starts_with('?') => format!("{}{}{link}", origin(), from.path()),
+            _ if link.starts_with('/') && !link.starts_with("//") => origin() + link,
+            _ => {
+                let joined = Url::parse(&from.to_string()).and_then(|from| from.join(link));
+                joined.map_err(|_| unusable("is not a URL").about_url(link))?.into()
+            }
+        };
+        match self.admit(&absolute)? {
+            (uri, Spelling::Kept) => Ok(uri),
+            // Mended it would be another link than the one that was given.
+            (_, Spelling::Mended) => {
+                Err(unusable("holds a character that no request can carry").about_url(link))
+            }
         }
-        let joined = Url::parse(&from.to_string()).and_then(|from| from.join(link)).map_err(|_| {
-            Error::new(Kind::Protocol("the link to the next page is not a URL".to_owned())).about_url(link)
-        })?;
-        self.admit(joined.as_str())
     }
 
     /// Whether a request for `uri` may carry the token of this API.
@@ -89,7 +101,7 @@ impl Base {
     }
 
     /// An absolute URL of this origin, byte for byte where the bytes are a valid URI.
-    fn admit(&self, text: &str) -> Result<Uri, Error> {
+    fn admit(&self, text: &str) -> Result<(Uri, Spelling), Error> {
         let foreign = |kind: Kind| {
             let error = Error::new(kind);
             if self.is_secret { error } else { error.about_url(text) }
@@ -102,11 +114,12 @@ impl Base {
         // Two parsers must agree on the authority before the text itself is used; otherwise what the first one
         // understood is sent, in its own spelling.
         Ok(match text.parse::<Uri>() {
-            Ok(uri) if self.same_authority(&uri) => uri,
-            _ => url
-                .as_str()
-                .parse()
-                .map_err(|_| foreign(Kind::InvalidRequest("the address is not a URI".to_owned())))?,
+            Ok(uri) if self.same_authority(&uri) => (uri, Spelling::Kept),
+            _ => {
+                let uri = url.as_str().parse();
+                let not_a_uri = || Kind::InvalidRequest("the address is not a URI".to_owned());
+                (uri.map_err(|_| foreign(not_a_uri()))?, Spelling::Mended)
+            }
         })
     }
 
@@ -137,6 +150,12 @@ impl fmt::Debug for Base {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(if self.is_secret { "[redacted]" } else { &self.text })
     }
+}
+
+/// Whether an address is sent as it was given.
+enum Spelling {
+    Kept,
+    Mended,
 }
 
 /// An empty user name (`https://@host`), or one before a backslash that some parsers read as a slash, is none to a URL
@@ -230,10 +249,17 @@ mod tests {
         let from: Uri = "https://graph.example/v1.0/users?$top=2".parse().unwrap();
         let opaque = "https://graph.example/v1.0/users?$skiptoken=m~AQAn%2bO%2B=='x'{a}/../b";
         assert_eq!(graph().follow(opaque, &from).unwrap().to_string(), opaque);
-        assert_eq!(
-            graph().follow("?$skiptoken=2", &from).unwrap().to_string(),
-            "https://graph.example/v1.0/users?$skiptoken=2"
-        );
+        for (relative, expected) in [
+            ("?$skiptoken='2'{}", "https://graph.example/v1.0/users?$skiptoken='2'{}"),
+            ("/v1.0/users/../'x'?a='2'", "https://graph.example/v1.0/users/../'x'?a='2'"),
+            ("groups?$top=3", "https://graph.example/v1.0/groups?$top=3"),
+        ] {
+            assert_eq!(graph().follow(relative, &from).unwrap().to_string(), expected, "{relative}");
+        }
+        for broken in ["https://graph.example/v1.0/users?$skiptoken=a b", "?$skiptoken=\"a\"", "/v1.0/<a>"] {
+            let error = graph().follow(broken, &from).unwrap_err();
+            assert!(error.to_string().contains("no request can carry"), "{error}");
+        }
         assert!(graph().follow("//evil.example/x", &from).unwrap_err().is_foreign_origin());
     }
 
