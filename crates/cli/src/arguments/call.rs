@@ -48,6 +48,18 @@ pub(crate) struct Call {
     /// Write the results of the batch into a file; the same command again goes on after the last line of it
     #[arg(long, value_name = "FILE.ndjson", requires = "batch")]
     pub(crate) to: Option<PathBuf>,
+
+    /// Send a file: with PUT in one request, with POST in slices to an upload session (`.../createUploadSession`)
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["all", "delta", "batch"])]
+    pub(crate) upload: Option<PathBuf>,
+
+    /// Remember the upload session in a file, encrypted; the same command again goes on where it stopped
+    #[arg(long, value_name = "STATE-FILE", requires = "upload")]
+    pub(crate) state: Option<PathBuf>,
+
+    /// How much of the file goes in one request, in KiB: a multiple of 320 below 61440
+    #[arg(long, value_name = "KIB", requires = "upload", default_value_t = 10_240)]
+    pub(crate) slice_kib: u32,
 }
 
 impl Call {

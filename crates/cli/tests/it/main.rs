@@ -22,6 +22,7 @@ mod status;
 mod support;
 mod third_party;
 mod token;
+mod uploads;
 
 #[test]
 fn no_file_was_forgotten() {

@@ -73,7 +73,7 @@ impl StoreLayer {
             self.counters.misses.fetch_add(1, Relaxed);
             return None;
         };
-        let record = self.keys.open(key, &sealed).and_then(|plain| Record::from_bytes(&plain));
+        let record = self.keys.open(key.as_str(), &sealed).and_then(|plain| Record::from_bytes(&plain));
         let now = clock.now();
         let believable =
             |record: &Record| record.issued_at() <= now + SKEW && record.authorization().is_some();
@@ -92,7 +92,7 @@ impl StoreLayer {
 
     /// Leaves a token to the others, if the store takes it.
     pub(crate) async fn save(&self, key: &StoreKey, record: &Record, clock: &dyn Clock) {
-        let sealed = record.to_bytes().and_then(|plain| self.keys.seal(key, &plain));
+        let sealed = record.to_bytes().and_then(|plain| self.keys.seal(key.as_str(), &plain));
         if let Some(sealed) = sealed {
             self.attempt(clock, self.store.save(key, sealed, record.expires_at())).await;
         }

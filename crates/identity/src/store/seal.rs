@@ -9,7 +9,6 @@ use base64::engine::general_purpose::STANDARD;
 use unattended_core::Secret;
 use zeroize::Zeroizing;
 
-use super::StoreKey;
 use crate::error::Error;
 
 /// The first byte of everything sealed: the format.
@@ -40,27 +39,30 @@ impl SealingKeys {
         secrets.iter().map(SealingKey::new).collect::<Result<_, _>>().map(Self)
     }
 
-    pub(super) fn seal(&self, key: &StoreKey, plain: &[u8]) -> Option<Vec<u8>> {
-        let SealingKey { name, key: cipher } = self.0.first()?;
+    /// Encrypts with the first key what is kept under `name`; nothing if the system has no randomness.
+    #[must_use]
+    pub fn seal(&self, name: &str, plain: &[u8]) -> Option<Vec<u8>> {
+        let SealingKey { name: key, key: cipher } = self.0.first()?;
         let mut text = Vec::with_capacity(plain.len() + AES_256_GCM.tag_len());
         text.extend_from_slice(plain);
-        let nonce = cipher.seal_in_place_append_tag(bound_to(key), &mut text).ok()?;
+        let nonce = cipher.seal_in_place_append_tag(bound_to(name), &mut text).ok()?;
         let mut sealed = Vec::with_capacity(HEADER + text.len());
         sealed.push(FORMAT);
-        sealed.extend_from_slice(name);
+        sealed.extend_from_slice(key);
         sealed.extend_from_slice(nonce.as_ref());
         sealed.append(&mut text);
         Some(sealed)
     }
 
-    /// What was sealed for this key of the store; nothing if it was not, or was changed since.
-    pub(super) fn open(&self, key: &StoreKey, sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+    /// What was sealed under `name`; nothing if it was not, or was changed since.
+    #[must_use]
+    pub fn open(&self, name: &str, sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
         let (header, text) = sealed.split_at_checked(HEADER)?;
-        let (name, nonce) = header.strip_prefix(&[FORMAT])?.split_at_checked(KEY_NAME_LENGTH)?;
+        let (key, nonce) = header.strip_prefix(&[FORMAT])?.split_at_checked(KEY_NAME_LENGTH)?;
         let mut text = Zeroizing::new(text.to_vec());
-        let SealingKey { key: cipher, .. } = self.0.iter().find(|key| key.name == name)?;
+        let SealingKey { key: cipher, .. } = self.0.iter().find(|known| known.name == key)?;
         let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
-        let length = cipher.open_in_place(nonce, bound_to(key), &mut text).ok()?.len();
+        let length = cipher.open_in_place(nonce, bound_to(name), &mut text).ok()?.len();
         text.truncate(length);
         Some(text)
     }
@@ -87,8 +89,8 @@ impl SealingKey {
     }
 }
 
-fn bound_to(key: &StoreKey) -> Aad<&[u8]> {
-    Aad::from(key.as_str().as_bytes())
+fn bound_to(name: &str) -> Aad<&[u8]> {
+    Aad::from(name.as_bytes())
 }
 
 impl fmt::Debug for SealingKeys {
@@ -100,36 +102,31 @@ impl fmt::Debug for SealingKeys {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::profile::Profile;
 
     fn keys(bytes: &[u8]) -> SealingKeys {
         SealingKeys::new(&bytes.iter().map(|byte| Secret::new([*byte; 32])).collect::<Vec<_>>()).unwrap()
     }
 
-    fn store_key(scope: &str) -> StoreKey {
-        StoreKey::new("a", "c", "", &Profile { scope: scope.into(), ..Profile::default() })
-    }
-
     #[test]
     fn what_is_sealed_is_opened_by_its_key_for_its_entry_only() {
         let (one, both, other) = (keys(&[1]), keys(&[2, 1]), keys(&[2]));
-        let sealed = one.seal(&store_key("s"), b"canary").unwrap();
+        let sealed = one.seal("s", b"canary").unwrap();
         assert!(!sealed.windows(6).any(|window| window == b"canary"));
-        assert_eq!(**both.open(&store_key("s"), &sealed).unwrap(), *b"canary", "the old key still opens");
-        assert!(other.open(&store_key("s"), &sealed).is_none(), "another key");
-        assert!(one.open(&store_key("t"), &sealed).is_none(), "another entry");
-        assert_ne!(sealed, one.seal(&store_key("s"), b"canary").unwrap(), "never the same twice");
+        assert_eq!(**both.open("s", &sealed).unwrap(), *b"canary", "the old key still opens");
+        assert!(other.open("s", &sealed).is_none(), "another key");
+        assert!(one.open("t", &sealed).is_none(), "another entry");
+        assert_ne!(sealed, one.seal("s", b"canary").unwrap(), "never the same twice");
     }
 
     #[test]
     fn a_changed_or_cut_text_is_not_opened() {
         let keys = keys(&[1]);
-        let sealed = keys.seal(&store_key("s"), b"canary").unwrap();
+        let sealed = keys.seal("s", b"canary").unwrap();
         for at in 0..sealed.len() {
             let mut changed = sealed.clone();
             changed[at] ^= 1;
-            assert!(keys.open(&store_key("s"), &changed).is_none(), "byte {at}");
-            assert!(keys.open(&store_key("s"), &sealed[..at]).is_none(), "cut at {at}");
+            assert!(keys.open("s", &changed).is_none(), "byte {at}");
+            assert!(keys.open("s", &sealed[..at]).is_none(), "cut at {at}");
         }
     }
 
@@ -137,8 +134,8 @@ mod tests {
     fn a_key_is_32_bytes_raw_or_as_base64() {
         let text = STANDARD.encode([7; 32]) + "\n";
         let written = SealingKeys::new(&[Secret::from(text)]).unwrap();
-        let sealed = written.seal(&store_key("s"), b"x").unwrap();
-        assert!(keys(&[7]).open(&store_key("s"), &sealed).is_some());
+        let sealed = written.seal("s", b"x").unwrap();
+        assert!(keys(&[7]).open("s", &sealed).is_some());
         for wrong in ["", "short", "c2hvcnQ="] {
             let error = SealingKeys::new(&[Secret::from(wrong)]).unwrap_err();
             assert!(error.to_string().contains("32 bytes"), "{error}");

@@ -1,13 +1,14 @@
-//! `unattended call`: one request, many in batches, all pages of a collection, or what has changed in one.
+//! `unattended call`: one request, many in batches, all pages of a collection, what has changed in one, or a file.
 
 mod batch;
 mod delta;
+mod upload;
 
 use std::io::Read;
 
 use serde_json::json;
 use unattended_daemon::Daemon;
-use unattended_webapi::Client;
+use unattended_webapi::{Client, Response};
 
 use crate::arguments::{Call, Header};
 use crate::failure::{CommandError, Exit, explain};
@@ -20,6 +21,9 @@ pub(crate) async fn run(arguments: &Call, daemon: &Daemon, printer: &Printer) ->
         .map_err(|error| explain(format!("the API `{}` cannot be called", arguments.api), &error))?;
     if let Some(file) = &arguments.batch {
         return batch::run(file, arguments.to.as_deref(), client, printer).await;
+    }
+    if let Some(file) = &arguments.upload {
+        return upload::run(arguments, file, client, daemon, printer).await;
     }
     let reads = arguments.all || arguments.delta.is_some();
     if reads && arguments.method() != http::Method::GET {
@@ -42,6 +46,11 @@ async fn once(arguments: &Call, client: &Client, printer: &Printer) -> Result<Ex
         request = request.body(read_body(body)?, "application/json");
     }
     let response = request.send().await.map_err(|error| failed(arguments, &error))?;
+    tell(arguments, &response, printer)
+}
+
+/// The answer as it is.
+fn tell(arguments: &Call, response: &Response, printer: &Printer) -> Result<Exit, CommandError> {
     let text = std::str::from_utf8(response.body())
         .map_err(|cause| CommandError::new(Exit::Failed, "the answer is not text").caused_by(&cause))?;
     match text {

@@ -1,9 +1,11 @@
 //! What every test needs: a folder of its own, our program started in it, and a tenant to work with.
 
+mod drive;
 mod run;
 mod sandbox;
 mod workplace;
 
+pub(crate) use drive::{CANARY, Drive};
 pub(crate) use run::Run;
 pub(crate) use sandbox::Sandbox;
 pub(crate) use workplace::Workplace;
