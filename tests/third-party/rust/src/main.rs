@@ -3,18 +3,20 @@
 //!     unattended-third-party SETTINGS.json
 //!
 //! SETTINGS.json: authority, tenant, client_id, graph, graph_resource, and secret_file, or pkcs12_file (with an empty
-//! password). SSL_CERT_FILE names the authority's CA. Prints one JSON object for each form of the
+//! password), or assertion_file (a token of another issuer). SSL_CERT_FILE names the authority's CA. Prints one JSON object for each form of the
 //! credential: how the second acquisition was served, and the users of the page.
 
 use std::error::Error;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use azure_core::cloud::{CloudConfiguration, CustomConfiguration};
 use azure_core::credentials::{Secret, SecretBytes, TokenCredential};
-use azure_core::http::ClientOptions;
+use azure_core::http::{ClientMethodOptions, ClientOptions};
 use azure_identity::{
+    ClientAssertion, ClientAssertionCredential, ClientAssertionCredentialOptions,
     ClientCertificateCredential, ClientCertificateCredentialOptions, ClientSecretCredential,
-    ClientSecretCredentialOptions,
+    ClientSecretCredentialOptions, WorkloadIdentityCredential, WorkloadIdentityCredentialOptions,
 };
 use serde_json::{Value, json};
 
@@ -50,6 +52,22 @@ fn credentials(settings: &Value) -> Result<Vec<(&'static str, Arc<dyn TokenCrede
             ClientSecretCredentialOptions { client_options: client_options(), ..Default::default() };
         return Ok(vec![("secret", ClientSecretCredential::new(tenant, client_id, secret, Some(options))?)]);
     }
+    if let Some(path) = settings.get("assertion_file").and_then(Value::as_str) {
+        let options = || ClientAssertionCredentialOptions { client_options: client_options() };
+        let asserted = ClientAssertionCredential::new(
+            tenant.to_owned(),
+            client_id.clone(),
+            AssertionFile(path.into()),
+            Some(options()),
+        )?;
+        let workload = WorkloadIdentityCredential::new(Some(WorkloadIdentityCredentialOptions {
+            credential_options: options(),
+            client_id: Some(client_id),
+            tenant_id: Some(tenant.to_owned()),
+            token_file_path: Some(path.into()),
+        }))?;
+        return Ok(vec![("ClientAssertionCredential", asserted), ("WorkloadIdentityCredential", workload)]);
+    }
     let pkcs12 = SecretBytes::new(std::fs::read(text(settings, "pkcs12_file"))?);
     let options =
         ClientCertificateCredentialOptions { client_options: client_options(), ..Default::default() };
@@ -57,6 +75,17 @@ fn credentials(settings: &Value) -> Result<Vec<(&'static str, Arc<dyn TokenCrede
     // It takes this one from the environment alone.
     let chain = std::env::var("AZURE_CLIENT_SEND_CERTIFICATE_CHAIN").is_ok();
     Ok(vec![(if chain { "RS256, x5t, x5c" } else { "RS256, x5t" }, credential)])
+}
+
+/// Where the token of another issuer is.
+#[derive(Debug)]
+struct AssertionFile(PathBuf);
+
+#[async_trait::async_trait]
+impl ClientAssertion for AssertionFile {
+    async fn secret(&self, _: Option<ClientMethodOptions<'_>>) -> azure_core::Result<String> {
+        Ok(std::fs::read_to_string(&self.0)?)
+    }
 }
 
 async fn users(graph: &str, token: &str) -> Result<Vec<Value>> {

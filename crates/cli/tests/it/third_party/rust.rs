@@ -6,6 +6,7 @@ use std::process::Command;
 use serde_json::json;
 
 use super::installed;
+use super::node::Outside;
 use super::tenant::{Tenant, each_form_reads_users};
 
 // AC-1
@@ -34,6 +35,14 @@ fn azure_identity_of_rust_gets_tokens_with_a_certificate_that_only_its_subject_a
     tenant.set("pkcs12_file", json!(pkcs12));
     let answers = tenant.tell(program().env("AZURE_CLIENT_SEND_CERTIFICATE_CHAIN", "1"));
     each_form_reads_users(&answers, &["RS256, x5t, x5c"]);
+}
+
+// AC-4
+#[test]
+fn azure_identity_of_rust_gets_tokens_with_the_token_of_a_certified_server_outside() {
+    let outside = Outside::start();
+    let answers = Tenant::federated(&outside).tell(&mut program());
+    each_form_reads_users(&answers, &["ClientAssertionCredential", "WorkloadIdentityCredential"]);
 }
 
 /// The form in which alone it takes a certificate.
