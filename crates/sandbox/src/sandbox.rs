@@ -11,7 +11,7 @@ use axum::middleware::from_fn_with_state;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
-use unattended_core::{Clock, Entropy, SystemClock, SystemEntropy};
+use unattended_core::{Clock, Entropy, HttpClient, SystemClock, SystemEntropy};
 use unattended_protect::{Validator, ValidatorBuilder};
 
 use crate::SandboxError;
@@ -197,14 +197,15 @@ impl SandboxBuilder {
 }
 
 /// Everything that a sandbox needs but its address.
-struct Prepared {
+pub(crate) struct Prepared {
     directory: Arc<DataDirectory>,
     store: Arc<Store>,
-    control: Arc<Control>,
+    pub(crate) control: Arc<Control>,
     tenants: Tenants,
     first_tenant: TenantAccess,
-    keys: Arc<SigningKeys>,
-    outbound: Arc<Outbound>,
+    pub(crate) keys: Arc<SigningKeys>,
+    /// The way to other issuers.
+    outbound: Arc<dyn HttpClient>,
     tls: Doors,
     last_port: Option<u16>,
 }
@@ -226,11 +227,25 @@ impl Prepared {
             }
             None => (DataDirectory::temporary(&*entropy)?, Store::in_memory()?),
         };
-        let (directory, store) = (Arc::new(directory), Arc::new(store));
         let tls = tls::doors(&directory, clock.now())?;
-        let is_new = store.administrator()?.is_none();
         issuer_authorities.extend(directory.read(DataDirectory::CA_CERTIFICATE)?);
         let outbound = Arc::new(Outbound::trusting(issuer_authorities)?);
+        let people = (users, people_seed);
+        Self::assemble(directory, Arc::new(store), tls, clock, entropy, outbound, people)
+    }
+
+    /// Puts the parts together, and makes the first tenant with so many people, and which, unless there is one.
+    pub(crate) fn assemble(
+        directory: DataDirectory,
+        store: Arc<Store>,
+        tls: Doors,
+        clock: Arc<dyn Clock>,
+        entropy: Arc<dyn Entropy>,
+        outbound: Arc<dyn HttpClient>,
+        (users, people_seed): (u32, u64),
+    ) -> Result<Self, SandboxError> {
+        let directory = Arc::new(directory);
+        let is_new = store.administrator()?.is_none();
         let control = Arc::new(Control::load(Arc::clone(&store), clock)?);
         let tenants = Tenants::new(&store, &directory, control.clock(), entropy);
         let first_tenant = tenants.access(&tenants.prepare(users, people_seed)?)?;
@@ -251,7 +266,7 @@ impl Prepared {
         Ok(prepared)
     }
 
-    fn serve(
+    pub(crate) fn serve(
         self,
         listener: TcpListener,
         port: u16,
@@ -340,7 +355,7 @@ impl Prepared {
             entropy,
             origin,
             keys: Arc::clone(&self.keys),
-            issuers: Issuers::new(Arc::clone(&self.outbound) as _, control.clock()),
+            issuers: Issuers::new(Arc::clone(&self.outbound), control.clock()),
             limits: Limits::default(),
         };
         let authority = Arc::new(authority);

@@ -27,15 +27,19 @@ pub(crate) struct Entry {
     pub(crate) template: &'static str,
 }
 
+/// Defines errors by name, and the `CATALOGUE` of all of them.
 macro_rules! catalogue {
-    ($($name:ident = $code:literal, $error:literal, $status:literal, $template:expr;)*) => {
+    ($(#![$of_the_list:meta])? $($name:ident = $code:literal, $error:literal, $status:literal, $template:expr;)*) => {
         $(pub(crate) static $name: Entry =
             Entry { code: $code, error: $error, status: $status, suberror: None, claims: None, template: $template };)*
 
-        /// Every error that this authority answers with.
+        /// Every error of this table.
+        $(#[$of_the_list])?
         pub(crate) static CATALOGUE: &[&Entry] = &[$(&$name),*];
     };
 }
+
+pub(crate) use catalogue;
 
 catalogue! {
     // Tenant and endpoint.
@@ -110,7 +114,8 @@ catalogue! {
 #[derive(Debug)]
 pub(crate) struct AuthorityError {
     pub(crate) entry: &'static Entry,
-    message: String,
+    /// By the names that the template has for them.
+    arguments: Vec<(String, String)>,
     retry_after: Option<i64>,
 }
 
@@ -118,24 +123,27 @@ impl AuthorityError {
     /// Fills in one argument of the template.
     pub(crate) fn with(mut self, name: &str, value: &str) -> Self {
         let value: String = value.chars().filter(|c| !c.is_control()).take(MAX_ARGUMENT_CHARS).collect();
-        self.message = self.message.replace(&format!("{{{name}}}"), &value);
+        self.arguments.push((name.to_owned(), value));
         self
     }
 
-    /// What it says, without code and trace.
-    pub(crate) fn message(&self) -> &str {
-        &self.message
+    /// What it says, without code and trace. An argument that nobody gave is there by its name. What the request said is
+    /// never taken for a part of the template.
+    pub(crate) fn message(&self) -> String {
+        let mut message = String::new();
+        let mut rest = self.entry.template;
+        while let Some((before, name, after)) = argument(rest) {
+            let given = self.arguments.iter().find(|(known, _)| known == name);
+            message.push_str(before);
+            message.push_str(given.map_or(name, |(_, value)| value));
+            rest = after;
+        }
+        message + rest
     }
 
     /// Says when to ask again, in seconds.
     pub(crate) fn retry_after(mut self, seconds: i64) -> Self {
         self.retry_after = Some(seconds);
-        self
-    }
-
-    /// Writes the name of every argument that is still missing in its place.
-    pub(crate) fn without_arguments(mut self) -> Self {
-        self.message.retain(|c| !matches!(c, '{' | '}'));
         self
     }
 
@@ -150,7 +158,8 @@ impl AuthorityError {
 
     /// The body of the response.
     pub(crate) fn body(&self, exchange: &Exchange, base: &str) -> ErrorBody {
-        let Self { entry: Entry { code, error, suberror, claims, .. }, message, .. } = self;
+        let Entry { code, error, suberror, claims, .. } = self.entry;
+        let message = self.message();
         let (trace_id, correlation_id) = (exchange.trace_id(), exchange.correlation_id().to_owned());
         let timestamp = exchange.timestamp();
         ErrorBody {
@@ -171,7 +180,7 @@ impl AuthorityError {
 
 impl From<&'static Entry> for AuthorityError {
     fn from(entry: &'static Entry) -> Self {
-        Self { entry, message: entry.template.to_owned(), retry_after: None }
+        Self { entry, arguments: Vec::new(), retry_after: None }
     }
 }
 
@@ -180,6 +189,13 @@ impl From<StoreError> for AuthorityError {
         tracing::error!(error = %error, source = ?std::error::Error::source(&error), "the token endpoint could not read its data");
         Self::from(&SERVER_FAILED)
     }
+}
+
+/// The first argument of a template, with what stands before and after it.
+fn argument(template: &str) -> Option<(&str, &str, &str)> {
+    let (before, rest) = template.split_once('{')?;
+    let (name, after) = rest.split_once('}')?;
+    Some((before, name, after))
 }
 
 /// The entry of a code, whether the authority makes that error itself or only when a setting wants it.
@@ -217,8 +233,20 @@ mod tests {
     #[test]
     fn a_message_takes_what_the_request_said_in_bounds() {
         let error = TENANT_NOT_FOUND.with("tenant", &"x\r\n".repeat(10_000));
-        assert!(error.message.starts_with("Tenant 'xxx") && error.message.len() < 500);
+        assert!(error.message().starts_with("Tenant 'xxx") && error.message().len() < 500);
         assert_eq!(error.status(), StatusCode::BAD_REQUEST);
+    }
+
+    #[test]
+    fn what_the_request_said_is_no_template() {
+        let [issuer, subject] = ["{subject}".repeat(20), "{audience}".repeat(20)];
+        let error = FEDERATED_CREDENTIAL_UNKNOWN
+            .with("issuer", &issuer)
+            .with("subject", &subject)
+            .with("audience", "{issuer}");
+        let message = error.message();
+        assert!(message.contains(&format!("Issuer: '{issuer}'")), "{message}");
+        assert!(message.contains("Audience: '{issuer}'") && message.len() < 1_000, "{message}");
     }
 
     #[test]

@@ -235,5 +235,5 @@ fn injected(settings: &Settings, client_id: Option<&str>, tenant: &str) -> Optio
         return None;
     }
     let error = AuthorityError::from(error::find(wanted.code)?);
-    Some(error.with("app", client_id.unwrap_or_default()).with("tenant", tenant).without_arguments())
+    Some(error.with("app", client_id.unwrap_or_default()).with("tenant", tenant))
 }

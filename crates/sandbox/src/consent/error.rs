@@ -1,58 +1,22 @@
-//! What the pages refuse with, as data like the authority's own catalogue.
+//! What the pages refuse with, as data like the authority's own catalogue: errors that are shown to a person in the
+//! browser, or sent to the application as the answer.
 
-use crate::authority::error::Entry;
+use crate::authority::error::{Entry, catalogue};
 
-/// An error that is shown to a person in the browser, or sent to the application as the answer.
-const fn entry(code: u32, error: &'static str, template: &'static str) -> Entry {
-    Entry { code, error, status: 400, suberror: None, claims: None, template }
+catalogue! {
+    #![cfg(test)]
+    RETURN_ADDRESS_MISMATCH = 50011, "invalid_request", 400, "The redirect URI '{uri}' specified in the request does not match the redirect URIs configured for the application '{app}'. Make sure the redirect URI sent in the request matches one added to your application in the Azure portal. Navigate to https://aka.ms/redirectUriMismatchError to learn more about how to fix this.";
+    RETURN_ADDRESS_MISSING = 900971, "invalid_request", 400, "No reply address provided.";
+    SINGLE_TENANT = 50194, "invalid_request", 400, "Application '{app}'({name}) is not configured as a multi-tenant application. Usage of the /{segment} endpoint is not supported for such applications. Use a tenant-specific endpoint or configure the application to be multi-tenant.";
+    CONSUMERS = 9002332, "invalid_request", 400, "Application '{app}'({name}) is configured for use by Azure Active Directory users only. Please do not use the /consumers endpoint to serve this request.";
+    PARAMETER_INVALID = 90100, "invalid_request", 400, "{name} parameter is empty or not valid.";
+    SCOPE_INVALID = 70011, "invalid_scope", 400, "The provided value for the input parameter 'scope' is not valid. The scope {scope} is not valid. Application permissions are asked for with the resource and /.default.";
+    NEEDS_ADMINISTRATOR = 90094, "access_denied", 400, "An administrator of {tenant} has set a policy that prevents you from granting {name} the permissions it is requesting. Contact an administrator of {tenant} who can grant permissions to this application on your behalf.";
+    RESOURCE_MISSING = 650052, "invalid_client", 400, "The app is trying to access a service '{resource}' that your organization '{tenant}' lacks a service principal for. Contact your IT Admin to review the configuration of your service subscriptions or consent to the application in order to create the required service principal.";
+    PERMISSION_UNKNOWN = 650053, "invalid_client", 400, "The application '{name}' asked for scope '{scope}' that doesn't exist on the resource '{resource}'.";
+    PERMISSIONS_NOT_LISTED = 650056, "invalid_client", 400, "Misconfigured application. This could be due to one of the following: the client has not listed any permissions for '{resource}' in the requested permissions in the client's application registration. Or, the admin has not consented in the tenant. Or, check the application identifier in the request to ensure it matches the configured client application identifier. Client app ID: {app}.";
+    DECLINED = 65004, "consent_required", 400, "The resource owner or authorization server denied the request.";
 }
-
-pub(super) static RETURN_ADDRESS_MISMATCH: Entry = entry(
-    50011,
-    "invalid_request",
-    "The redirect URI '{uri}' specified in the request does not match the redirect URIs configured for the application '{app}'. Make sure the redirect URI sent in the request matches one added to your application in the Azure portal. Navigate to https://aka.ms/redirectUriMismatchError to learn more about how to fix this.",
-);
-pub(super) static RETURN_ADDRESS_MISSING: Entry =
-    entry(900971, "invalid_request", "No reply address provided.");
-pub(super) static SINGLE_TENANT: Entry = entry(
-    50194,
-    "invalid_request",
-    "Application '{app}'({name}) is not configured as a multi-tenant application. Usage of the /{segment} endpoint is not supported for such applications. Use a tenant-specific endpoint or configure the application to be multi-tenant.",
-);
-pub(super) static CONSUMERS: Entry = entry(
-    9_002_332,
-    "invalid_request",
-    "Application '{app}'({name}) is configured for use by Azure Active Directory users only. Please do not use the /consumers endpoint to serve this request.",
-);
-pub(super) static PARAMETER_INVALID: Entry =
-    entry(90100, "invalid_request", "{name} parameter is empty or not valid.");
-pub(super) static SCOPE_INVALID: Entry = entry(
-    70011,
-    "invalid_scope",
-    "The provided value for the input parameter 'scope' is not valid. The scope {scope} is not valid. Application permissions are asked for with the resource and /.default.",
-);
-pub(super) static NEEDS_ADMINISTRATOR: Entry = entry(
-    90094,
-    "access_denied",
-    "An administrator of {tenant} has set a policy that prevents you from granting {name} the permissions it is requesting. Contact an administrator of {tenant} who can grant permissions to this application on your behalf.",
-);
-pub(super) static RESOURCE_MISSING: Entry = entry(
-    650_052,
-    "invalid_client",
-    "The app is trying to access a service '{resource}' that your organization '{tenant}' lacks a service principal for. Contact your IT Admin to review the configuration of your service subscriptions or consent to the application in order to create the required service principal.",
-);
-pub(super) static PERMISSION_UNKNOWN: Entry = entry(
-    650_053,
-    "invalid_client",
-    "The application '{name}' asked for scope '{scope}' that doesn't exist on the resource '{resource}'.",
-);
-pub(super) static PERMISSIONS_NOT_LISTED: Entry = entry(
-    650_056,
-    "invalid_client",
-    "Misconfigured application. This could be due to one of the following: the client has not listed any permissions for '{resource}' in the requested permissions in the client's application registration. Or, the admin has not consented in the tenant. Or, check the application identifier in the request to ensure it matches the configured client application identifier. Client app ID: {app}.",
-);
-pub(super) static DECLINED: Entry =
-    entry(65004, "consent_required", "The resource owner or authorization server denied the request.");
 
 /// What somebody does about it, for the codes that a developer meets here.
 pub(super) fn remedy(code: u32) -> Option<&'static str> {

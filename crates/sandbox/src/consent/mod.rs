@@ -10,7 +10,7 @@
 //! API writes, through the same functions. The address of a page is the whole request, so that nothing is kept between
 //! two pages but who is signed in.
 
-mod error;
+pub(crate) mod error;
 mod page;
 mod proposal;
 mod redirect;

@@ -13,6 +13,9 @@ const STYLE: &str = include_str!("page.css");
 /// The longest value on a page, in characters: they are the words of applications.
 const MAX_VALUE_CHARS: usize = 400;
 
+/// The longest message on a page, in characters: the platform's words with such values among them.
+const MAX_MESSAGE_CHARS: usize = 2_000;
+
 /// Asks an administrator to sign in.
 pub(super) struct SignIn<'a> {
     pub(super) application: &'a Application,
@@ -161,7 +164,7 @@ pub(super) fn failure(error: &AuthorityError, exchange: &Exchange) -> String {
 {remedy}
 <p class="quiet">Nobody is sent back: the address in the request is followed only when the request is in order.</p>
 <dl><dt>Trace ID</dt><dd><code>{trace}</code></dd><dt>Correlation ID</dt><dd><code>{correlation}</code></dd><dt>Timestamp</dt><dd>{timestamp}</dd></dl>"#,
-        message = escape(error.message()),
+        message = escape_first(MAX_MESSAGE_CHARS, &error.message()),
         trace = escape(&exchange.trace_id()),
         correlation = escape(exchange.correlation_id()),
         timestamp = escape(&exchange.timestamp()),
@@ -216,8 +219,12 @@ fn note(kind: &str, text: &str) -> String {
 
 /// Text for any place in a page, attributes included; what cannot be seen is left out.
 fn escape(text: &str) -> String {
+    escape_first(MAX_VALUE_CHARS, text)
+}
+
+fn escape_first(most: usize, text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
-    for character in text.chars().filter(|character| !is_deceptive(*character)).take(MAX_VALUE_CHARS) {
+    for character in text.chars().filter(|character| !is_deceptive(*character)).take(most) {
         match character {
             '&' => escaped.push_str("&amp;"),
             '<' => escaped.push_str("&lt;"),

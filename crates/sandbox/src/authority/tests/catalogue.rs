@@ -10,7 +10,7 @@ use crate::authority::error::{CATALOGUE, Entry, ON_REQUEST};
 // authority 14, AC-13
 #[tokio::test]
 async fn every_error_comes_on_request_in_its_own_shape() {
-    let world = World::new();
+    let world = World::served().await;
     let app = world.app("unlucky");
     let (_, secret) = world.secret(&app, NOW, NOW + 100);
     let mut seen = BTreeSet::new();
@@ -51,10 +51,11 @@ const NOT_BY_REQUEST: u32 = 50_000;
 // authority 14, AC-13: each code of the catalogue by a real request, with the text of the table
 #[tokio::test]
 async fn every_error_of_a_rule_is_what_breaking_the_rule_meets() {
-    let provocations = Provocations::new();
+    let provocations = Provocations::new().await;
     for entry in CATALOGUE.iter().copied().filter(|entry| entry.code != NOT_BY_REQUEST) {
         let answer = provocations.provoke(entry).await;
         is_met(entry, &answer.unwrap_or_else(|| panic!("nothing provokes {}", entry.code)));
+        provocations.is_explained(entry).await;
     }
     let failed: Vec<_> = CATALOGUE.iter().filter(|entry| entry.code == NOT_BY_REQUEST).collect();
     is_met(failed[0], &provocations.break_the_store().await);
@@ -69,9 +70,15 @@ fn is_met(entry: &Entry, answer: &Answer) {
     let met = (answer.code(), answer.status.as_u16(), answer.body["error"].as_str());
     assert_eq!(met, (u64::from(entry.code), entry.status, Some(entry.error)), "{answer:?}");
     assert_shape(answer);
-    let mut rest = answer.body["error_description"].as_str().unwrap();
+    follows(entry, answer.body["error_description"].as_str().unwrap());
+}
+
+/// Fails the test unless the message is the entry's text with its arguments filled in.
+#[track_caller]
+pub(super) fn follows(entry: &Entry, message: &str) {
+    let mut rest = message;
     for fixed in entry.template.split('{').map(|part| part.split_once('}').map_or(part, |(_, text)| text)) {
-        let at = rest.find(fixed).unwrap_or_else(|| panic!("`{fixed}` is not in {answer:?}"));
+        let at = rest.find(fixed).unwrap_or_else(|| panic!("`{fixed}` is not in `{message}`"));
         rest = &rest[at + fixed.len()..];
     }
 }

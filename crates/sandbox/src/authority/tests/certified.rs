@@ -1,5 +1,7 @@
 //! Keys with certificates, as clients hold them.
 
+use std::sync::Arc;
+
 use aws_lc_rs::digest::{SHA1_FOR_LEGACY_USE_ONLY, SHA256, digest};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{RSA_PKCS1_SHA256, RSA_PSS_SHA256, RsaKeyPair};
@@ -9,8 +11,10 @@ use rcgen::{
     BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, PKCS_RSA_SHA256, RsaKeySize, SanType,
     SerialNumber,
 };
+use rustls_pki_types::PrivatePkcs8KeyDer;
 use serde_json::{Value, json};
 
+use super::served::ShownKey;
 use super::world::{App, NOW};
 use crate::authority::CertificateChain;
 
@@ -20,6 +24,7 @@ pub(super) const ENDPOINT: &str =
 /// A key and its certificate.
 pub(super) struct Certified {
     pair: RsaKeyPair,
+    pkcs8: Vec<u8>,
     pub(super) der: Vec<u8>,
     pub(super) pem: String,
 }
@@ -56,7 +61,12 @@ impl Issuing {
         params.not_after = epoch + std::time::Duration::from_secs(ends_at as u64);
         let certificate = params.signed_by(&key, &self.issuer).unwrap();
         let pair = RsaKeyPair::from_pkcs8(key.serialized_der()).unwrap();
-        Certified { pair, der: certificate.der().to_vec(), pem: certificate.pem() }
+        Certified {
+            pair,
+            pkcs8: key.serialize_der(),
+            der: certificate.der().to_vec(),
+            pem: certificate.pem(),
+        }
     }
 }
 
@@ -66,7 +76,7 @@ impl Certified {
         let key = KeyPair::generate_rsa_for(&PKCS_RSA_SHA256, RsaKeySize::_2048).unwrap();
         let certificate = CertificateParams::default().self_signed(&key).unwrap();
         let pair = RsaKeyPair::from_pkcs8(key.serialized_der()).unwrap();
-        Self { pair, der: certificate.der().to_vec(), pem: certificate.pem() }
+        Self { pair, pkcs8: key.serialize_der(), der: certificate.der().to_vec(), pem: certificate.pem() }
     }
 
     pub(super) fn sha1(&self) -> Vec<u8> {
@@ -85,6 +95,12 @@ impl Certified {
     /// What a connection shows that holds the key.
     pub(super) fn chain(&self) -> CertificateChain {
         CertificateChain::new(vec![self.der.clone().into()]).unwrap()
+    }
+
+    /// The same with the key, for a connection that is really made.
+    pub(super) fn shown(&self) -> ShownKey {
+        let key = PrivatePkcs8KeyDer::from(self.pkcs8.clone());
+        ShownKey { certificate: self.der.clone().into(), key: Arc::new(key.into()) }
     }
 
     pub(super) fn sign(&self, header: &Value, claims: &Value) -> String {

@@ -2,6 +2,7 @@
 
 mod catalogue;
 mod certified;
+mod consent_pages;
 mod errors;
 mod federation;
 mod issuer;
@@ -10,6 +11,7 @@ mod mutual_tls;
 mod proof;
 mod provocations;
 mod resources;
+mod served;
 mod settings;
 mod subject_names;
 mod world;

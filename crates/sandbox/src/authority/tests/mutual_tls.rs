@@ -30,11 +30,15 @@ pub(super) async fn ask(
     form.extend_from_slice(more);
     let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
     let shown = MutualTls { chain: certificate.map(|it| Arc::new(it.chain())) };
-    let request = Request::post(format!("https://mtlsauth.localhost:8443/{TENANT}/oauth2/v2.0/token"))
+    let mut request = Request::post(format!("https://mtlsauth.localhost:8443/{TENANT}/oauth2/v2.0/token"))
         .header("content-type", "application/x-www-form-urlencoded")
         .extension(shown)
-        .body(body.into());
-    world.send(request.unwrap()).await
+        .body(body.into())
+        .unwrap();
+    if let Some(certificate) = certificate {
+        request.extensions_mut().insert(certificate.shown());
+    }
+    world.send(request).await
 }
 
 fn world() -> (World, App) {

@@ -1,4 +1,4 @@
-//! A real request for each error of the catalogue.
+//! A real request for each error of the catalogue, over HTTPS to a sandbox that listens.
 
 use std::sync::LazyLock;
 
@@ -29,8 +29,8 @@ pub(super) struct Provocations {
 }
 
 impl Provocations {
-    pub(super) fn new() -> Self {
-        let world = World::new();
+    pub(super) async fn new() -> Self {
+        let world = World::served().await;
         let app = world.app("nightly export");
         let (_, secret) = world.secret(&app, NOW, NOW + 100_000);
         world.certificate(&app, &KEY.der, NOW - 10, NOW + 86_400);
@@ -164,6 +164,13 @@ impl Provocations {
             }
             _ => return None,
         })
+    }
+
+    /// Fails the test unless the address in `error_uri` leads to a page about the code.
+    pub(super) async fn is_explained(&self, entry: &Entry) {
+        let page = self.get(&format!("/error?code={}", entry.code)).await;
+        assert_eq!(page.status, 200, "{}", page.text);
+        assert!(page.text.starts_with(&format!("AADSTS{}: ", entry.code)), "{}", page.text);
     }
 
     /// The fault that no request makes: the database fails.

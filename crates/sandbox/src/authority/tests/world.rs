@@ -10,11 +10,14 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::{HeaderMap, Request, StatusCode};
 use serde_json::{Map, Value, json};
 use tower::ServiceExt;
-use unattended_core::{Clock, Entropy, ManualClock, SeededEntropy};
+use unattended_core::{Clock, Entropy, ManualClock, SeededEntropy, SystemEntropy};
 
 use super::issuer::Internet;
+use super::served::{self, PORT, Served};
 use crate::authority::{Authority, Issuers, Limits, Origin, SigningKeys, router};
 use crate::control::Control;
+use crate::data_directory::DataDirectory;
+use crate::sandbox::Prepared;
 use crate::store::{
     FederatedCredential, KeyCredential, PasswordCredential, Seed, Store, Table, TrustedSubject, assignments,
     credentials, federation, objects, principals, trusted_subjects,
@@ -33,8 +36,16 @@ pub(super) struct World {
     pub(super) keys: Arc<SigningKeys>,
     /// What the authority finds when it looks for other issuers.
     pub(super) internet: Arc<Internet>,
-    router: Router,
+    way: Way,
     entropy: Arc<dyn Entropy>,
+}
+
+/// How requests reach the authority.
+enum Way {
+    /// By a call.
+    Router(Router),
+    /// By HTTPS, through everything that stands before it.
+    Served(Served),
 }
 
 /// An application and its service principal.
@@ -50,24 +61,13 @@ pub(super) struct Answer {
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,
     pub(super) body: Value,
+    /// The body as it came.
+    pub(super) text: String,
 }
 
 impl World {
     pub(super) fn new() -> Self {
-        let clock = ManualClock::at(NOW as u64);
-        let entropy: Arc<dyn Entropy> = Arc::new(SeededEntropy::new(1));
-        let store = Arc::new(Store::in_memory().unwrap());
-        store
-            .seed(&Seed {
-                tenant_id: TENANT.into(),
-                domain: DOMAIN.into(),
-                display_name: "Contoso".into(),
-                users: 0,
-                people_seed: 0,
-                now: NOW,
-                entropy: &*entropy,
-            })
-            .unwrap();
+        let (clock, entropy, store) = seeded();
         let keys = Arc::new(SigningKeys::load(&store, clock.now()).unwrap());
         let control = Arc::new(Control::load(Arc::clone(&store), Arc::new(clock.clone())).unwrap());
         let internet = Arc::new(Internet::default());
@@ -76,12 +76,35 @@ impl World {
             clock: control.clock(),
             control: Arc::clone(&control),
             entropy: Arc::clone(&entropy),
-            origin: Origin::of_port(8443),
+            origin: Origin::of_port(PORT),
             keys: Arc::clone(&keys),
             issuers: Issuers::new(Arc::clone(&internet) as _, control.clock()),
             limits: Limits::default(),
         };
-        Self { store, clock, control, keys, internet, router: router(Arc::new(authority)), entropy }
+        let way = Way::Router(router(Arc::new(authority)));
+        Self { store, clock, control, keys, internet, way, entropy }
+    }
+
+    /// The same tenant in a whole sandbox that listens.
+    pub(super) async fn served() -> Self {
+        let (clock, entropy, store) = seeded();
+        let internet = Arc::new(Internet::default());
+        let directory = DataDirectory::temporary(&SystemEntropy).unwrap();
+        let doors = served::doors(&directory);
+        let authorities = served::authorities(&directory);
+        let prepared = Prepared::assemble(
+            directory,
+            Arc::clone(&store),
+            doors,
+            Arc::new(clock.clone()),
+            Arc::clone(&entropy),
+            Arc::clone(&internet) as _,
+            (0, 0),
+        )
+        .unwrap();
+        let (control, keys) = (Arc::clone(&prepared.control), Arc::clone(&prepared.keys));
+        let way = Way::Served(Served::start(prepared, authorities).await);
+        Self { store, clock, control, keys, internet, way, entropy }
     }
 
     /// Registers an application without a service principal.
@@ -197,11 +220,15 @@ impl World {
     }
 
     pub(super) async fn send(&self, request: Request<Body>) -> Answer {
-        let response = self.router.clone().oneshot(request).await.unwrap();
+        let response = match &self.way {
+            Way::Router(router) => router.clone().oneshot(request).await.unwrap(),
+            Way::Served(served) => served.send(request).await.map(Body::new),
+        };
         let (parts, body) = response.into_parts();
-        let body = to_bytes(body, 1 << 20).await.unwrap();
-        let body = serde_json::from_slice(&body).unwrap_or(Value::Null);
-        Answer { status: parts.status, headers: parts.headers, body }
+        let bytes = to_bytes(body, 1 << 20).await.unwrap();
+        let body = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
+        let text = String::from_utf8(bytes.to_vec()).unwrap();
+        Answer { status: parts.status, headers: parts.headers, body, text }
     }
 
     /// Posts a form.
@@ -249,6 +276,25 @@ impl Answer {
         let part = URL_SAFE_NO_PAD.decode(token.split('.').nth(index).unwrap()).unwrap();
         serde_json::from_slice(&part).unwrap()
     }
+}
+
+/// A store with a tenant, and what it was made with.
+fn seeded() -> (ManualClock, Arc<dyn Entropy>, Arc<Store>) {
+    let clock = ManualClock::at(NOW as u64);
+    let entropy: Arc<dyn Entropy> = Arc::new(SeededEntropy::new(1));
+    let store = Arc::new(Store::in_memory().unwrap());
+    store
+        .seed(&Seed {
+            tenant_id: TENANT.into(),
+            domain: DOMAIN.into(),
+            display_name: "Contoso".into(),
+            users: 0,
+            people_seed: 0,
+            now: NOW,
+            entropy: &*entropy,
+        })
+        .unwrap();
+    (clock, entropy, store)
 }
 
 fn object(value: Value) -> Map<String, Value> {
