@@ -192,13 +192,24 @@ fn shown_headers(headers: &HeaderMap) -> BTreeMap<&'static str, String> {
         let value = headers.get(HeaderName::from_static(name))?;
         let text = String::from_utf8_lossy(value.as_bytes());
         let text = match name {
-            "authorization" => format!("{} [redacted]", text.split(' ').next().unwrap_or_default()),
+            "authorization" => redacted(&text),
             _ => text.into_owned(),
         };
         Some((name, short(&text)))
     };
     SHOWN_HEADERS.into_iter().filter_map(show).collect()
 }
+
+/// The scheme alone. A header without one is all credential: clients forget the scheme.
+fn redacted(authorization: &str) -> String {
+    let scheme = authorization.split_once(' ').map(|(scheme, _)| scheme);
+    let known =
+        scheme.and_then(|scheme| SCHEMES.into_iter().find(|known| scheme.eq_ignore_ascii_case(known)));
+    known.map_or_else(|| "[redacted]".to_owned(), |scheme| format!("{scheme} [redacted]"))
+}
+
+/// The schemes that clients of the platform use.
+const SCHEMES: [&str; 4] = ["Bearer", "Basic", "PoP", "mtls_pop"];
 
 /// Assertions are made anew for every attempt, so that they do not count.
 fn fingerprint(parts: &Parts, application: Option<&str>, form: &[(String, String)], body: &Bytes) -> String {
@@ -260,6 +271,19 @@ mod tests {
         );
         let text = serde_json::to_string(&(kept, call)).unwrap();
         assert!(!text.contains("S3CRET"), "{text}");
+    }
+
+    #[test]
+    fn a_credential_without_its_scheme_is_not_kept_either() {
+        for (header, shown) in [
+            ("S3CRET", "[redacted]"),
+            ("S3CRET S3CRET", "[redacted]"),
+            ("bearer S3CRET", "Bearer [redacted]"),
+            ("", "[redacted]"),
+        ] {
+            let call = Request::get("https://localhost:1/graph/v1.0/users").header("authorization", header);
+            assert_eq!(entry(call, "").headers["authorization"], shown, "{header}");
+        }
     }
 
     #[test]
