@@ -66,6 +66,12 @@ pub(crate) const KEYS: &[Key] = &[
         set: |it, text| put(&mut it.delta_life, span::parse(text)),
     },
     Key {
+        name: "page-life",
+        meaning: "how long the link to a next page can be used",
+        get: |it| span::show(it.page_life),
+        set: |it, text| put(&mut it.page_life, span::parse(text)),
+    },
+    Key {
         name: "latency",
         meaning: "how long every answer is held back",
         get: |it| span::show(it.latency),

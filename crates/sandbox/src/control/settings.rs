@@ -21,6 +21,8 @@ pub(crate) struct Settings {
     pub(crate) cae_token_life: TokenLife,
     /// How long a delta link can be used.
     pub(crate) delta_life: Duration,
+    /// How long the link to a next page can be used.
+    pub(crate) page_life: Duration,
     /// How long every answer is held back.
     pub(crate) latency: Duration,
     /// Which quotas the directory keeps.
@@ -111,6 +113,7 @@ impl Default for Settings {
             token_life: TokenLife::Fixed(Duration::from_secs(3599)),
             cae_token_life: TokenLife::Between(20 * HOUR, 28 * HOUR),
             delta_life: 7 * 24 * HOUR,
+            page_life: 7 * 24 * HOUR,
             latency: Duration::ZERO,
             throttling: Throttling { size: TenantSize::Off, scale: 1.0 },
             etags: false,

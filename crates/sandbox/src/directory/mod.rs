@@ -45,6 +45,7 @@ pub(crate) use self::http::router;
 use self::odata::SkipTokens;
 pub(crate) use self::throttle::Throttle;
 use crate::admission::Admission;
+use crate::authority::unix_seconds;
 use crate::control::Control;
 use crate::store::{Store, StoreError};
 
@@ -66,7 +67,9 @@ pub(crate) struct Directory {
 impl Directory {
     /// Page tokens stay good when the sandbox starts again, so that their key is in the store.
     fn skip_tokens(&self) -> Result<SkipTokens, StoreError> {
-        Ok(SkipTokens::new(&self.store.secret_setting("skip-token-key")?))
+        let life = i64::try_from(self.control.settings().page_life.as_secs()).unwrap_or(i64::MAX);
+        let key = self.store.secret_setting("skip-token-key")?;
+        Ok(SkipTokens::new(&key, unix_seconds(self.clock.now()), life))
     }
 }
 

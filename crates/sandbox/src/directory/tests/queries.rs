@@ -49,6 +49,20 @@ async fn a_page_has_100_users_unless_asked_and_999_at_most() {
     assert!(last.body.get("@odata.nextLink").is_none());
 }
 
+// directory 3, 13.3: a link expires
+#[tokio::test]
+async fn the_link_to_a_next_page_is_good_for_a_time() {
+    let world = World::with_users(30);
+    world.control.set([("page-life", "1h")]).unwrap();
+    let page = world.get("/v1.0/users?$top=10").await.is(200);
+    let next = path_of(&page.body["@odata.nextLink"]);
+    world.clock.advance(std::time::Duration::from_secs(3_599));
+    world.get(&next).await.is(200);
+    world.clock.advance(std::time::Duration::from_secs(1));
+    let refused = world.ask(&world.token(&ALL), Method::GET, &next, None).await.is(400);
+    assert_eq!(refused.code(), "Directory_ExpiredPageToken");
+}
+
 #[tokio::test]
 async fn a_page_token_is_good_for_its_query_only() {
     let world = World::with_users(30);
