@@ -1,7 +1,7 @@
 //! The directory API in the hands of a tenant's administrator.
 
 use serde_json::{Value, json};
-use unattended_sandbox::Ready;
+use unattended_sandbox::{Ready, TenantAccess};
 
 use crate::administrator_token;
 use crate::consent::{GRAPH, GROUP_READ_ALL, RETURN, USER_READ_ALL};
@@ -18,6 +18,14 @@ impl Directory {
         let answer = administrator_token(ready).await;
         let token = answer["access_token"].as_str().unwrap().to_owned();
         Self { client: crate::client(ready), base: ready.graph.clone(), token }
+    }
+
+    /// That of a tenant which was added.
+    pub(crate) async fn of_tenant(ready: &Ready, tenant: &TenantAccess) -> Self {
+        let mut ready = ready.clone();
+        ready.tenant_id.clone_from(&tenant.tenant_id);
+        ready.administrator = tenant.administrator.clone();
+        Self::of(&ready).await
     }
 
     pub(crate) async fn post(&self, path: &str, body: Value) -> Value {

@@ -40,7 +40,7 @@ async fn exchange(ready: &Ready, client_id: &str, assertion: &str) -> Value {
     client(ready).post(url).form(&form).send().await.unwrap().json().await.unwrap()
 }
 
-// AC-4
+// AC-4, S8: both legs
 #[tokio::test]
 async fn a_token_of_one_sandbox_proves_a_client_of_another_that_trusts_its_ca() {
     let outside = start().await;

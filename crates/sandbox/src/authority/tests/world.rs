@@ -45,7 +45,7 @@ enum Way {
     /// By a call.
     Router(Router),
     /// By HTTPS, through everything that stands before it.
-    Served(Served),
+    Served(Box<Served>),
 }
 
 /// An application and its service principal.
@@ -103,7 +103,7 @@ impl World {
         )
         .unwrap();
         let (control, keys) = (Arc::clone(&prepared.control), Arc::clone(&prepared.keys));
-        let way = Way::Served(Served::start(prepared, authorities).await);
+        let way = Way::Served(Box::new(Served::start(prepared, authorities).await));
         Self { store, clock, control, keys, internet, way, entropy }
     }
 

@@ -4,6 +4,7 @@ mod browser;
 mod decision;
 mod guard;
 mod mistakes;
+mod onboarding;
 
 use serde_json::Value;
 use unattended_sandbox::RunningSandbox;
