@@ -16,6 +16,7 @@ mod quickstart;
 mod register;
 mod sandbox;
 mod sandbox_control;
+mod scenarios;
 mod schedules;
 mod sidecar;
 mod status;

@@ -12,6 +12,7 @@ use crate::support::wait_until;
 const APACHE: &str = "/usr/sbin/apache2";
 const MODULES: &str = "/usr/lib/apache2/modules";
 
+// S2
 #[test]
 fn apache_lets_in_who_has_the_role_and_nobody_else() {
     let things = Things::publish();

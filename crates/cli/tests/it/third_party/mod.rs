@@ -12,6 +12,8 @@ mod table;
 mod tenant;
 mod things;
 
+pub(crate) use things::{Things, administrator, create};
+
 use std::path::{Path, PathBuf};
 use std::process::Output;
 

@@ -16,14 +16,14 @@ use crate::support::{Sandbox, Workplace, end};
 pub(super) const ROLE: &str = "Things.Read.All";
 
 /// The API as the tenant knows it.
-pub(super) struct Things {
-    pub(super) sandbox: Sandbox,
-    pub(super) client_id: String,
+pub(crate) struct Things {
+    pub(crate) sandbox: Sandbox,
+    pub(crate) client_id: String,
     roles: [&'static str; 2],
 }
 
 impl Things {
-    pub(super) fn publish() -> Self {
+    pub(crate) fn publish() -> Self {
         let sandbox = Sandbox::in_memory();
         let roles = [ROLE, "Things.Count.All"];
         let administrator = administrator(&sandbox);
@@ -52,7 +52,7 @@ impl Things {
     }
 
     /// A daemon that has the role.
-    pub(super) fn reader(&self, base_url: &str) -> Workplace {
+    pub(crate) fn reader(&self, base_url: &str) -> Workplace {
         self.daemon(0, base_url)
     }
 
@@ -79,7 +79,7 @@ impl Things {
 }
 
 /// Our own program in the hands of the tenant's administrator.
-pub(super) fn administrator(sandbox: &Sandbox) -> Workplace {
+pub(crate) fn administrator(sandbox: &Sandbox) -> Workplace {
     let administrator = Workplace::new();
     let (_, secret) = sandbox.administrator_secret();
     fs::write(administrator.path("secret"), secret).unwrap();
@@ -89,7 +89,7 @@ pub(super) fn administrator(sandbox: &Sandbox) -> Workplace {
 }
 
 /// Makes an object of the directory.
-pub(super) fn create(administrator: &Workplace, path: &str, body: &Value) -> Value {
+pub(crate) fn create(administrator: &Workplace, path: &str, body: &Value) -> Value {
     let body = body.to_string();
     administrator.run(&["--json", "call", "graph", "POST", path, "--body", &body]).expect(0).json()
 }

@@ -8,6 +8,7 @@ use super::super::things::{ROLE, Server, Things, lets_in_the_role_alone};
 use super::python;
 use crate::support::wait_for_file;
 
+// S2
 #[test]
 fn a_fastapi_application_lets_in_who_has_the_role_and_nobody_else() {
     let things = Things::publish();
