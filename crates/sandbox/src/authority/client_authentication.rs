@@ -1,5 +1,7 @@
 //! Whether a client is who it says.
 
+use std::sync::Arc;
+
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
@@ -14,7 +16,7 @@ use super::origin::Origin;
 use super::token_request::PresentedCredential;
 use crate::control::Settings;
 use crate::mutual_tls::MutualTls;
-use crate::store::{Application, Store, Tenant};
+use crate::store::{Application, Holder, KeyCredential, ServicePrincipal, Store, StoreError, Tenant};
 
 /// How far the clocks of client and authority may be apart, in seconds.
 const LEEWAY: i64 = 5 * 60;
@@ -41,6 +43,8 @@ pub(crate) struct ClientAuthentication<'a> {
     pub(crate) store: &'a Store,
     pub(crate) origin: &'a Origin,
     pub(crate) tenant: &'a Tenant,
+    /// What stands for the client in the tenant, if anything does: it may have credentials of its own.
+    pub(crate) principal: Option<&'a ServicePrincipal>,
     pub(crate) settings: &'a Settings,
     /// The keys of this authority.
     pub(crate) keys: &'a SigningKeys,
@@ -70,8 +74,10 @@ impl ClientAuthentication<'_> {
             }
             (Some(PresentedCredential::Secret(secret)), None) => {
                 // Every secret is compared, so that the time tells nothing about which one matched.
-                let registered = self.store.password_credentials(application.id())?;
-                let matching: Vec<_> = registered.iter().filter(|it| it.matches(secret)).collect();
+                let registered =
+                    self.of_both(application, |holder| self.store.password_credentials(holder))?;
+                let matching: Vec<_> =
+                    registered.iter().flat_map(|it| it.iter()).filter(|it| it.matches(secret)).collect();
                 let is_expired = matching.iter().any(|it| it.ends_at <= self.now);
                 if matching.iter().any(|it| it.is_valid_at(self.now)) {
                     return Ok(Proof::Secret);
@@ -122,8 +128,9 @@ impl ClientAuthentication<'_> {
         application: &Application,
         chain: &CertificateChain,
     ) -> Result<(), AuthorityError> {
-        let registered = self.store.key_credentials(application.id())?;
-        if let Some(credential) = registered.iter().find(|it| it.certificate == chain.leaf()) {
+        let registered = self.keys(application)?;
+        let mut registered = registered.iter().flat_map(|it| it.iter());
+        if let Some(credential) = registered.find(|it| it.certificate == chain.leaf()) {
             return self.check_validity(credential.starts_at, credential.ends_at);
         }
         let trusted = self.store.trusted_subjects(application.id())?;
@@ -135,6 +142,20 @@ impl ClientAuthentication<'_> {
             ));
         }
         chain.check_trusted(&trusted, self.now)
+    }
+
+    fn keys(&self, application: &Application) -> Result<Vec<Arc<[KeyCredential]>>, StoreError> {
+        self.of_both(application, |holder| self.store.key_credentials(holder))
+    }
+
+    /// What the application and its service principal have of something.
+    fn of_both<T>(
+        &self,
+        application: &Application,
+        of: impl Fn(Holder<'_>) -> Result<T, StoreError>,
+    ) -> Result<Vec<T>, StoreError> {
+        let principal = self.principal.map(|principal| Holder::ServicePrincipal(principal.id()));
+        [Holder::Application(application.id())].into_iter().chain(principal).map(of).collect()
     }
 
     fn check_validity(&self, starts_at: i64, ends_at: i64) -> Result<(), AuthorityError> {
@@ -171,8 +192,9 @@ impl ClientAuthentication<'_> {
         application: &Application,
         assertion: &Assertion<'_>,
     ) -> Result<String, AuthorityError> {
-        let registered = self.store.key_credentials(application.id())?;
-        let named = registered.iter().find(|it| assertion.names(&it.thumbprint_sha1, &it.thumbprint_sha256));
+        let registered = self.keys(application)?;
+        let mut registered = registered.iter().flat_map(|it| it.iter());
+        let named = registered.find(|it| assertion.names(&it.thumbprint_sha1, &it.thumbprint_sha256));
         if let Some(credential) = named {
             if !assertion.is_signed_by(&credential.certificate)? {
                 return Err(signature_invalid(assertion, (credential.starts_at, credential.ends_at)));

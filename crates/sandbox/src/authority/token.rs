@@ -15,8 +15,8 @@ use super::token_request::{Endpoint, TokenRequest};
 use crate::control::Settings;
 use crate::mutual_tls::MutualTls;
 use crate::store::{
-    Application, Condition, GRAPH_APP_ID, ServicePrincipal, StoreError, Table, Tenant, VAULT_RESOURCE,
-    normalized_name, objects,
+    Application, Condition, GRAPH_APP_ID, Object, ServicePrincipal, StoreError, Table, Tenant,
+    VAULT_RESOURCE, normalized_name, objects,
 };
 
 impl Authority {
@@ -54,11 +54,15 @@ impl Authority {
             }
             resource => resource?,
         };
-        let (application, principal) = self.client(client_id, &tenant)?;
+        let is_replicated = |object: &Object| {
+            settings.is_replicated(object.text("createdDateTime"), tenant.created_at, exchange.now())
+        };
+        let (application, principal) = self.client(client_id, &tenant, is_replicated)?;
         let authentication = ClientAuthentication {
             store: &self.store,
             origin: &self.origin,
             tenant: &tenant,
+            principal: principal.as_deref(),
             settings: &settings,
             keys: &self.keys,
             issuers: &self.issuers,
@@ -109,9 +113,12 @@ impl Authority {
         &self,
         client_id: &str,
         tenant: &Tenant,
+        is_replicated: impl Fn(&Object) -> bool,
     ) -> Result<(Arc<Application>, Option<Arc<ServicePrincipal>>), AuthorityError> {
         let principal = self.store.service_principal_by_app_id(&tenant.id, client_id)?;
+        let principal = principal.filter(|it| is_replicated(&it.object));
         let application = self.store.application_by_app_id(client_id)?;
+        let application = application.filter(|it| is_replicated(&it.object));
         // Registered in this very tenant, it is known without a service principal, and refused later for the want of it.
         let is_known = |it: &Arc<Application>| principal.is_some() || it.tenant_id == tenant.id;
         let Some(application) = application.filter(is_known) else {

@@ -38,7 +38,7 @@ use self::request::{ConsentRequest, Endpoint};
 use self::sessions::{Sessions, Visitor};
 use crate::authority::error::AuthorityError;
 use crate::authority::{Authority, Exchange};
-use crate::store::{StoreError, Tenant};
+use crate::store::{Holder, StoreError, Tenant};
 
 /// The largest form: a token, a password and some words.
 const MAX_FORM_BYTES: usize = 16 * 1024;
@@ -153,7 +153,7 @@ impl Consent {
         let Some(administrator) = store.administrator_of(&tenant.id)? else { return Ok(false) };
         // What is copied from the file may bring its line end along.
         let password = Secret::from(password.trim());
-        let credentials = store.password_credentials(administrator.id())?;
+        let credentials = store.password_credentials(Holder::Application(administrator.id()))?;
         Ok(credentials.iter().any(|credential| credential.is_valid_at(now) && credential.matches(&password)))
     }
 

@@ -37,7 +37,7 @@ pub(crate) const KEYS: &[Key] = &[
     },
     Key {
         name: "replication-delay",
-        meaning: "how long a new application or credential takes to be known to the authority",
+        meaning: "how long a new object of the directory takes to be seen, by the authority too",
         get: |it| span::show(it.replication_delay),
         set: |it, text| put(&mut it.replication_delay, span::parse(text)),
     },

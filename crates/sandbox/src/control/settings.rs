@@ -11,7 +11,7 @@ use crate::faults::FaultScript;
 pub(crate) struct Settings {
     /// How long a new assignment of an application role takes to show in tokens.
     pub(crate) consent_delay: Duration,
-    /// How long a new application, service principal or credential takes to be known to the authority.
+    /// How long a new object of the directory takes to be seen, by the authority too.
     pub(crate) replication_delay: Duration,
     /// How long a new federated credential takes to be known to the authority.
     pub(crate) federation_delay: Duration,
@@ -87,6 +87,18 @@ pub(crate) enum InstanceDiscovery {
     Known,
     /// Nobody but the public clouds is: `invalid_instance`.
     Unknown,
+}
+
+impl Settings {
+    /// Whether what was made at a time (RFC 3339) is known by now wherever it is asked for; what a tenant began with
+    /// always was.
+    pub(crate) fn is_replicated(&self, made: &str, tenant_made_at: i64, now: i64) -> bool {
+        if self.replication_delay.is_zero() {
+            return true;
+        }
+        let known_since = now.saturating_sub_unsigned(self.replication_delay.as_secs()).max(tenant_made_at);
+        made.parse::<jiff::Timestamp>().map_or(true, |made| made.as_second() <= known_since)
+    }
 }
 
 impl TokenLife {

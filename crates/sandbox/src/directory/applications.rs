@@ -6,12 +6,13 @@ use serde_json::{Map, Value, json};
 
 use super::body::{invalid, merge, properties, require};
 use super::collection::{Collection, named};
+use super::credentials::{self, APPLICATIONS};
 use super::exchange::{Answer, Call};
 use super::fault::Fault;
 use super::schema::APPLICATION;
-use super::{credentials, service_principals};
+use super::service_principals;
 use crate::store::links::{self, Relation};
-use crate::store::{Object, Table, Tenant, credentials::replace_keys, deleted, objects, timestamp};
+use crate::store::{Object, Table, Tenant, deleted, objects, timestamp};
 
 pub(super) fn list(call: &Call<'_>) -> Result<Answer, Fault> {
     collection().list(call)
@@ -41,17 +42,17 @@ pub(super) fn create(call: &Call<'_>) -> Result<Answer, Fault> {
     document.insert("publisherDomain".into(), call.tenant.initial_domain().into());
     check(&document, &[], call.tenant)?;
     let keys = document.remove("keyCredentials");
-    let id = document["id"].as_str().unwrap_or_default().to_owned();
+    let application = Object { seq: 0, document };
     call.directory.store.write(|transaction| {
-        objects::insert(transaction, Table::Applications, &call.tenant.id, &document)?;
-        own(transaction, call, Table::Applications, &document)?;
-        if let Some(keys) = keys {
-            let keys = credentials::read_keys(call, &keys, &[])?;
-            replace_keys(transaction, &call.tenant.id, &id, &keys)?;
+        let document = &application.document;
+        objects::insert(transaction, Table::Applications, &call.tenant.id, document)?;
+        own(transaction, call, Table::Applications, document)?;
+        match keys {
+            Some(keys) => APPLICATIONS.write_keys(transaction, call, &application, &keys),
+            None => Ok(()),
         }
-        Ok::<_, Fault>(())
     })?;
-    collection().created(call, document)
+    collection().created(call, application.document)
 }
 
 pub(super) fn update(call: &Call<'_>) -> Result<Answer, Fault> {
@@ -69,9 +70,7 @@ pub(super) fn update(call: &Call<'_>) -> Result<Answer, Fault> {
         check(&application.document, &roles_before, call.tenant)?;
         objects::replace(transaction, Table::Applications, &call.tenant.id, &application.document)?;
         if let Some(keys) = keys {
-            let known = crate::store::credentials::keys(transaction, application.id())?;
-            let keys = credentials::read_keys(call, &keys, &known)?;
-            replace_keys(transaction, &call.tenant.id, application.id(), &keys)?;
+            APPLICATIONS.write_keys(transaction, call, &application, &keys)?;
         }
         service_principals::follow(transaction, call, &application)
     })?;
@@ -144,7 +143,7 @@ pub(super) fn own(
 }
 
 fn collection() -> Collection<'static> {
-    Collection { complete: Some(credentials::show), ..Collection::of(&APPLICATION) }
+    Collection { complete: Some(credentials::show_of_application), ..Collection::of(&APPLICATION) }
 }
 
 fn defaults() -> Map<String, Value> {

@@ -81,10 +81,8 @@ impl Call<'_> {
 
     /// Whether an object was made long enough ago to be known to every reader; what the tenant began with always was.
     pub(super) fn is_replicated(&self, object: &Object) -> bool {
-        let delay = self.directory.control.settings().replication_delay.as_secs();
-        let known_since = self.now.saturating_sub_unsigned(delay).max(self.tenant.created_at);
-        let made = object.text("createdDateTime").parse::<jiff::Timestamp>();
-        made.map_or(true, |made| made.as_second() <= known_since)
+        let settings = self.directory.control.settings();
+        settings.is_replicated(object.text("createdDateTime"), self.tenant.created_at, self.now)
     }
 
     /// The URL of the version that was asked.

@@ -1,4 +1,5 @@
-//! `addKey` and `removeKey`: an application rolls its keys over by proving that it holds one of them.
+//! `addKey` and `removeKey`: an application rolls its keys, or those of its service principal, over by proving that it
+//! holds one of them. Keys are RSA keys, as for the assertions that the authority takes.
 
 use aws_lc_rs::signature::{RSA_PKCS1_2048_8192_SHA256, RSA_PSS_2048_8192_SHA256, UnparsedPublicKey};
 use rusqlite::Connection;
@@ -7,8 +8,8 @@ use serde_json::{Map, Value};
 use x509_cert::Certificate;
 use x509_cert::der::Decode;
 
-use super::applications::{find, require_owner};
-use super::credentials::{key_json, read_key};
+use super::applications::require_owner;
+use super::credentials::{Credentialed, key_json};
 use super::exchange::{Answer, Call};
 use super::fault::Fault;
 use crate::authority::decoded_parts;
@@ -36,94 +37,97 @@ struct Claims {
     exp: f64,
 }
 
-/// `POST /applications/{}/addKey`
-pub(super) fn add_key(call: &Call<'_>) -> Result<Answer, Fault> {
-    call.directory.store.read(|connection| admitted(connection, call))?;
-    let body = call.json()?;
-    let wish = body.get("keyCredential").and_then(Value::as_object);
-    let wish = wish.ok_or_else(|| Fault::bad_request("The property 'keyCredential' is required."))?;
-    if body.get("passwordCredential").is_some_and(|it| !it.is_null()) {
-        return Err(Fault::bad_request(
-            "The property 'passwordCredential' has to be null for a key of the type AsymmetricX509Cert.",
-        ));
-    }
-    let added = call.directory.store.write(|transaction| {
-        let (application, mut keys) = proven(transaction, call, &body)?;
-        let key = read_key(call, wish, &[])?;
-        if keys.iter().any(|other| other.key_id == key.key_id) {
-            return Err(Fault::bad_request(format!(
-                "There is a key credential with keyId '{}'.",
-                key.key_id
-            )));
+impl Credentialed {
+    /// `POST .../addKey`
+    pub(super) fn add_key(&self, call: &Call<'_>) -> Result<Answer, Fault> {
+        call.directory.store.read(|connection| self.admitted(connection, call))?;
+        let body = call.json()?;
+        let wish = body.get("keyCredential").and_then(Value::as_object);
+        let wish = wish.ok_or_else(|| Fault::bad_request("The property 'keyCredential' is required."))?;
+        if body.get("passwordCredential").is_some_and(|it| !it.is_null()) {
+            return Err(Fault::bad_request(
+                "The property 'passwordCredential' has to be null for a key of the type AsymmetricX509Cert.",
+            ));
         }
-        keys.push(key.clone());
-        credentials::replace_keys(transaction, &call.tenant.id, application.id(), &keys)?;
-        Ok(key)
-    })?;
-    let mut shown = key_json(&added);
-    shown["key"] = Value::Null;
-    shown["@odata.context"] =
-        format!("{}/$metadata#microsoft.graph.keyCredential", call.version_url()).into();
-    Ok(Answer::ok(shown))
-}
+        let added = call.directory.store.write(|transaction| {
+            let (object, mut keys) = self.proven(transaction, call, &body)?;
+            let key = self.read_key(call, wish, &[])?;
+            if keys.iter().any(|other| other.key_id == key.key_id) {
+                return Err(Fault::bad_request(format!(
+                    "There is a key credential with keyId '{}'.",
+                    key.key_id
+                )));
+            }
+            keys.push(key.clone());
+            credentials::replace_keys(transaction, &call.tenant.id, self.holder(&object), &keys)?;
+            Ok(key)
+        })?;
+        let mut shown = key_json(&added);
+        shown["key"] = Value::Null;
+        shown["@odata.context"] =
+            format!("{}/$metadata#microsoft.graph.keyCredential", call.version_url()).into();
+        Ok(Answer::ok(shown))
+    }
 
-/// `POST /applications/{}/removeKey`
-pub(super) fn remove_key(call: &Call<'_>) -> Result<Answer, Fault> {
-    call.directory.store.read(|connection| admitted(connection, call))?;
-    let body = call.json()?;
-    let key_id = body.get("keyId").and_then(Value::as_str).unwrap_or_default().to_ascii_lowercase();
-    call.directory.store.write(|transaction| {
-        let (application, mut keys) = proven(transaction, call, &body)?;
-        let before = keys.len();
-        keys.retain(|key| key.key_id != key_id);
-        if keys.len() == before {
-            return Err(Fault::bad_request(format!("No key credential found with keyId '{key_id}'.")));
+    /// `POST .../removeKey`
+    pub(super) fn remove_key(&self, call: &Call<'_>) -> Result<Answer, Fault> {
+        call.directory.store.read(|connection| self.admitted(connection, call))?;
+        let body = call.json()?;
+        let key_id = body.get("keyId").and_then(Value::as_str).unwrap_or_default().to_ascii_lowercase();
+        call.directory.store.write(|transaction| {
+            let (object, mut keys) = self.proven(transaction, call, &body)?;
+            let before = keys.len();
+            keys.retain(|key| key.key_id != key_id);
+            if keys.len() == before {
+                return Err(Fault::bad_request(format!("No key credential found with keyId '{key_id}'.")));
+            }
+            credentials::replace_keys(transaction, &call.tenant.id, self.holder(&object), &keys)?;
+            Ok(Answer::no_content())
+        })
+    }
+
+    /// The object, if the caller may write it or is it.
+    fn admitted(&self, connection: &Connection, call: &Call<'_>) -> Result<Object, Fault> {
+        let may_write = call.caller.require_any_role(WRITERS).is_ok();
+        let object =
+            (self.find)(connection, call).map_err(|fault| if may_write { fault } else { Fault::denied() })?;
+        if object.text("appId").eq_ignore_ascii_case(call.caller.client_id().as_str()) {
+            return Ok(object);
         }
-        credentials::replace_keys(transaction, &call.tenant.id, application.id(), &keys)?;
-        Ok(Answer::no_content())
-    })
-}
+        if !may_write {
+            return Err(Fault::denied());
+        }
+        require_owner(connection, call, &object)?;
+        Ok(object)
+    }
 
-/// The application, if the caller may write it or is it.
-fn admitted(connection: &Connection, call: &Call<'_>) -> Result<Object, Fault> {
-    let may_write = call.caller.require_any_role(WRITERS).is_ok();
-    let application =
-        find(connection, call).map_err(|fault| if may_write { fault } else { Fault::denied() })?;
-    if application.text("appId").eq_ignore_ascii_case(call.caller.client_id().as_str()) {
-        return Ok(application);
-    }
-    if !may_write {
-        return Err(Fault::denied());
-    }
-    require_owner(connection, call, &application)?;
-    Ok(application)
-}
-
-/// The application and its keys, if the proof is signed by one of them.
-fn proven(
-    connection: &Connection,
-    call: &Call<'_>,
-    body: &Map<String, Value>,
-) -> Result<(Object, Vec<KeyCredential>), Fault> {
-    let application = admitted(connection, call)?;
-    let proof = body.get("proof").and_then(Value::as_str);
-    let proof = proof.ok_or_else(|| Fault::bad_request("The property 'proof' is required."))?;
-    let keys = credentials::keys(connection, application.id())?;
-    let usable: Vec<&KeyCredential> =
-        keys.iter().filter(|key| (key.starts_at..key.ends_at).contains(&call.now)).collect();
-    if usable.is_empty() {
-        return Err(Fault::bad_request(
-            "The application has no valid certificate to prove possession of: update 'keyCredentials' instead.",
-        ));
-    }
-    match is_good(proof, application.id(), &usable, call.now) {
-        true => Ok((application, keys)),
-        false => Err(Fault::new(
-            axum::http::StatusCode::UNAUTHORIZED,
-            "Authentication_MissingOrMalformed",
-            "The proof of possession is not valid: a JWT signed by an existing key of the application, whose issuer is \
-             the application's object id.",
-        )),
+    /// The object and its keys, if the proof is signed by one of them.
+    fn proven(
+        &self,
+        connection: &Connection,
+        call: &Call<'_>,
+        body: &Map<String, Value>,
+    ) -> Result<(Object, Vec<KeyCredential>), Fault> {
+        let object = self.admitted(connection, call)?;
+        let proof = body.get("proof").and_then(Value::as_str);
+        let proof = proof.ok_or_else(|| Fault::bad_request("The property 'proof' is required."))?;
+        let keys = credentials::keys(connection, self.holder(&object))?;
+        let usable: Vec<&KeyCredential> =
+            keys.iter().filter(|key| (key.starts_at..key.ends_at).contains(&call.now)).collect();
+        if usable.is_empty() {
+            return Err(Fault::bad_request(
+                "The application has no valid certificate to prove possession of: update 'keyCredentials' instead.",
+            ));
+        }
+        match is_good(proof, object.id(), &usable, call.now) {
+            true => Ok((object, keys)),
+            false => Err(Fault::new(
+                axum::http::StatusCode::UNAUTHORIZED,
+                "Authentication_MissingOrMalformed",
+                "The proof of possession is not valid: a JWT signed by an existing key of the application, whose issuer is \
+                 the application's object id.",
+            )),
+        }
     }
 }
 

@@ -3,14 +3,15 @@
 use axum::http::Method;
 
 use super::access::{self, Access};
+use super::credentials::{APPLICATIONS, SERVICE_PRINCIPALS};
 use super::exchange::{Answer, Call};
 use super::fault::Fault;
 use super::navigation as nav;
 use super::routes::Route;
 use super::schema::{APPLICATION, GROUP, SERVICE_PRINCIPAL, USER};
 use super::{
-    applications, assignments, credentials, deleted_items, directory_objects, federated_credentials, groups,
-    memberships, organization, proof, service_principals, users,
+    applications, assignments, deleted_items, directory_objects, federated_credentials, groups, memberships,
+    organization, service_principals, users,
 };
 
 type Handler = fn(&Call<'_>) -> Result<Answer, Fault>;
@@ -89,10 +90,14 @@ pub(super) static ROUTES: &[Route] = &[
     get("applications/{}", access::READ_APPLICATIONS, 1, applications::get),
     patch("applications/{}", access::WRITE_APPLICATIONS, 1, applications::update),
     delete("applications/{}", access::WRITE_APPLICATIONS, 1, applications::delete),
-    post("applications/{}/addPassword", access::WRITE_APPLICATIONS, 1, credentials::add_password),
-    post("applications/{}/removePassword", access::WRITE_APPLICATIONS, 1, credentials::remove_password),
-    post("applications/{}/addKey", access::ROLL_KEYS, 1, proof::add_key),
-    post("applications/{}/removeKey", access::ROLL_KEYS, 1, proof::remove_key),
+    post("applications/{}/addPassword", access::WRITE_APPLICATIONS, 1, |call| {
+        APPLICATIONS.add_password(call)
+    }),
+    post("applications/{}/removePassword", access::WRITE_APPLICATIONS, 1, |call| {
+        APPLICATIONS.remove_password(call)
+    }),
+    post("applications/{}/addKey", access::ROLL_KEYS, 1, |call| APPLICATIONS.add_key(call)),
+    post("applications/{}/removeKey", access::ROLL_KEYS, 1, |call| APPLICATIONS.remove_key(call)),
     get(
         "applications/{}/federatedIdentityCredentials",
         access::READ_APPLICATIONS,
@@ -137,6 +142,14 @@ pub(super) static ROUTES: &[Route] = &[
     get("servicePrincipals/{}", access::READ_APPLICATIONS, 1, service_principals::get),
     patch("servicePrincipals/{}", access::WRITE_APPLICATIONS, 1, service_principals::update),
     delete("servicePrincipals/{}", access::WRITE_APPLICATIONS, 1, service_principals::delete),
+    post("servicePrincipals/{}/addPassword", access::WRITE_APPLICATIONS, 1, |call| {
+        SERVICE_PRINCIPALS.add_password(call)
+    }),
+    post("servicePrincipals/{}/removePassword", access::WRITE_APPLICATIONS, 1, |call| {
+        SERVICE_PRINCIPALS.remove_password(call)
+    }),
+    post("servicePrincipals/{}/addKey", access::ROLL_KEYS, 1, |call| SERVICE_PRINCIPALS.add_key(call)),
+    post("servicePrincipals/{}/removeKey", access::ROLL_KEYS, 1, |call| SERVICE_PRINCIPALS.remove_key(call)),
     get("servicePrincipals/{}/memberOf", access::READ_DIRECTORY, 2, |call| {
         nav::SERVICE_PRINCIPAL_MEMBER_OF.list(call)
     }),

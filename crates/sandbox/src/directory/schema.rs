@@ -276,7 +276,7 @@ pub(crate) static SERVICE_PRINCIPAL: EntityType = EntityType {
         property("signInAudience", Kind::Text(64), Write::Never),
         property("tags", Kind::Texts(256), Write::Always),
         property("appRoles", Kind::Objects, Write::Never),
-        property("keyCredentials", Kind::Objects, Write::Never),
+        property("keyCredentials", Kind::Objects, Write::Always),
         property("oauth2PermissionScopes", Kind::Objects, Write::Never),
         property("passwordCredentials", Kind::Objects, Write::Never),
     ],

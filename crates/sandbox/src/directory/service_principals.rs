@@ -7,31 +7,33 @@ use serde_json::Value;
 use super::applications::{own, require_owner};
 use super::body::{invalid, merge, properties, require};
 use super::collection::{Collection, named};
+use super::credentials::{self, SERVICE_PRINCIPALS};
 use super::exchange::{Answer, Call};
 use super::fault::Fault;
 use super::schema::SERVICE_PRINCIPAL;
 use crate::store::{Object, StoreError, Table, deleted, objects, principals, revocations};
 
 pub(super) fn list(call: &Call<'_>) -> Result<Answer, Fault> {
-    Collection::of(&SERVICE_PRINCIPAL).list(call)
+    collection().list(call)
 }
 
 pub(super) fn count(call: &Call<'_>) -> Result<Answer, Fault> {
-    Collection::of(&SERVICE_PRINCIPAL).count(call)
+    collection().count(call)
 }
 
 pub(super) fn delta(call: &Call<'_>) -> Result<Answer, Fault> {
-    super::delta::answer(call, &Collection::of(&SERVICE_PRINCIPAL))
+    super::delta::answer(call, &collection())
 }
 
 pub(super) fn get(call: &Call<'_>) -> Result<Answer, Fault> {
     let principal = call.directory.store.read(|connection| find(connection, call))?;
-    Collection::of(&SERVICE_PRINCIPAL).single(call, principal)
+    collection().single(call, principal)
 }
 
 /// Makes what stands for an application in this tenant: one of its own, or one of another tenant that serves many.
 pub(super) fn create(call: &Call<'_>) -> Result<Answer, Fault> {
     let mut wish = properties(call, &SERVICE_PRINCIPAL)?;
+    let keys = wish.remove("keyCredentials");
     require(&wish, &SERVICE_PRINCIPAL, "appId")?;
     let app_id = wish["appId"].as_str().unwrap_or_default().to_ascii_lowercase();
     let application = call
@@ -53,6 +55,7 @@ pub(super) fn create(call: &Call<'_>) -> Result<Answer, Fault> {
     wish.remove("appId");
     merge(&mut document, wish);
     document.insert("createdByAppId".into(), call.caller.client_id().as_str().into());
+    let principal = Object { seq: 0, document };
     call.directory.store.write(|transaction| {
         let tenant = &call.tenant.id;
         if principals::find(transaction, tenant, "app_id", &app_id)?.is_some() {
@@ -65,15 +68,21 @@ pub(super) fn create(call: &Call<'_>) -> Result<Answer, Fault> {
                 ),
             ));
         }
-        principals::insert(transaction, tenant, &document, application.access_token_version())
+        let document = &principal.document;
+        principals::insert(transaction, tenant, document, application.access_token_version())
             .map_err(conflict)?;
-        own(transaction, call, Table::ServicePrincipals, &document)
+        own(transaction, call, Table::ServicePrincipals, document)?;
+        match keys {
+            Some(keys) => SERVICE_PRINCIPALS.write_keys(transaction, call, &principal, &keys),
+            None => Ok(()),
+        }
     })?;
-    Collection::of(&SERVICE_PRINCIPAL).created(call, document)
+    collection().created(call, principal.document)
 }
 
 pub(super) fn update(call: &Call<'_>) -> Result<Answer, Fault> {
-    let changes = properties(call, &SERVICE_PRINCIPAL)?;
+    let mut changes = properties(call, &SERVICE_PRINCIPAL)?;
+    let keys = changes.remove("keyCredentials");
     for property in ["accountEnabled", "appRoleAssignmentRequired"] {
         if changes.get(property).is_some_and(Value::is_null) {
             return Err(invalid(&SERVICE_PRINCIPAL, property));
@@ -86,7 +95,10 @@ pub(super) fn update(call: &Call<'_>) -> Result<Answer, Fault> {
         }
         merge(&mut principal.document, changes);
         objects::replace(transaction, Table::ServicePrincipals, &call.tenant.id, &principal.document)?;
-        Ok::<_, Fault>(())
+        match keys {
+            Some(keys) => SERVICE_PRINCIPALS.write_keys(transaction, call, &principal, &keys),
+            None => Ok(()),
+        }
     })?;
     Ok(Answer::no_content())
 }
@@ -115,7 +127,12 @@ pub(super) fn follow(connection: &Connection, call: &Call<'_>, application: &Obj
     principals::replace(connection, tenant, &principal.object.document, version).map_err(conflict)
 }
 
-fn find_writable(connection: &Connection, call: &Call<'_>) -> Result<Object, Fault> {
+fn collection() -> Collection<'static> {
+    Collection { complete: Some(credentials::show_of_principal), ..Collection::of(&SERVICE_PRINCIPAL) }
+}
+
+/// The same, if the caller may write it.
+pub(super) fn find_writable(connection: &Connection, call: &Call<'_>) -> Result<Object, Fault> {
     let principal = find(connection, call)?;
     require_owner(connection, call, &principal)?;
     Ok(principal)

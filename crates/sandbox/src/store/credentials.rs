@@ -1,4 +1,4 @@
-//! Secrets and certificates of applications. A secret is kept as a salted digest only.
+//! Secrets and certificates of applications and of service principals. A secret is kept as a salted digest only.
 
 use std::fmt;
 use std::sync::Arc;
@@ -10,6 +10,65 @@ use subtle::ConstantTimeEq;
 use unattended_core::Secret;
 
 use super::{Store, StoreError, Table, changes};
+
+/// Those of service principals, like the tables of applications' own.
+pub(super) const TABLES: &str = "
+CREATE TABLE IF NOT EXISTS principal_password_credentials (
+    key_id       TEXT PRIMARY KEY,
+    tenant_id    TEXT NOT NULL,
+    principal_id TEXT NOT NULL REFERENCES service_principals (id) ON DELETE CASCADE,
+    display_name TEXT,
+    hint         TEXT NOT NULL,
+    salt         BLOB NOT NULL,
+    digest       BLOB NOT NULL,
+    starts_at    INTEGER NOT NULL,
+    ends_at      INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS principal_password_credentials_by_principal
+    ON principal_password_credentials (principal_id);
+CREATE TABLE IF NOT EXISTS principal_key_credentials (
+    principal_id      TEXT NOT NULL REFERENCES service_principals (id) ON DELETE CASCADE,
+    key_id            TEXT NOT NULL,
+    tenant_id         TEXT NOT NULL,
+    display_name      TEXT,
+    certificate       BLOB NOT NULL,
+    thumbprint_sha1   BLOB NOT NULL,
+    thumbprint_sha256 BLOB NOT NULL,
+    starts_at         INTEGER NOT NULL,
+    ends_at           INTEGER NOT NULL,
+    PRIMARY KEY (principal_id, key_id)
+) STRICT, WITHOUT ROWID;
+";
+
+/// Whose credentials they are, by object id.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Holder<'a> {
+    Application(&'a str),
+    ServicePrincipal(&'a str),
+}
+
+impl Holder<'_> {
+    fn id(&self) -> &str {
+        match self {
+            Self::Application(id) | Self::ServicePrincipal(id) => id,
+        }
+    }
+
+    fn table(&self) -> Table {
+        match self {
+            Self::Application(_) => Table::Applications,
+            Self::ServicePrincipal(_) => Table::ServicePrincipals,
+        }
+    }
+
+    /// What the names of the tables begin with, and the column of the id.
+    fn names(&self) -> (&'static str, &'static str) {
+        match self {
+            Self::Application(_) => ("", "application_id"),
+            Self::ServicePrincipal(_) => ("principal_", "principal_id"),
+        }
+    }
+}
 
 /// What a secret is made of.
 const SECRET_ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.";
@@ -101,21 +160,21 @@ impl KeyCredential {
 }
 
 impl Store {
-    /// The secrets of an application (by object id), oldest start first, expired ones among them.
+    /// The secrets of an application or a service principal, oldest start first, expired ones among them.
     pub(crate) fn password_credentials(
         &self,
-        application: &str,
+        holder: Holder<'_>,
     ) -> Result<Arc<[PasswordCredential]>, StoreError> {
-        let found = self.caches.passwords.get_or_read(self, application.to_owned(), || {
-            self.read(|connection| Ok::<_, StoreError>(Some(passwords(connection, application)?.into())))
+        let found = self.caches.passwords.get_or_read(self, holder.id().to_owned(), || {
+            self.read(|connection| Ok::<_, StoreError>(Some(passwords(connection, holder)?.into())))
         })?;
         Ok(found.unwrap_or_default())
     }
 
-    /// The certificates of an application (by object id), oldest start first, expired ones among them.
-    pub(crate) fn key_credentials(&self, application: &str) -> Result<Arc<[KeyCredential]>, StoreError> {
-        let found = self.caches.keys.get_or_read(self, application.to_owned(), || {
-            self.read(|connection| Ok::<_, StoreError>(Some(keys(connection, application)?.into())))
+    /// The certificates of an application or a service principal, oldest start first, expired ones among them.
+    pub(crate) fn key_credentials(&self, holder: Holder<'_>) -> Result<Arc<[KeyCredential]>, StoreError> {
+        let found = self.caches.keys.get_or_read(self, holder.id().to_owned(), || {
+            self.read(|connection| Ok::<_, StoreError>(Some(keys(connection, holder)?.into())))
         })?;
         Ok(found.unwrap_or_default())
     }
@@ -127,19 +186,21 @@ impl Store {
         application: &str,
         credential: &PasswordCredential,
     ) -> Result<(), StoreError> {
-        self.write(|transaction| insert_password(transaction, tenant, application, credential))
+        let holder = Holder::Application(application);
+        self.write(|transaction| insert_password(transaction, tenant, holder, credential))
     }
 }
 
 pub(crate) fn passwords(
     connection: &Connection,
-    application: &str,
+    holder: Holder<'_>,
 ) -> Result<Vec<PasswordCredential>, StoreError> {
-    let mut statement = connection.prepare_cached(
-        "SELECT key_id, display_name, hint, salt, digest, starts_at, ends_at FROM password_credentials
-         WHERE application_id = ?1 ORDER BY starts_at, key_id",
-    )?;
-    let rows = statement.query_map([application], |row| {
+    let (prefix, column) = holder.names();
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT key_id, display_name, hint, salt, digest, starts_at, ends_at FROM {prefix}password_credentials
+         WHERE {column} = ?1 ORDER BY starts_at, key_id"
+    ))?;
+    let rows = statement.query_map([holder.id()], |row| {
         Ok(PasswordCredential {
             key_id: row.get(0)?,
             display_name: row.get(1)?,
@@ -153,12 +214,13 @@ pub(crate) fn passwords(
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-pub(crate) fn keys(connection: &Connection, application: &str) -> Result<Vec<KeyCredential>, StoreError> {
-    let mut statement = connection.prepare_cached(
+pub(crate) fn keys(connection: &Connection, holder: Holder<'_>) -> Result<Vec<KeyCredential>, StoreError> {
+    let (prefix, column) = holder.names();
+    let mut statement = connection.prepare_cached(&format!(
         "SELECT key_id, display_name, certificate, thumbprint_sha1, thumbprint_sha256, starts_at, ends_at
-         FROM key_credentials WHERE application_id = ?1 ORDER BY starts_at, key_id",
-    )?;
-    let rows = statement.query_map([application], |row| {
+         FROM {prefix}key_credentials WHERE {column} = ?1 ORDER BY starts_at, key_id"
+    ))?;
+    let rows = statement.query_map([holder.id()], |row| {
         Ok(KeyCredential {
             key_id: row.get(0)?,
             display_name: row.get(1)?,
@@ -175,15 +237,16 @@ pub(crate) fn keys(connection: &Connection, application: &str) -> Result<Vec<Key
 pub(crate) fn insert_password(
     connection: &Connection,
     tenant: &str,
-    application: &str,
+    holder: Holder<'_>,
     credential: &PasswordCredential,
 ) -> Result<(), StoreError> {
+    let (prefix, _) = holder.names();
     connection.execute(
-        "INSERT INTO password_credentials VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+        &format!("INSERT INTO {prefix}password_credentials VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)"),
         params![
             credential.key_id,
             tenant,
-            application,
+            holder.id(),
             credential.display_name,
             credential.hint,
             credential.salt,
@@ -192,39 +255,43 @@ pub(crate) fn insert_password(
             credential.ends_at
         ],
     )?;
-    changes::touched(connection, tenant, Table::Applications, application, &["passwordCredentials"])
+    changes::touched(connection, tenant, holder.table(), holder.id(), &["passwordCredentials"])
 }
 
 /// Removes a secret; whether there was one.
 pub(crate) fn delete_password(
     connection: &Connection,
-    application: &str,
+    holder: Holder<'_>,
     key_id: &str,
 ) -> Result<bool, StoreError> {
+    let (prefix, column) = holder.names();
     let tenant: Option<String> = connection
-        .prepare_cached(
-            "DELETE FROM password_credentials WHERE application_id = ?1 AND key_id = lower(?2) RETURNING tenant_id",
-        )?
-        .query_row(params![application, key_id], |row| row.get(0))
+        .prepare_cached(&format!(
+            "DELETE FROM {prefix}password_credentials WHERE {column} = ?1 AND key_id = lower(?2)
+             RETURNING tenant_id"
+        ))?
+        .query_row(params![holder.id(), key_id], |row| row.get(0))
         .optional()?;
     let Some(tenant) = tenant else { return Ok(false) };
-    changes::touched(connection, &tenant, Table::Applications, application, &["passwordCredentials"])?;
+    changes::touched(connection, &tenant, holder.table(), holder.id(), &["passwordCredentials"])?;
     Ok(true)
 }
 
-/// Replaces all certificates of an application.
+/// Replaces all certificates of an application or a service principal.
 pub(crate) fn replace_keys(
     connection: &Connection,
     tenant: &str,
-    application: &str,
+    holder: Holder<'_>,
     credentials: &[KeyCredential],
 ) -> Result<(), StoreError> {
-    connection.execute("DELETE FROM key_credentials WHERE application_id = ?1", [application])?;
-    let mut statement = connection
-        .prepare_cached("INSERT INTO key_credentials VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)")?;
+    let (prefix, column) = holder.names();
+    connection.execute(&format!("DELETE FROM {prefix}key_credentials WHERE {column} = ?1"), [holder.id()])?;
+    let mut statement = connection.prepare_cached(&format!(
+        "INSERT INTO {prefix}key_credentials VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)"
+    ))?;
     for credential in credentials {
         statement.execute(params![
-            application,
+            holder.id(),
             credential.key_id,
             tenant,
             credential.display_name,
@@ -235,7 +302,7 @@ pub(crate) fn replace_keys(
             credential.ends_at
         ])?;
     }
-    changes::touched(connection, tenant, Table::Applications, application, &["keyCredentials"])
+    changes::touched(connection, tenant, holder.table(), holder.id(), &["keyCredentials"])
 }
 
 fn salted_digest(salt: &[u8], secret: &[u8]) -> Vec<u8> {

@@ -167,11 +167,10 @@ impl Attachments {
         let mut attachments = Self { links: links_of(connection, id)?, ..Self::default() };
         match table {
             Table::Applications => {
-                for table in CREDENTIAL_TABLES {
-                    attachments.rows.extend(rows(connection, table, id)?);
-                }
+                attachments.add_rows(connection, &APPLICATION_TABLES, "application_id", id)?;
             }
             Table::ServicePrincipals => {
+                attachments.add_rows(connection, &PRINCIPAL_TABLES, "principal_id", id)?;
                 let principal = principals::find(connection, tenant, "id", id)?;
                 attachments.access_token_version = principal.and_then(|it| it.access_token_version);
                 let mut statement = connection.prepare_cached(
@@ -185,6 +184,19 @@ impl Attachments {
             _ => {}
         }
         Ok(attachments)
+    }
+
+    fn add_rows(
+        &mut self,
+        connection: &Connection,
+        tables: &[&str],
+        column: &str,
+        id: &str,
+    ) -> Result<(), StoreError> {
+        for table in tables {
+            self.rows.extend(rows(connection, table, column, id)?);
+        }
+        Ok(())
     }
 
     fn put_back(&self, connection: &Connection, tenant: &str) -> Result<(), StoreError> {
@@ -217,14 +229,16 @@ impl Attachments {
 }
 
 /// The tables whose rows belong to an application.
-const CREDENTIAL_TABLES: [&str; 4] =
+const APPLICATION_TABLES: [&str; 4] =
     ["password_credentials", "key_credentials", "federated_credentials", "trusted_subjects"];
 
-fn rows(connection: &Connection, table: &str, application: &str) -> Result<Vec<Attachment>, StoreError> {
-    let mut statement =
-        connection.prepare_cached(&format!("SELECT * FROM {table} WHERE application_id = ?1"))?;
+/// Those whose rows belong to a service principal.
+const PRINCIPAL_TABLES: [&str; 2] = ["principal_password_credentials", "principal_key_credentials"];
+
+fn rows(connection: &Connection, table: &str, column: &str, id: &str) -> Result<Vec<Attachment>, StoreError> {
+    let mut statement = connection.prepare_cached(&format!("SELECT * FROM {table} WHERE {column} = ?1"))?;
     let names: Vec<String> = statement.column_names().map(str::to_owned).collect();
-    let mut found = statement.query([application])?;
+    let mut found = statement.query([id])?;
     let mut rows = Vec::new();
     while let Some(row) = found.next()? {
         let mut columns = Vec::new();

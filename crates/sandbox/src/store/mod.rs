@@ -37,7 +37,7 @@ pub(crate) mod vault;
 
 pub(crate) use self::cached::Cached;
 pub(crate) use self::connections::Store;
-pub(crate) use self::credentials::{KeyCredential, PasswordCredential};
+pub(crate) use self::credentials::{Holder, KeyCredential, PasswordCredential};
 pub(crate) use self::error::StoreError;
 pub(crate) use self::federation::FederatedCredential;
 pub(crate) use self::key_vault::{VAULT_APP_ID, VAULT_RESOURCE};

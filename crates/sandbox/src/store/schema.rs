@@ -4,7 +4,9 @@ use std::path::Path;
 
 use rusqlite::Connection;
 
-use super::{StoreError, changes, deleted, federation, links, revocations, trusted_subjects, vault};
+use super::{
+    StoreError, changes, credentials, deleted, federation, links, revocations, trusted_subjects, vault,
+};
 
 /// Marks the file as a sandbox's in its header ("unAt").
 const APPLICATION_ID: i64 = 0x756e_4174;
@@ -47,6 +49,7 @@ const LATER_TABLES: &[&str] = &[
     revocations::TABLES,
     trusted_subjects::TABLES,
     vault::TABLES,
+    credentials::TABLES,
 ];
 
 const GROUPS: &str = "

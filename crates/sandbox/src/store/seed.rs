@@ -173,7 +173,8 @@ fn add_administrator(connection: &Connection, seed: &Seed<'_>, graph: &str) -> R
         assignments::grant(connection, &client, &graph, role, seed.now, seed.entropy)?;
     }
     let (credential, secret) = administrator_password(seed.now, seed.entropy)?;
-    credentials::insert_password(connection, &seed.tenant_id, &application, &credential)?;
+    let holder = credentials::Holder::Application(&application);
+    credentials::insert_password(connection, &seed.tenant_id, holder, &credential)?;
     for name in [ADMINISTRATOR.to_owned(), format!("{ADMINISTRATOR}.{}", seed.tenant_id)] {
         connection.execute(
             "INSERT OR IGNORE INTO settings VALUES (?1, ?2)",
@@ -305,7 +306,8 @@ mod tests {
         );
         let renewed =
             store.renew_administrator_secret(TENANT, 1_800_000_000, &SeededEntropy::new(7)).unwrap();
-        let passwords = store.password_credentials(application.id()).unwrap();
+        let passwords =
+            store.password_credentials(credentials::Holder::Application(application.id())).unwrap();
         for secret in [&seeded.administrator_secret, &renewed] {
             assert_eq!(passwords.iter().filter(|password| password.matches(secret)).count(), 1);
         }

@@ -35,6 +35,12 @@ impl Directory {
         response.json().await.unwrap()
     }
 
+    /// A request that is answered with nothing.
+    pub(crate) async fn post_for_nothing(&self, path: &str, body: Value) {
+        let request = self.client.post(format!("{}/{path}", self.base)).bearer_auth(&self.token).json(&body);
+        assert_eq!(request.send().await.unwrap().status(), 204);
+    }
+
     pub(crate) async fn patch(&self, path: &str, body: Value) {
         let request = self.client.patch(format!("{}/{path}", self.base)).bearer_auth(&self.token).json(&body);
         assert!(request.send().await.unwrap().status().is_success());

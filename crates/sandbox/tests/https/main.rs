@@ -7,10 +7,12 @@ mod identity_platform;
 mod journal;
 mod life;
 mod mutual_tls;
+mod principals;
 mod revocation;
 mod tenants;
 mod tls;
 mod vault;
+mod vault_certificate;
 
 use std::fs;
 use std::sync::Arc;

@@ -19,8 +19,8 @@ use crate::control::Control;
 use crate::data_directory::DataDirectory;
 use crate::sandbox::Prepared;
 use crate::store::{
-    FederatedCredential, KeyCredential, PasswordCredential, Seed, Store, Table, TrustedSubject, assignments,
-    credentials, federation, objects, principals, trusted_subjects,
+    FederatedCredential, Holder, KeyCredential, PasswordCredential, Seed, Store, Table, TrustedSubject,
+    assignments, credentials, federation, objects, principals, trusted_subjects,
 };
 
 pub(super) const NOW: i64 = 1_760_367_274;
@@ -164,7 +164,7 @@ impl World {
 
     pub(super) fn remove_secret(&self, app: &App, key_id: &str) {
         let remove = |transaction: &rusqlite::Transaction<'_>| {
-            credentials::delete_password(transaction, &app.object_id, key_id)
+            credentials::delete_password(transaction, Holder::Application(&app.object_id), key_id)
         };
         assert!(self.store.write(remove).unwrap());
     }
@@ -173,7 +173,7 @@ impl World {
     pub(super) fn certificate(&self, app: &App, der: &[u8], starts_at: i64, ends_at: i64) {
         let credential = KeyCredential::new(self.entropy.uuid(), None, der.to_vec(), starts_at, ends_at);
         let replace = |transaction: &rusqlite::Transaction<'_>| {
-            credentials::replace_keys(transaction, TENANT, &app.object_id, &[credential])
+            credentials::replace_keys(transaction, TENANT, Holder::Application(&app.object_id), &[credential])
         };
         self.store.write(replace).unwrap();
     }

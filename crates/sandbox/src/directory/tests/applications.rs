@@ -2,6 +2,7 @@ use base64::prelude::{BASE64_STANDARD, Engine as _};
 use unattended_core::Secret;
 
 use super::*;
+use crate::store::Holder;
 
 fn certificate() -> Vec<u8> {
     let mut parameters = rcgen::CertificateParams::new(Vec::new()).unwrap();
@@ -58,7 +59,7 @@ async fn a_secret_is_shown_once_and_works_until_it_is_removed() {
     let secret = added.body["secretText"].as_str().unwrap();
     assert_eq!(added.body["hint"], secret[..3]);
     assert_eq!(added.body["endDateTime"], "2027-06-01T00:00:00Z");
-    let kept = world.store.password_credentials(&id).unwrap();
+    let kept = world.store.password_credentials(Holder::Application(&id)).unwrap();
     assert!(kept.len() == 1 && kept[0].matches(&Secret::from(secret)));
     let read = world.get(&path).await.is(200);
     assert_eq!(read.body["passwordCredentials"][0]["displayName"], "first");
@@ -70,7 +71,7 @@ async fn a_secret_is_shown_once_and_works_until_it_is_removed() {
     let key_id = added.body["keyId"].clone();
     world.post(&format!("{path}/removePassword"), &json!({ "keyId": key_id })).await.is(204);
     world.post(&format!("{path}/removePassword"), &json!({ "keyId": key_id })).await.is(400);
-    assert_eq!(world.store.password_credentials(&id).unwrap().len(), 1);
+    assert_eq!(world.store.password_credentials(Holder::Application(&id)).unwrap().len(), 1);
     let backwards = json!({ "passwordCredential": { "endDateTime": "2020-01-01T00:00:00Z" } });
     world.post(&format!("{path}/addPassword"), &backwards).await.is(400);
 }
@@ -95,7 +96,7 @@ async fn certificates_are_replaced_as_a_whole_and_kept_by_their_key_id() {
         json!({ "keyId": kept["keyId"], "type": "AsymmetricX509Cert", "usage": "Verify", "key": null });
     world.patch(&path, &json!({ "keyCredentials": [again, credential(&second)] })).await.is(204);
     let application = world.store.application_by_app_id(&app_id).unwrap().unwrap();
-    let keys = world.store.key_credentials(application.id()).unwrap();
+    let keys = world.store.key_credentials(Holder::Application(application.id())).unwrap();
     let mut certificates: Vec<_> = keys.iter().map(|key| key.certificate.clone()).collect();
     certificates.sort_unstable();
     let mut expected = [first.clone(), second.clone()];
@@ -111,9 +112,13 @@ async fn certificates_are_replaced_as_a_whole_and_kept_by_their_key_id() {
     ] {
         world.patch(&path, &json!({ "keyCredentials": [wrong] })).await.is(400);
     }
-    assert_eq!(world.store.key_credentials(&id).unwrap().len(), 2, "a refused change changes nothing");
+    assert_eq!(
+        world.store.key_credentials(Holder::Application(&id)).unwrap().len(),
+        2,
+        "a refused change changes nothing"
+    );
     world.patch(&path, &json!({ "keyCredentials": [] })).await.is(204);
-    assert!(world.store.key_credentials(&id).unwrap().is_empty());
+    assert!(world.store.key_credentials(Holder::Application(&id)).unwrap().is_empty());
 }
 
 // directory 4.1: identifierUris and roles

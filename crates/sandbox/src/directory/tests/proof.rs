@@ -89,6 +89,41 @@ async fn an_application_rolls_its_own_keys_over_without_any_permission() {
     application.roll("removeKey", &remove).await.is(401);
 }
 
+// directory 4.3: the same actions on service principals
+#[tokio::test]
+async fn an_application_rolls_the_keys_of_its_service_principal_over() {
+    let (first, second, third) = (Key::new(), Key::new(), Key::new());
+    let application = Application::new(&[&first]).await;
+    let world = &application.world;
+    let principal =
+        world.post("/v1.0/servicePrincipals", &json!({ "appId": application.app_id })).await.is(201);
+    let id = principal.body["id"].as_str().unwrap();
+    let path = format!("/v1.0/servicePrincipals/{id}");
+    let as_itself = world.token_with(&json!({ "azp": application.app_id, "roles": [] }));
+    let roll = async |action: &str, body: &Value| {
+        world.ask(&as_itself, Method::POST, &format!("{path}/{action}"), Some(body)).await
+    };
+    let keys = async || {
+        let shown = world.get(&format!("{path}?$select=keyCredentials")).await.is(200).body;
+        shown["keyCredentials"].as_array().unwrap().len()
+    };
+    // The keys of the application prove nothing about its service principal.
+    let add = |new: &Key, old: &Key, issuer: &str| json!({ "keyCredential": new.credential(), "proof": old.proof(issuer, &json!({})) });
+    roll("addKey", &add(&second, &first, id)).await.is(400);
+    world.patch(&path, &json!({ "keyCredentials": [second.credential()] })).await.is(204);
+    roll("addKey", &add(&third, &first, id)).await.is(401);
+    roll("addKey", &add(&third, &second, &application.id)).await.is(401);
+    let added = roll("addKey", &add(&third, &second, id)).await.is(200).body;
+    assert_eq!(keys().await, 2);
+    let remove = json!({ "keyId": added["keyId"], "proof": third.proof(id, &json!({})) });
+    roll("removeKey", &remove).await.is(204);
+    assert_eq!((keys().await, application.keys().await), (1, 1));
+    // What hangs on it comes back with it.
+    world.delete(&path).await.is(204);
+    world.all(Method::POST, &format!("/v1.0/directory/deletedItems/{id}/restore"), None).await.is(200);
+    assert_eq!(keys().await, 1);
+}
+
 // directory 4.3
 #[tokio::test]
 async fn a_proof_that_is_none_adds_nothing() {
