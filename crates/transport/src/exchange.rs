@@ -39,12 +39,14 @@ impl Transport {
         self.complete(&mut request);
         loop {
             let checkout = self.pool.check_out(&origin, &uri).await?;
-            *request.uri_mut() = uri.clone();
             match self.send_on(checkout.lease, request, &origin).await {
                 Ok(response) => return Ok(response),
                 Err(mut error) => match error.take_message() {
                     // A server may close a connection at any time between two requests (RFC 9112 section 9.5).
-                    Some(unsent) if checkout.is_reused => request = unsent,
+                    Some(unsent) if checkout.is_reused => {
+                        request = unsent;
+                        *request.uri_mut() = uri.clone();
+                    }
                     Some(_) => return Err(unconnected(error.into_error())),
                     None => return Err(port_error(error.into_error())),
                 },

@@ -48,7 +48,7 @@ impl Authenticate {
         authorization: Option<&Authorization>,
         deadline: &Deadline,
     ) -> Result<Answer, Error> {
-        self.bearer.send(request, authorization, &self.entropy.uuid(), deadline).await
+        self.bearer.send(request, authorization, self.entropy.uuid(), deadline).await
     }
 }
 

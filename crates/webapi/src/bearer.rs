@@ -3,8 +3,9 @@
 use std::fmt;
 use std::sync::Arc;
 
-use http::HeaderValue;
+use bytes::Bytes;
 use http::header::{ACCEPT, AUTHORIZATION};
+use http::{HeaderName, HeaderValue};
 use unattended_core::{Authorization, HttpClient, HttpError, HttpErrorKind};
 
 use crate::body::{self, Answer};
@@ -13,6 +14,8 @@ use crate::error::{Error, Kind};
 use crate::origin::Base;
 use crate::payload::Outgoing;
 use crate::request::Request;
+
+const CLIENT_REQUEST_ID: HeaderName = HeaderName::from_static("client-request-id");
 
 /// Sends to the origin of one API and refuses every other address before a byte leaves.
 #[derive(Clone)]
@@ -29,7 +32,7 @@ impl Bearer {
         &self,
         request: &Request,
         authorization: Option<&Authorization>,
-        client_request_id: &str,
+        client_request_id: String,
         deadline: &Deadline,
     ) -> Result<Answer, Error> {
         if !self.base.owns(&request.uri) {
@@ -40,12 +43,14 @@ impl Bearer {
         *outgoing.uri_mut() = request.uri.clone();
         *outgoing.headers_mut() = request.headers.clone();
         let headers = outgoing.headers_mut();
+        // These, and those of the transport.
+        headers.reserve(6);
         if let Some(authorization) = authorization {
             headers.insert(AUTHORIZATION, authorization.header_value().clone());
         }
         headers.entry(ACCEPT).or_insert(HeaderValue::from_static("application/json"));
-        if let Ok(id) = HeaderValue::from_str(client_request_id) {
-            headers.insert("client-request-id", id);
+        if let Ok(id) = HeaderValue::from_maybe_shared(Bytes::from(client_request_id)) {
+            headers.insert(CLIENT_REQUEST_ID, id);
         }
 
         let (exchange, limit) = match request.body.next()? {

@@ -70,13 +70,15 @@ impl Breaker {
             // What was under way when the circuit opened says nothing about the time since.
             (Some(_), Admission::Regular) => {}
             (None, _) => {
-                state.outcomes.retain(|(at, _)| now.saturating_sub(*at) < MEMORY);
-                if state.outcomes.len() == WINDOW {
+                // In the order in which they came.
+                while state.outcomes.len() == WINDOW
+                    || state.outcomes.front().is_some_and(|(at, _)| now.saturating_sub(*at) >= MEMORY)
+                {
                     state.outcomes.pop_front();
                 }
                 state.outcomes.push_back((now, fault));
-                let faults = state.outcomes.iter().filter(|(_, fault)| *fault).count();
-                if fault && state.outcomes.len() >= FEWEST && faults * 2 >= state.outcomes.len() {
+                let faults = || state.outcomes.iter().filter(|(_, fault)| *fault).count();
+                if fault && state.outcomes.len() >= FEWEST && faults() * 2 >= state.outcomes.len() {
                     *state = State { outcomes: VecDeque::new(), next_probe: Some(rest) };
                 }
             }

@@ -40,17 +40,20 @@ pub(crate) struct Deadline {
 
 impl Deadline {
     pub(crate) fn after(clock: Arc<dyn Clock>, limit: Duration) -> Self {
-        let at = clock.elapsed().saturating_add(limit);
+        let at = clock.glance().elapsed.saturating_add(limit);
         Self { clock, at }
     }
 
     /// This deadline or `limit` from now, whichever is sooner.
     pub(crate) fn narrowed(&self, limit: Duration) -> Self {
-        Self { clock: Arc::clone(&self.clock), at: self.at.min(self.clock.elapsed().saturating_add(limit)) }
+        Self {
+            clock: Arc::clone(&self.clock),
+            at: self.at.min(self.clock.glance().elapsed.saturating_add(limit)),
+        }
     }
 
     pub(crate) fn remaining(&self) -> Duration {
-        self.at.saturating_sub(self.clock.elapsed())
+        self.at.saturating_sub(self.clock.glance().elapsed)
     }
 
     /// The output of `future`, or nothing once the deadline has passed; the future is dropped then.

@@ -50,7 +50,7 @@ impl<'a> Operation<'a> {
         Self {
             client,
             request,
-            started: client.clock.elapsed(),
+            started: client.clock.glance().elapsed,
             deadline: Deadline::after(client.clock.clone(), client.policy.deadline()),
             attempts: Vec::new(),
             counted: 0,
@@ -83,7 +83,7 @@ impl<'a> Operation<'a> {
     async fn pass_breaker(&mut self) -> Result<Admission, Error> {
         let Inner { origin, clock, policy, .. } = self.client;
         loop {
-            match origin.breaker.admit(clock.elapsed()) {
+            match origin.breaker.admit(clock.glance().elapsed) {
                 Ok(admission) => return Ok(admission),
                 Err(Open { wait }) if policy.is_patient() && wait < self.deadline.remaining() => {
                     clock.sleep(wait).await;
@@ -126,7 +126,7 @@ impl<'a> Operation<'a> {
                 None => return,
             },
         };
-        origin.breaker.record(admission, fault, asked, clock.elapsed());
+        origin.breaker.record(admission, fault, asked, clock.glance().elapsed);
     }
 
     fn tell(&self, wait: Duration) {

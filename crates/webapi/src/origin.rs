@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use bytes::Bytes;
 use http::Uri;
 use unattended_core::redact_url;
 use url::{Host, Url};
@@ -68,7 +69,12 @@ impl Base {
             return self.admit(path).map(|(uri, _)| uri);
         }
         let separator = if path.is_empty() || path.starts_with(['/', '?']) { "" } else { "/" };
-        self.admit(&format!("{}{separator}{path}", self.text)).map(|(uri, _)| uri)
+        let text = Bytes::from([self.text.as_str(), separator, path].concat());
+        // What is below the base is of its origin. Most paths are valid as they are.
+        match Uri::from_maybe_shared(text.clone()) {
+            Ok(uri) if self.owns(&uri) => Ok(uri),
+            _ => self.admit(&String::from_utf8_lossy(&text)).map(|(uri, _)| uri),
+        }
     }
 
     /// The address of a link that the API gave while answering `from`: byte for byte, for it is the API's and opaque. A
@@ -95,11 +101,6 @@ impl Base {
         }
     }
 
-    /// Whether a request for `uri` may carry the token of this API.
-    pub(crate) fn owns(&self, uri: &Uri) -> bool {
-        self.admit(&uri.to_string()).is_ok()
-    }
-
     /// An absolute URL of this origin, byte for byte where the bytes are a valid URI.
     fn admit(&self, text: &str) -> Result<(Uri, Spelling), Error> {
         let foreign = |kind: Kind| {
@@ -114,7 +115,7 @@ impl Base {
         // Two parsers must agree on the authority before the text itself is used; otherwise what the first one
         // understood is sent, in its own spelling.
         Ok(match text.parse::<Uri>() {
-            Ok(uri) if self.same_authority(&uri) => (uri, Spelling::Kept),
+            Ok(uri) if self.owns(&uri) => (uri, Spelling::Kept),
             _ => {
                 let uri = url.as_str().parse();
                 let not_a_uri = || Kind::InvalidRequest("the address is not a URI".to_owned());
@@ -123,7 +124,8 @@ impl Base {
         })
     }
 
-    fn same_authority(&self, uri: &Uri) -> bool {
+    /// Whether a request for `uri` may carry the token of this API: it goes to where this `uri` leads.
+    pub(crate) fn owns(&self, uri: &Uri) -> bool {
         let port = uri.port_u16().or_else(|| match uri.scheme_str() {
             Some("https") => Some(443),
             Some("http") => Some(80),

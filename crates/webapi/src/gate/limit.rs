@@ -2,12 +2,17 @@
 
 use std::time::Duration;
 
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, HeaderName, StatusCode};
 
 /// Where every client begins: low enough for a mailbox, and doubled within a second where there is room.
 const FIRST: f64 = 8.0;
 /// How often the limit is halved at most: all the requests of one burst are refused together and mean one thing.
 const CUT_PAUSE: Duration = Duration::from_secs(1);
+
+/// The share of its quota that the application has used (`1.0` is all), and what is left of it until when.
+static USED: HeaderName = HeaderName::from_static("x-ms-throttle-limit-percentage");
+static LEFT: HeaderName = HeaderName::from_static("ratelimit-remaining");
+static RESET: HeaderName = HeaderName::from_static("ratelimit-reset");
 
 /// Additive increase, multiplicative decrease, as congestion control does it: one more for every `limit` successes,
 /// eight times as slowly near the point where the API refused last, and half as many for a refusal.
@@ -72,7 +77,7 @@ impl Limit {
 
     /// Learns from an answer.
     pub(super) fn learn(&mut self, status: StatusCode, headers: &HeaderMap, now: Duration) {
-        let used = number(headers, "x-ms-throttle-limit-percentage");
+        let used = number(headers, &USED);
         self.is_frozen = used.is_some_and(|used| used >= 0.8);
         if matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE)
             || used.is_some_and(|used| used >= 1.0)
@@ -85,9 +90,7 @@ impl Limit {
                 self.limit = (self.limit + 1.0).min(self.ceiling);
             }
         }
-        if let (Some(left), Some(reset)) =
-            (number(headers, "ratelimit-remaining"), number(headers, "ratelimit-reset"))
-        {
+        if let (Some(left), Some(reset)) = (number(headers, &LEFT), number(headers, &RESET)) {
             self.pace(left, reset, now);
         }
     }
@@ -118,7 +121,7 @@ impl Limit {
     }
 }
 
-fn number(headers: &HeaderMap, name: &str) -> Option<f64> {
+fn number(headers: &HeaderMap, name: &HeaderName) -> Option<f64> {
     let number: f64 = headers.get(name)?.to_str().ok()?.trim().parse().ok()?;
     (number.is_finite() && number >= 0.0).then_some(number)
 }

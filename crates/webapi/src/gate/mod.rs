@@ -60,6 +60,7 @@ impl Gate {
 
     /// Nobody passes for `wait` from now. A shorter wait than an earlier one changes nothing.
     pub(crate) fn close_for(&self, wait: Duration, clock: &dyn Clock) {
+        // To the nanosecond, where all else here may be a tick behind: so it opens late rather than early.
         let until = clock.elapsed().saturating_add(wait);
         let mut state = self.state();
         state.closed_until = until.max(state.closed_until);
@@ -68,7 +69,7 @@ impl Gate {
     /// Learns from an answer how much the API bears.
     pub(crate) fn learn(&self, status: StatusCode, headers: &HeaderMap, clock: &dyn Clock) {
         let mut state = self.state();
-        state.limit.learn(status, headers, clock.elapsed());
+        state.limit.learn(status, headers, clock.glance().elapsed);
         state.wake_next();
     }
 
@@ -84,8 +85,8 @@ impl Gate {
         entropy: &dyn Entropy,
     ) -> Result<Permit<'_>, StaysClosed> {
         const SPREAD: Duration = Duration::from_millis(250);
-        let started = clock.elapsed();
-        let left = || patience.saturating_sub(clock.elapsed().saturating_sub(started));
+        let started = clock.glance().elapsed;
+        let left = || patience.saturating_sub(clock.glance().elapsed.saturating_sub(started));
         loop {
             let wait = self.closed_for(clock);
             if !wait.is_zero() {
@@ -102,7 +103,7 @@ impl Gate {
             if !self.closed_for(clock).is_zero() {
                 continue;
             }
-            let turn = self.state().limit.turn(cost, clock.elapsed());
+            let turn = self.state().limit.turn(cost, clock.glance().elapsed);
             if turn > left() {
                 return Err(StaysClosed { wait: turn });
             }
@@ -129,7 +130,7 @@ impl Gate {
 
     /// How long it stays closed.
     pub(crate) fn closed_for(&self, clock: &dyn Clock) -> Duration {
-        self.state().closed_until.saturating_sub(clock.elapsed())
+        self.state().closed_until.saturating_sub(clock.glance().elapsed)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
