@@ -275,6 +275,14 @@ fn a_managed_identity_is_named_in_one_of_four_ways() {
     "#);
 }
 
+// S6: a sample was shipped with such a key, which was ignored, so that another identity was used
+#[test]
+fn a_key_with_a_space_too_many_is_not_passed_over() {
+    let report = report(&with(CERTIFICATE, r#""managed-identity " = "system""#));
+    assert!(report.contains("unknown key"), "{report}");
+    assert!(report.contains("write `managed-identity` instead of"), "{report}");
+}
+
 #[test]
 fn a_workload_identity_is_there_or_not() {
     let text = with(CERTIFICATE, "workload-identity = false");
