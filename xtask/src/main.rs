@@ -1,5 +1,6 @@
 //! The project's own chores: `cargo xtask test` is everything that must hold before a change lands.
 
+mod call_cost;
 mod generate;
 mod policy;
 mod progress;
@@ -18,6 +19,7 @@ Usage: cargo xtask COMMAND
 
 Commands:
   test         Check format, policy and lints, run every test, the doc tests and the documentation build
+  call-cost    Count the instructions and allocations of a call, with valgrind
   third-party  Install what the third-party tests need, so that `cargo test` alone can run them
   generate     Write the pages of the documentation that are made from the program
 
@@ -35,6 +37,7 @@ fn main() -> ExitCode {
             Ok(true)
         }
         ["test"] => Project::locate().and_then(|project| test::run(&project)),
+        ["call-cost"] => Project::locate().map(|project| call_cost::run(&project)),
         ["generate"] => Project::locate().and_then(|project| generate::run(&project)),
         ["third-party"] => Project::locate().map(|project| third_party::run(&project)),
         _ => {

@@ -29,6 +29,11 @@ impl Project {
         &self.root
     }
 
+    /// Where cargo builds.
+    pub(crate) fn target(&self) -> &Path {
+        &self.target
+    }
+
     /// The folder of the packages for the third-party tests. It is beside what cargo builds, so that it is
     /// neither committed nor lost between two runs.
     pub(crate) fn third_party(&self) -> PathBuf {

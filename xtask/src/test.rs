@@ -2,6 +2,7 @@
 
 use std::process::Command;
 
+use crate::call_cost;
 use crate::policy;
 use crate::progress::{self, Outcome, Progress};
 use crate::project::Project;
@@ -34,6 +35,8 @@ pub(crate) fn run(project: &Project) -> Result<bool, String> {
         let mut command = project.cargo(["doc", "--no-deps"]);
         quiet(project, "docs", command.args(EVERYTHING).env("RUSTDOCFLAGS", "-D warnings"))
     });
+
+    progress.step("call cost", || call_cost::check(project));
 
     let passed = progress.finish();
     println!("tests: {} passed, {} failed, {} skipped", counts.passed, counts.failed, counts.skipped);

@@ -161,11 +161,19 @@ fn curl(project: &Project) -> Result<(), String> {
 }
 
 /// The web server that connections are tried with.
-fn nginx(project: &Project) -> Result<(), String> {
+pub(crate) fn nginx(project: &Project) -> Result<(), String> {
     if succeeds(Command::new("nginx").arg("-v")) {
         return Ok(());
     }
     apt_install(project, &["nginx-light"], "nginx is not installed".to_owned())
+}
+
+/// What counts instructions. The second package is what it needs to know of the dynamic linker.
+pub(crate) fn valgrind(project: &Project) -> Result<(), String> {
+    if succeeds(Command::new("valgrind").arg("--version")) {
+        return Ok(());
+    }
+    apt_install(project, &["valgrind", "libc6-dbg"], "valgrind is not installed".to_owned())
 }
 
 /// The proxy that asks for a password. No service of it is started: that is in another package.
