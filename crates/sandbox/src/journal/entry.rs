@@ -159,7 +159,8 @@ fn credentials<'a>(headers: &'a HeaderMap, scheme: &str) -> Option<&'a str> {
 /// The user of `Authorization: Basic` (RFC 6749 section 2.3.1).
 fn basic_user(headers: &HeaderMap) -> Option<String> {
     let decoded = base64::engine::general_purpose::STANDARD.decode(credentials(headers, "basic")?).ok()?;
-    let user = decoded.split(|it| *it == b':').next()?;
+    // Without a colon it may be the secret alone.
+    let user = &decoded[..decoded.iter().position(|it| *it == b':')?];
     let (name, _) = url::form_urlencoded::parse(user).next()?;
     Some(short(&name))
 }
@@ -284,6 +285,13 @@ mod tests {
             let call = Request::get("https://localhost:1/graph/v1.0/users").header("authorization", header);
             assert_eq!(entry(call, "").headers["authorization"], shown, "{header}");
         }
+    }
+
+    #[test]
+    fn basic_credentials_without_a_user_are_not_taken_for_one() {
+        let header = format!("Basic {}", base64::engine::general_purpose::STANDARD.encode("S3CRET"));
+        let kept = entry(Request::get("/t/oauth2/token").header("authorization", header), "");
+        assert_eq!(kept.application, None);
     }
 
     #[test]
