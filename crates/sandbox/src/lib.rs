@@ -32,6 +32,7 @@
 //! | `store`, `snapshots` | everything that is kept, and the way back |
 //! | `tenants` | the tenants and their administrators |
 //! | `server`, `tls`, `data_directory` | how it is served, and where it lives |
+//! | `form` | forms and queries as they are sent |
 
 mod admin;
 mod admission;
@@ -42,6 +43,7 @@ mod data_directory;
 mod directory;
 mod error;
 mod faults;
+mod form;
 mod front;
 mod journal;
 mod mutual_tls;

@@ -22,7 +22,7 @@ const BASE64_URL: GeneralPurpose = GeneralPurpose::new(&alphabet::URL_SAFE, TOLE
 pub(crate) struct Assertion<'a> {
     algorithm: &'static RsaParameters,
     thumbprint: Thumbprint,
-    chain: Option<CertificateChain>,
+    x5c: Option<Value>,
     claims: Claims,
     message: &'a str,
     signature: Vec<u8>,
@@ -87,8 +87,7 @@ impl<'a> Assertion<'a> {
             .ok_or_else(|| malformed("The claims are not readable, or iss, sub, aud or exp is missing."))?;
         let signature =
             BASE64_URL.decode(signature).map_err(|_| malformed("The signature is not readable."))?;
-        let chain = header.x5c.as_ref().and_then(chain);
-        Ok(Self { algorithm, thumbprint, chain, claims, message, signature })
+        Ok(Self { algorithm, thumbprint, x5c: header.x5c, claims, message, signature })
     }
 
     pub(crate) fn claims(&self) -> &Claims {
@@ -104,8 +103,9 @@ impl<'a> Assertion<'a> {
     }
 
     /// The certificates that the client sent along in `x5c`, if they are the ones that the header names.
-    pub(crate) fn chain(&self) -> Option<&CertificateChain> {
-        self.chain.as_ref().filter(|it| self.names(&it.thumbprint_sha1(), &it.thumbprint_sha256()))
+    pub(crate) fn chain(&self) -> Option<CertificateChain> {
+        let chain = self.x5c.as_ref().and_then(chain);
+        chain.filter(|it| self.names(&it.thumbprint_sha1(), &it.thumbprint_sha256()))
     }
 
     /// How a message shows the certificate that the header names; only SHA-1 thumbprints are shown.

@@ -203,7 +203,8 @@ impl ClientAuthentication<'_> {
             return Ok(URL_SAFE_NO_PAD.encode(&credential.thumbprint_sha256));
         }
         let trusted = self.store.trusted_subjects(application.id())?;
-        let Some(chain) = assertion.chain().filter(|_| !trusted.is_empty()) else {
+        let chain = if trusted.is_empty() { None } else { assertion.chain() };
+        let Some(chain) = chain else {
             return Err(certificate_unknown(application, &assertion.thumbprint_note()));
         };
         if !assertion.is_signed_by(chain.leaf())? {

@@ -6,6 +6,8 @@ use http::HeaderMap;
 use unattended_core::Entropy;
 use uuid::Uuid;
 
+use crate::form;
+
 /// One request and its answer.
 #[derive(Clone, Debug)]
 pub(crate) struct Exchange {
@@ -26,9 +28,7 @@ impl Exchange {
     ) -> Self {
         const NAME: &str = "client-request-id";
         let in_header = headers.get(NAME).and_then(|value| value.to_str().ok()).map(str::to_owned);
-        let in_query = url::form_urlencoded::parse(query.as_bytes())
-            .find(|(name, _)| name == NAME)
-            .map(|(_, id)| id.into());
+        let in_query = form::fields(query.as_bytes()).find(|(name, _)| name == NAME).map(|(_, id)| id.into());
         let in_body = body.iter().find(|(name, _)| name == NAME).map(|(_, value)| value.clone());
         let given = [in_header, in_query, in_body].into_iter().flatten();
         let correlation_id = given

@@ -62,8 +62,11 @@ impl Claims {
 impl<'a> ForeignToken<'a> {
     /// Reads an assertion whose issuer is a URL, where a client names itself by its id. `None` for any other.
     pub(crate) fn read(text: &'a str) -> Option<Self> {
+        if !is_foreign(text) {
+            return None;
+        }
         let (header, claims, message, signature) = decoded_parts::<Header, Claims>(text)?;
-        claims.iss.contains("://").then_some(Self { header, claims, message, signature })
+        Some(Self { header, claims, message, signature })
     }
 
     /// The thumbprint of the certificate that the token is bound to (RFC 8705 section 3.1).

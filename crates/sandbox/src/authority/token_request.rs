@@ -10,6 +10,7 @@ use unattended_core::Secret;
 
 use super::claims_request::ClaimsRequest;
 use super::error::{self, AuthorityError};
+use crate::form;
 
 /// More fields than any client sends.
 const MAX_FIELDS: usize = 64;
@@ -51,7 +52,8 @@ pub(crate) enum PresentedCredential {
 
 /// The fields of a form in order.
 pub(crate) fn fields(body: &[u8]) -> Vec<(String, String)> {
-    url::form_urlencoded::parse(body).into_owned().take(MAX_FIELDS + 1).collect()
+    let owned = |(name, value): form::Field<'_>| (name.into_owned(), value.into_owned());
+    form::fields(body).take(MAX_FIELDS + 1).map(owned).collect()
 }
 
 impl TokenRequest {

@@ -7,7 +7,8 @@ use axum::Router;
 use axum::body::{Bytes, to_bytes};
 use axum::extract::State;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, DATE, WWW_AUTHENTICATE};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use axum::http::uri::PathAndQuery;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};
 use axum::response::Response;
 use unattended_protect::{Caller, Rejection, RejectionKind};
 
@@ -16,6 +17,7 @@ use super::fault::Fault;
 use super::throttle::{Cost, Payer, Usage};
 use super::{Directory, batch, routes};
 use crate::admission::{Refusal, claims_of_challenge};
+use crate::form;
 use crate::mutual_tls::MutualTls;
 use crate::store::{GRAPH_APP_ID, Tenant, timestamp};
 
@@ -24,6 +26,12 @@ const MAX_BODY_BYTES: usize = 4 * 1024 * 1024;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
 const CLIENT_REQUEST_ID: HeaderName = HeaderName::from_static("client-request-id");
+const ODATA_VERSION: HeaderName = HeaderName::from_static("odata-version");
+const AGS_DIAGNOSTIC: HeaderName = HeaderName::from_static("x-ms-ags-diagnostic");
+const RESOURCE_UNIT: HeaderName = HeaderName::from_static("x-ms-resource-unit");
+
+/// More headers than an answer usually has.
+const MANY_HEADERS: usize = 16;
 
 /// The routes `/v1.0` and `/beta`, to be nested at the path of the directory's base URL.
 pub(crate) fn router(directory: Arc<Directory>) -> Router {
@@ -46,7 +54,7 @@ async fn serve(State(directory): State<Arc<Directory>>, request: axum::extract::
     headers.insert(REQUEST_ID, header(&request_id));
     let ids = [REQUEST_ID, CLIENT_REQUEST_ID].map(|name| (name.clone(), headers[&name].clone()));
     let (path, query) = (uri.path(), uri.query().unwrap_or_default());
-    let answer = if is_brief(&parts.method, path, query) && directory.store.is_free() {
+    let answer = if is_brief(&parts.method, &uri) && directory.store.is_free() {
         directory.receive(parts.method, path, query, headers, certificate.as_deref(), body.ok())
     } else {
         // SQLite blocks, so that everything after the body does.
@@ -65,9 +73,9 @@ async fn serve(State(directory): State<Arc<Directory>>, request: axum::extract::
 
 /// Whether a request is answered from a few pages of the database: then handing it to another thread and back would
 /// take longer than answering it here.
-fn is_brief(method: &Method, path: &str, query: &str) -> bool {
-    let (path, query) = (path.to_ascii_lowercase(), query.to_ascii_lowercase());
-    let may_go_through_all = |name: &str| query.contains(name) || path.contains(name);
+fn is_brief(method: &Method, uri: &Uri) -> bool {
+    let asked = uri.path_and_query().map_or("", PathAndQuery::as_str).to_ascii_lowercase();
+    let may_go_through_all = |name: &str| asked.contains(name);
     // With the `$` encoded or not.
     let names = ["filter", "search", "count", "expand", "orderby", "delta", "deleteditems", "batch"];
     method == Method::GET && !names.into_iter().any(may_go_through_all)
@@ -189,7 +197,7 @@ impl Directory {
             let is_write = route.is_write();
             let usage = self.pay(&call, Cost { units, is_write })?;
             let mut answer = (route.handler)(&call)?;
-            answer.headers.push((HeaderName::from_static("x-ms-resource-unit"), units.into()));
+            answer.headers.push((RESOURCE_UNIT, units.into()));
             answer.headers.extend(usage.header());
             Ok(answer)
         });
@@ -231,9 +239,7 @@ const VERSIONS: [&str; 2] = ["v1.0", "beta"];
 
 /// `$select` and a small `$top` make a request cheaper, never free; `$expand` makes it dearer.
 fn resource_units(cost: u32, query: &str) -> u32 {
-    let option = |name: &str| {
-        url::form_urlencoded::parse(query.as_bytes()).find(|(key, _)| key.eq_ignore_ascii_case(name))
-    };
+    let option = |name: &str| form::fields(query.as_bytes()).find(|(key, _)| key.eq_ignore_ascii_case(name));
     let is_selective = option("$select").is_some();
     let is_expanding = option("$expand").is_some();
     let is_small = option("$top").is_some_and(|(_, top)| top.parse().is_ok_and(|top: u32| top < 20));
@@ -248,6 +254,7 @@ fn render(answer: Answer, ids: [(HeaderName, HeaderValue); 2], now: SystemTime) 
     let mut response = Response::new(axum::body::Body::empty());
     *response.status_mut() = answer.status;
     let headers = response.headers_mut();
+    headers.reserve(MANY_HEADERS);
     let content_type = match &answer.body {
         Body::Empty => None,
         Body::Json(_) | Body::Written(_) => Some(
@@ -257,8 +264,8 @@ fn render(answer: Answer, ids: [(HeaderName, HeaderValue); 2], now: SystemTime) 
     };
     headers.extend(content_type.map(|kind| (CONTENT_TYPE, HeaderValue::from_static(kind))));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-    headers.insert("odata-version", HeaderValue::from_static("4.0"));
-    headers.insert("x-ms-ags-diagnostic", HeaderValue::from_static(DIAGNOSTIC));
+    headers.insert(ODATA_VERSION, HeaderValue::from_static("4.0"));
+    headers.insert(AGS_DIAGNOSTIC, HeaderValue::from_static(DIAGNOSTIC));
     if let Ok(date) = HeaderValue::from_str(&http_date(now)) {
         headers.insert(DATE, date);
     }

@@ -55,19 +55,17 @@ pub(super) fn find(method: &Method, path: &str) -> Result<(&'static Route, Vec<K
 }
 
 fn matches(template: &str, segments: &[Key]) -> Option<Vec<Key>> {
-    let places: Vec<&str> = template.split('/').collect();
-    if places.len() != segments.len() {
-        return None;
-    }
+    let mut places = template.split('/');
     let mut keys = Vec::new();
-    for (place, segment) in places.into_iter().zip(segments) {
+    for segment in segments {
+        let place = places.next()?;
         if place == "{}" {
             keys.push(segment.clone());
         } else if segment.property.is_some() || !place.eq_ignore_ascii_case(unqualified(&segment.value)) {
             return None;
         }
     }
-    Some(keys)
+    places.next().is_none().then_some(keys)
 }
 
 /// `microsoft.graph.delta` is `delta`: SDKs write the qualified names of actions and functions.

@@ -11,14 +11,14 @@ use http::{HeaderMap, HeaderName, HeaderValue, Request};
 use serde_json::Value;
 use unattended_core::retry_after;
 
-use super::entry::RequestEntry;
+use super::summary::Summary;
 
 /// The longest answer that is read here: twenty pages.
 const MAX_ANSWER_BYTES: usize = 64 * 1024 * 1024;
 
 /// A request inside a batch.
 pub(super) struct Inner {
-    pub(super) request: RequestEntry,
+    pub(super) request: Summary,
     /// Absent if the batch has no answer to it.
     pub(super) status: Option<u16>,
     headers: HeaderMap,
@@ -65,7 +65,7 @@ pub(super) async fn inner(batch: &Parts, asked: &Bytes, answered: Body) -> (Vec<
 }
 
 /// A request of a batch as if it had come by itself.
-fn entry(batch: &Parts, request: &Value) -> Option<RequestEntry> {
+fn entry(batch: &Parts, request: &Value) -> Option<Summary> {
     let path = batch.uri.path();
     let version = &path[..path.rfind('/')?];
     let url = format!("{version}/{}", request["url"].as_str()?.trim_start_matches('/'));
@@ -82,7 +82,7 @@ fn entry(batch: &Parts, request: &Value) -> Option<RequestEntry> {
         Value::Null => Bytes::new(),
         body => body.to_string().into(),
     };
-    Some(RequestEntry::new(&parts, &body))
+    Some(Summary::of(&parts, &body))
 }
 
 fn headers(object: &Value) -> HeaderMap {

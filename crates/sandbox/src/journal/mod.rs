@@ -5,23 +5,26 @@
 
 mod batch;
 mod entry;
-mod packed;
 mod rules;
+mod summary;
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
 use bytes::Bytes;
+use http::Method;
+use http::request::Parts;
 use tokio::sync::watch;
 use unattended_core::{Clock, retry_after};
 
-pub(crate) use self::entry::{Entry, FOREIGN_PATH, RequestEntry};
-use self::packed::Packed;
+pub(crate) use self::entry::{Entry, FOREIGN_PATH};
 pub(crate) use self::rules::Rule;
+use self::summary::Summary;
 use crate::faults::{Injected, Reset};
 
 /// How many entries are kept: a long test run, within some 10 MiB.
@@ -34,7 +37,7 @@ const MAX_BODY_BYTES: usize = 4 * 1024 * 1024 + 1024;
 #[derive(Debug)]
 pub(crate) struct Journal {
     clock: Arc<dyn Clock>,
-    entries: Mutex<VecDeque<Packed>>,
+    entries: Mutex<VecDeque<Entry<Summary>>>,
     /// The number of the last entry.
     last: watch::Sender<u64>,
 }
@@ -62,8 +65,7 @@ impl Journal {
     }
 
     /// Writes an entry down and returns its number.
-    fn add(&self, entry: &Entry) -> u64 {
-        let mut entry = Packed::of(entry);
+    fn add(&self, mut entry: Entry<Summary>) -> u64 {
         // Numbered under the lock, so that the ring is in order.
         let mut entries = self.entries();
         let number = *self.last.borrow() + 1;
@@ -76,7 +78,7 @@ impl Journal {
         number
     }
 
-    fn entries(&self) -> MutexGuard<'_, VecDeque<Packed>> {
+    fn entries(&self) -> MutexGuard<'_, VecDeque<Entry<Summary>>> {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -86,32 +88,31 @@ pub(crate) async fn record(State(journal): State<Arc<Journal>>, request: Request
     let (now, arrived) = (journal.clock.now(), journal.clock.elapsed());
     let (parts, body) = request.into_parts();
     let body = to_bytes(body, MAX_BODY_BYTES).await;
-    let kept = RequestEntry::new(&parts, body.as_ref().unwrap_or(&Bytes::new()));
-    let whole = body.as_ref().ok().cloned().unwrap_or_default();
+    let summary = Summary::of(&parts, body.as_ref().unwrap_or(&Bytes::new()));
+    let batch = is_batch(&parts).then(|| (parts.clone(), body.as_ref().cloned().unwrap_or_default()));
     let body = match body {
         Ok(body) => Body::from(body),
         // Whoever reads it meets the same: it is too long or broke off.
         Err(error) => Body::from_stream(futures_util::stream::once(async { Err::<Bytes, _>(error) })),
     };
-    let batch = kept.is_batch().then(|| (parts.clone(), whole.clone()));
     let response = next.run(Request::from_parts(parts, body)).await;
-    let answered_at = journal.clock.elapsed();
+    let took = journal.clock.elapsed().saturating_sub(arrived);
     let is_reset = response.extensions().get::<Reset>().is_some();
-    let wait = retry_after(response.headers(), journal.clock.now());
-    let milliseconds = |it: std::time::Duration| u64::try_from(it.as_millis()).unwrap_or(u64::MAX);
-    let time_ms = jiff::Timestamp::try_from(now).map_or(i64::MAX, jiff::Timestamp::as_millisecond);
-    let number = journal.add(&Entry {
-        number: 0,
-        batch: None,
-        time_ms,
-        arrived_ms: milliseconds(arrived),
-        duration_ms: milliseconds(answered_at.saturating_sub(arrived)),
-        request: kept,
-        status: (!is_reset).then(|| response.status().as_u16()),
-        retry_after_ms: wait.map(milliseconds),
-        fault: response.extensions().get::<Injected>().map(|it| it.0),
-    });
     let fault = response.extensions().get::<Injected>().map(|it| it.0);
+    let entry = |batch, request, status, wait: Option<Duration>, fault| Entry {
+        number: 0,
+        batch,
+        time_ms: jiff::Timestamp::try_from(now).map_or(i64::MAX, jiff::Timestamp::as_millisecond),
+        arrived_ms: milliseconds(arrived),
+        duration_ms: milliseconds(took),
+        request,
+        status,
+        retry_after_ms: wait.map(milliseconds),
+        fault,
+    };
+    let status = (!is_reset).then(|| response.status().as_u16());
+    let wait = retry_after(response.headers(), journal.clock.now());
+    let number = journal.add(entry(None, summary, status, wait, fault));
     // A body that is spoiled on purpose is left to the client as it comes.
     let is_whole = !is_reset && fault.is_none_or(|fault| fault.starts_with("inner-"));
     match batch.filter(|_| is_whole && response.status().is_success()) {
@@ -119,23 +120,26 @@ pub(crate) async fn record(State(journal): State<Arc<Journal>>, request: Request
             let (head, answered) = response.into_parts();
             let (inner, body) = batch::inner(&parts, &asked, answered).await;
             for inner in inner {
-                let wait = inner.retry_after(journal.clock.now()).map(milliseconds);
-                journal.add(&Entry {
-                    number: 0,
-                    batch: Some(number),
-                    time_ms,
-                    arrived_ms: milliseconds(arrived),
-                    duration_ms: milliseconds(answered_at.saturating_sub(arrived)),
-                    request: inner.request,
-                    status: inner.status,
-                    retry_after_ms: wait,
-                    fault: None,
-                });
+                let wait = inner.retry_after(journal.clock.now());
+                journal.add(entry(Some(number), inner.request, inner.status, wait, None));
             }
             Response::from_parts(head, body)
         }
         None => response,
     }
+}
+
+/// Whether a request holds other requests.
+fn is_batch(parts: &Parts) -> bool {
+    if parts.method != Method::POST {
+        return false;
+    }
+    let path = parts.uri.path().to_ascii_lowercase();
+    path.starts_with("/graph/") && (path.ends_with("/$batch") || path.ends_with("/%24batch"))
+}
+
+fn milliseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]
@@ -148,7 +152,7 @@ mod tests {
     fn the_ring_keeps_the_last_entries_in_order() {
         let journal = Journal::new(Arc::new(ManualClock::at(0)));
         for _ in 0..CAPACITY + 10 {
-            journal.add(&Entry::default());
+            journal.add(Entry::default());
         }
         let numbers: Vec<u64> = journal.after(0).iter().map(|entry| entry.number).collect();
         assert_eq!((numbers.len(), numbers[0]), (CAPACITY, 11));
@@ -156,7 +160,7 @@ mod tests {
         assert_eq!(journal.after(CAPACITY as u64 + 9).len(), 1);
         journal.clear();
         assert!(journal.after(0).is_empty());
-        journal.add(&Entry::default());
+        journal.add(Entry::default());
         assert_eq!(journal.after(0)[0].number, CAPACITY as u64 + 11);
     }
 }

@@ -96,7 +96,7 @@ impl fmt::Display for Rule {
 
 #[cfg(test)]
 mod tests {
-    use super::super::RequestEntry;
+    use super::super::entry::RequestEntry;
     use super::*;
 
     fn at(number: u64, arrived_ms: u64, fingerprint: &str, retry_after_ms: Option<u64>) -> Arc<Entry> {
