@@ -332,6 +332,7 @@ impl Prepared {
         let control = &self.control;
         let directory = Directory {
             throttle: directory::Throttle::default(),
+            pages: directory::Pages::default(),
             store: Arc::clone(&self.store),
             control: Arc::clone(control),
             clock: control.clock(),

@@ -1,5 +1,7 @@
 //! What every collection has in common: lists in pages, counts, single objects, what is shown of them.
 
+use std::sync::Arc;
+
 use axum::http::{Method, StatusCode};
 use rusqlite::Connection;
 use serde_json::{Map, Value, json};
@@ -7,7 +9,8 @@ use serde_json::{Map, Value, json};
 use super::etag;
 use super::exchange::{Answer, Body, Call};
 use super::fault::Fault;
-use super::odata::{QueryOptions, is_eventual};
+use super::odata::{QueryOptions, SkipTokens, is_eventual};
+use super::pages::{Page, PageName};
 use super::projection::{self, Projection};
 use super::schema::{EntityType, Kind, Property};
 use crate::store::{Condition, Object, PageQuery, Position, SqlValue, StoreError, Table, objects};
@@ -15,8 +18,8 @@ use crate::store::{Condition, Object, PageQuery, Position, SqlValue, StoreError,
 /// The member of an object that holds its tag.
 const ETAG_MEMBER: &str = "@odata.etag";
 
-/// The objects of a page.
-struct Page {
+/// The objects of a page as they were found.
+struct Stretch {
     /// JSON, with commas between the objects.
     items: Vec<u8>,
     /// The last object, if there are more behind it.
@@ -56,9 +59,20 @@ impl Collection<'_> {
 
     /// One page.
     pub(super) fn list(&self, call: &Call<'_>) -> Result<Answer, Fault> {
+        let tokens = call.directory.skip_tokens()?;
+        let name = PageName::of(self, call);
+        let page = match call.directory.pages.get(&call.directory.store, &name, &tokens)? {
+            Some(page) => page,
+            None => self.read_page(call, name, &tokens)?,
+        };
+        Ok(Answer::written(page.answer(&tokens)))
+    }
+
+    fn read_page(&self, call: &Call<'_>, name: PageName, tokens: &SkipTokens) -> Result<Arc<Page>, Fault> {
+        // Before anything is read: whatever is written meanwhile makes the page one of the past.
+        let generation = call.directory.store.generation();
         let options = self.options(call)?;
         let scope = format!("{}\n{}\n{}", call.tenant.id, self.path, options.identity);
-        let tokens = call.directory.skip_tokens()?;
         let after = options.skip_token.as_ref().map(|token| tokens.open(&scope, token)).transpose()?;
         let condition = self.narrowed(options.condition());
         let limit = options.page_size();
@@ -68,48 +82,47 @@ impl Collection<'_> {
             after: after.as_ref(),
             limit: limit + 1,
         };
-        let (page, count) = call.directory.store.read(|connection| {
-            let page = self.page(connection, call, &options, &query)?;
+        let (stretch, count) = call.directory.store.read(|connection| {
+            let stretch = self.stretch(connection, call, &options, &query)?;
             let count = match options.count {
                 true => Some(objects::count(connection, self.table, &call.tenant.id, &condition)?),
                 false => None,
             };
-            Ok::<_, Fault>((page, count))
+            Ok::<_, Fault>((stretch, count))
         })?;
-        let mut body = Vec::with_capacity(page.items.len() + 1024);
-        let mut member = |name: &str, value: Value| {
-            body.push(if body.is_empty() { b'{' } else { b',' });
-            body.extend_from_slice(format!("\"{name}\":{value}").as_bytes());
-        };
-        member("@odata.context", self.context(call, &options, false).into());
+        let mut head = format!("\"@odata.context\":{}", Value::from(self.context(call, &options, false)));
         if let Some(count) = count {
-            member("@odata.count", count.into());
+            head.push_str(&format!(",\"@odata.count\":{count}"));
         }
-        if let Some(last) = page.rest_after {
-            let token = tokens.seal(&scope, &last);
-            let url = format!("{}/{}?{}$skiptoken={token}", call.version_url(), self.path, options.repeated);
-            member("@odata.nextLink", url.into());
+        let link = || format!("{}/{}?{}$skiptoken=", call.version_url(), self.path, options.repeated);
+        let page = Arc::new(Page {
+            next: stretch.rest_after.map(|last| (link(), last)),
+            scope,
+            token: options.skip_token,
+            head,
+            items: stretch.items.into_boxed_slice(),
+        });
+        // What is expanded depends on what else the caller may see.
+        if options.expand.is_none() {
+            call.directory.pages.put(generation, name, Arc::clone(&page));
         }
-        body.extend_from_slice(b",\"value\":[");
-        body.extend_from_slice(&page.items);
-        body.extend_from_slice(b"]}");
-        Ok(Answer::written(body))
+        Ok(page)
     }
 
     /// The objects of one page as they are shown, and where the next page begins: `query` asks for one object more
     /// than the page has.
-    fn page(
+    fn stretch(
         &self,
         connection: &Connection,
         call: &Call<'_>,
         options: &QueryOptions,
         query: &PageQuery<'_>,
-    ) -> Result<Page, Fault> {
+    ) -> Result<Stretch, Fault> {
         let limit = query.limit - 1;
         let select = options.select.as_deref();
         let projection = Projection::of(self.table, self.shown(select));
         let with_etags = call.directory.control.settings().etags;
-        let mut page = Page { items: Vec::with_capacity(limit * 400), rest_after: None };
+        let mut page = Stretch { items: Vec::with_capacity(limit * 400), rest_after: None };
         let (mut count, mut last) = (0, None);
         objects::for_each(connection, self.table, &call.tenant.id, query, |found| {
             if count == limit {

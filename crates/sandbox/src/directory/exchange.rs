@@ -106,7 +106,7 @@ pub(super) enum Body {
     Json(Value),
     Text(String),
     /// JSON that is text already.
-    Written(Vec<u8>),
+    Written(Bytes),
 }
 
 impl Answer {
@@ -116,7 +116,7 @@ impl Answer {
     }
 
     /// 200 with JSON that is text already.
-    pub(super) fn written(body: Vec<u8>) -> Self {
+    pub(super) fn written(body: Bytes) -> Self {
         Self { status: StatusCode::OK, headers: Vec::new(), body: Body::Written(body) }
     }
 

@@ -25,6 +25,7 @@ mod memberships;
 mod navigation;
 mod odata;
 mod organization;
+mod pages;
 mod projection;
 mod proof;
 mod route_table;
@@ -43,6 +44,7 @@ use unattended_core::{Clock, Entropy};
 
 pub(crate) use self::http::router;
 use self::odata::SkipTokens;
+pub(crate) use self::pages::Pages;
 pub(crate) use self::throttle::Throttle;
 use crate::admission::Admission;
 use crate::authority::unix_seconds;
@@ -55,6 +57,7 @@ pub(crate) struct Directory {
     pub(crate) control: Arc<Control>,
     /// What callers have left of their quotas.
     pub(crate) throttle: Throttle,
+    pub(crate) pages: Pages,
     /// The time in the sandbox.
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) entropy: Arc<dyn Entropy>,

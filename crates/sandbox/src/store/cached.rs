@@ -7,21 +7,35 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use super::{Application, KeyCredential, PasswordCredential, ServicePrincipal, Store, Tenant};
 
-/// How many values are remembered of a kind; then all are forgotten.
+/// How many values are remembered of a kind that is not weighed.
 const CAPACITY: usize = 1_000;
 
 /// Values that were read from one generation of a store.
-pub(crate) struct Cached<K, V>(RwLock<Generation<K, V>>);
+pub(crate) struct Cached<K, V> {
+    generation: RwLock<Generation<K, V>>,
+    /// The most that all values together may weigh; then all are forgotten.
+    capacity: usize,
+    weigh: fn(&K, &V) -> usize,
+}
 
 struct Generation<K, V> {
     number: u64,
+    weight: usize,
     values: HashMap<K, V>,
+}
+
+impl<K, V> Cached<K, V> {
+    /// Remembers values as long as they weigh no more than `capacity` together.
+    pub(crate) fn weighing(capacity: usize, weigh: fn(&K, &V) -> usize) -> Self {
+        let generation = RwLock::new(Generation { number: 0, weight: 0, values: HashMap::new() });
+        Self { generation, capacity, weigh }
+    }
 }
 
 impl<K: Eq + Hash, V: Clone> Cached<K, V> {
     /// The value that is remembered, if the store has not changed since it was read.
     pub(crate) fn get(&self, store: &Store, key: &K) -> Option<V> {
-        let generation = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let generation = self.generation.read().unwrap_or_else(PoisonError::into_inner);
         if generation.number == store.generation() { generation.values.get(key).cloned() } else { None }
     }
 
@@ -44,23 +58,27 @@ impl<K: Eq + Hash, V: Clone> Cached<K, V> {
         Ok(value)
     }
 
-    /// Remembers what was read from a generation.
+    /// Remembers what was read from a generation, unless it is too heavy.
     pub(crate) fn put(&self, number: u64, key: K, value: V) {
-        let mut generation = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        if number < generation.number {
+        let weight = (self.weigh)(&key, &value);
+        let mut generation = self.generation.write().unwrap_or_else(PoisonError::into_inner);
+        if number < generation.number || weight > self.capacity {
             return;
         }
-        if number > generation.number || generation.values.len() >= CAPACITY {
+        if number > generation.number || generation.weight + weight > self.capacity {
             generation.number = number;
+            generation.weight = 0;
             generation.values.clear();
         }
+        // A value that is replaced goes on counting: two requests that read the same at once are rare.
+        generation.weight += weight;
         generation.values.insert(key, value);
     }
 }
 
 impl<K, V> Default for Cached<K, V> {
     fn default() -> Self {
-        Self(RwLock::new(Generation { number: 0, values: HashMap::new() }))
+        Self::weighing(CAPACITY, |_, _| 1)
     }
 }
 
@@ -130,7 +148,21 @@ mod tests {
         for key in 0..CAPACITY * 2 + 1 {
             cached.put(store.generation(), key, ());
         }
-        assert_eq!(cached.0.read().unwrap().values.len(), 1);
+        assert_eq!(cached.generation.read().unwrap().values.len(), 1);
+    }
+
+    #[test]
+    fn what_is_heavy_displaces_the_rest_and_what_is_too_heavy_is_not_remembered() {
+        let store = Store::in_memory().unwrap();
+        let cached = Cached::weighing(10, |_: &&str, weight: &usize| *weight);
+        let put = |key, weight| cached.put(store.generation(), key, weight);
+        put("a", 4);
+        put("b", 6);
+        put("too heavy", 11);
+        let known = || ["a", "b", "c", "too heavy"].map(|key| cached.get(&store, &key).is_some());
+        assert_eq!(known(), [true, true, false, false]);
+        put("c", 1);
+        assert_eq!(known(), [false, false, true, false]);
     }
 
     #[test]

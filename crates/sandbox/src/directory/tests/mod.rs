@@ -10,6 +10,7 @@ mod etags;
 mod federated_credentials;
 mod groups;
 mod memberships;
+mod pages;
 mod proof;
 mod queries;
 mod search_and_expand;
@@ -27,7 +28,7 @@ use tower::ServiceExt;
 use unattended_core::{Clock, ManualClock, SeededEntropy, TenantId};
 use unattended_protect::Validator;
 
-use super::{Directory, Throttle, router};
+use super::{Directory, Pages, Throttle, router};
 use crate::admission::Admission;
 use crate::authority::SigningKeys;
 use crate::control::Control;
@@ -112,6 +113,7 @@ impl World {
             clock: control.clock(),
             control: Arc::clone(&control),
             throttle: Throttle::default(),
+            pages: Pages::default(),
             entropy,
             admission: Admission::new(validator),
             base_url: BASE.into(),
