@@ -2,12 +2,16 @@
 
 use std::error::Error;
 use std::fmt;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use bytes::Bytes;
 use futures_core::future::BoxFuture;
-use http::HeaderValue;
+use http::header::AUTHORIZATION;
+use http::{HeaderValue, Request};
 use zeroize::Zeroizing;
+
+use crate::Possession;
 
 /// Gives the `Authorization` header of one (application, tenant, resource).
 ///
@@ -34,32 +38,76 @@ pub enum TokenDemand {
 }
 
 /// A finished `Authorization` header value, marked sensitive so that no HTTP library prints or indexes it, and wiped
-/// when its last clone is dropped.
-#[derive(Clone, Eq, PartialEq)]
-pub struct Authorization(HeaderValue);
+/// when its last clone is dropped; with what the token is bound to, if it is. Two are equal if their headers are.
+#[derive(Clone)]
+pub struct Authorization {
+    header: HeaderValue,
+    possession: Option<Arc<dyn Possession>>,
+}
 
 impl Authorization {
     /// `Bearer` and the token (RFC 6750 section 2.1); `None` when the token holds bytes that no header may carry.
     #[must_use]
     pub fn bearer(token: &str) -> Option<Self> {
-        let mut header = Zeroizing::new(Vec::with_capacity("Bearer ".len() + token.len()));
-        header.extend_from_slice(b"Bearer ");
+        Self::of("Bearer", token, None)
+    }
+
+    /// A token that has to be shown together with `possession`, by the scheme of its kind, such as `DPoP`.
+    #[must_use]
+    pub fn bound(scheme: &str, token: &str, possession: Arc<dyn Possession>) -> Option<Self> {
+        Self::of(scheme, token, Some(possession))
+    }
+
+    fn of(scheme: &str, token: &str, possession: Option<Arc<dyn Possession>>) -> Option<Self> {
+        let mut header = Zeroizing::new(Vec::with_capacity(scheme.len() + 1 + token.len()));
+        header.extend_from_slice(scheme.as_bytes());
+        header.push(b' ');
         header.extend_from_slice(token.as_bytes());
         let mut value = HeaderValue::from_maybe_shared(Bytes::from_owner(header)).ok()?;
         value.set_sensitive(true);
-        Some(Self(value))
+        Some(Self { header: value, possession })
     }
 
-    /// The header value to send.
+    /// The header value to send. It is not enough for a token that is [bound](Self::possession).
     #[must_use]
     pub fn header_value(&self) -> &HeaderValue {
-        &self.0
+        &self.header
+    }
+
+    /// What the token is bound to; none for a bearer token.
+    #[must_use]
+    pub fn possession(&self) -> Option<&Arc<dyn Possession>> {
+        self.possession.as_ref()
+    }
+
+    /// Puts the header, and the proof that a bound token needs, on a request that has its method and its URL. If the
+    /// token has [connections](Possession::connections) of its own, the request has to go out on those.
+    ///
+    /// # Errors
+    /// There is no proof.
+    pub fn add_to<B>(&self, request: &mut Request<B>) -> Result<(), TokenSourceError> {
+        if let Some(possession) = &self.possession
+            && let Some((name, proof)) =
+                possession.prove(request.method(), request.uri(), self.expose_token())?
+        {
+            request.headers_mut().insert(name, proof);
+        }
+        request.headers_mut().insert(AUTHORIZATION, self.header.clone());
+        Ok(())
     }
 
     /// The token without its scheme.
     #[must_use]
     pub fn expose_token(&self) -> &str {
-        self.0.to_str().ok().and_then(|value| value.split_once(' ')).map_or("", |(_, token)| token)
+        self.header.to_str().ok().and_then(|value| value.split_once(' ')).map_or("", |(_, token)| token)
+    }
+}
+
+impl Eq for Authorization {}
+
+impl PartialEq for Authorization {
+    fn eq(&self, other: &Self) -> bool {
+        self.header == other.header
     }
 }
 

@@ -21,6 +21,10 @@ impl TokenCredential for ConfidentialClient {
             .map_err(|error| AzureError::with_error(AzureErrorKind::Credential, error, "this is no scope"))?;
         let tokens = self.for_scope(scope).map_err(refused)?;
         let token = tokens.acquire(Freshness::Cached).await.map_err(refused)?;
+        if token.authorization().possession().is_some() {
+            let message = "the token is bound to a certificate, which the SDK does not show";
+            return Err(AzureError::with_message(AzureErrorKind::Credential, message));
+        }
         Ok(AzureAccessToken::new(Secret::new(token.expose().to_owned()), token.expires_at().into()))
     }
 }

@@ -11,7 +11,6 @@
 use std::fmt;
 use std::task::{Context, Poll};
 
-use http::header::AUTHORIZATION;
 use http::uri::{Authority, Scheme};
 use http::{Request, Uri};
 use tower_layer::Layer;
@@ -24,7 +23,8 @@ use crate::error::Error;
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Wraps a client so that its requests carry a token. The token goes to one origin alone: a request to any other one
-/// fails before anything is sent, wherever its URL came from.
+/// fails before anything is sent, wherever its URL came from. A token that is [bound to a
+/// key](crate::ScopedToken::bound_to_key) gets its proof; the nonces of the web API are not looked at here.
 #[derive(Clone, Debug)]
 pub struct BearerLayer {
     token: ScopedToken,
@@ -117,7 +117,12 @@ where
                 return Err(Error::configuration(message).into());
             }
             let token = token.acquire(Freshness::Cached).await?;
-            request.headers_mut().insert(AUTHORIZATION, token.authorization().header_value().clone());
+            let authorization = token.authorization();
+            if authorization.possession().is_some_and(|possession| possession.connections().is_some()) {
+                let message = "the token is bound to a certificate, which this client may not show";
+                return Err(Error::configuration(message).into());
+            }
+            authorization.add_to(&mut request)?;
             ready.call(request).await.map_err(Into::into)
         })
     }
@@ -128,6 +133,7 @@ mod tests {
     use std::future::{Ready, ready};
     use std::sync::Arc;
 
+    use http::header::AUTHORIZATION;
     use unattended_core::{ClientId, ManualClock, Scope, Secret, TenantId};
 
     use super::*;

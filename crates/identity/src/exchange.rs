@@ -5,10 +5,11 @@ use std::sync::atomic::{AtomicU16, AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, SystemTime};
 
 use tracing::debug;
-use unattended_core::{ClientId, Clock, Entropy, HttpClient, Secret};
+use unattended_core::{ClientId, Clock, Entropy, HttpClient, Possession, Secret};
 use zeroize::Zeroize;
 
 use crate::authority::Authority;
+use crate::bound::{BEARER, Binding, Bond, MTLS_POP, Prover, Shown};
 use crate::credential::{AuthenticationContext, Credential, Roster};
 use crate::deadline::{timed_out, within};
 use crate::error::Error;
@@ -75,6 +76,11 @@ impl Exchange {
         self.credentials.credentials().fold(0, |all, one| all.rotate_left(7) ^ one.epoch())
     }
 
+    /// Whether a credential shows this very certificate, and not the one before or after.
+    pub(crate) fn shows(&self, shown: &Shown) -> bool {
+        self.credentials.credentials().any(|one| one.shown_certificate() == Some(shown.thumbprint))
+    }
+
     pub(crate) async fn acquire(&self, errand: &Errand<'_>) -> Result<Issued, Error> {
         let issued = within(&*self.clock, DEADLINE, self.first_that_works(errand))
             .await
@@ -124,6 +130,7 @@ impl Exchange {
     async fn attempts(&self, credential: &dyn Credential, errand: &Errand<'_>) -> Result<Issued, Error> {
         let began = self.clock.elapsed();
         let mut attempt = 1;
+        let mut nonce_was_demanded = false;
         loop {
             let sent = self.attempt(credential, errand);
             let error = match within(&*self.clock, ATTEMPT_TIMEOUT, sent).await {
@@ -131,6 +138,11 @@ impl Exchange {
                 Some(Err(error)) => error,
                 None => timed_out("the token endpoint did not answer", ATTEMPT_TIMEOUT),
             };
+            // The server's way to say which nonce it wants in the proof (RFC 9449 section 8).
+            if error.oauth_error() == Some("use_dpop_nonce") && !nonce_was_demanded {
+                nonce_was_demanded = true;
+                continue;
+            }
             let now = self.clock.now();
             let asked = error.retry_at().and_then(|at| at.duration_since(now).ok());
             let backoff =
@@ -144,16 +156,16 @@ impl Exchange {
             debug!(attempt, wait_ms = wait.as_millis() as u64, %error, "token request will be repeated");
             self.clock.sleep(wait).await;
             attempt += 1;
+            nonce_was_demanded = false;
         }
     }
 
     async fn attempt(&self, credential: &dyn Credential, errand: &Errand<'_>) -> Result<Issued, Error> {
         let metadata = errand.authority.metadata(&*self.http, &*self.clock).await?;
-        let endpoint = &metadata.token_endpoint;
         let mut request = errand.request();
         let context = AuthenticationContext {
             client_id: self.client_id.as_str(),
-            token_endpoint: endpoint,
+            token_endpoint: &metadata.token_endpoint,
             secret_methods: metadata.secret_methods.as_deref(),
             is_microsoft: errand.authority.is_microsoft(),
             now: self.clock.now(),
@@ -165,20 +177,72 @@ impl Exchange {
         within(&*self.clock, CREDENTIAL_TIMEOUT, authenticated).await.unwrap_or_else(|| {
             Err(timed_out(&format!("{} did not come", credential.describe()), CREDENTIAL_TIMEOUT))
         })?;
-        let request = request.into_http(endpoint, errand.correlation_id)?;
+        let shown = request.shown().cloned();
+        let endpoint = match &shown {
+            Some(_) => metadata.mutual_tls_endpoint.as_ref().ok_or_else(|| {
+                Error::configuration("no host of the authority is known that asks for a client certificate")
+            })?,
+            None => &metadata.token_endpoint,
+        };
+        let bond = self.bond(credential, errand, shown)?;
+        let uri: http::Uri = endpoint.parse().map_err(|cause| {
+            Error::configuration(format!("the token endpoint `{endpoint}` is no URL")).caused_by(cause)
+        })?;
+        let proof = match &bond.prover {
+            Some(prover) => Some(prover.proof(&http::Method::POST, &uri, None)?),
+            None => None,
+        };
+        let request = request.into_http(endpoint, errand.correlation_id, proof)?;
         errand.cost.attempts.fetch_add(1, Relaxed);
         let sent_at = self.clock.elapsed();
-        let answered = self.answer(endpoint, request).await;
+        let answered = self.answer(endpoint, request, &bond).await;
         errand.cost.add_network(self.clock.elapsed().saturating_sub(sent_at));
         answered
     }
 
-    async fn answer(&self, endpoint: &str, request: http::Request<bytes::Bytes>) -> Result<Issued, Error> {
-        let response = self.http.send(request).await.map_err(|cause| Error::unreachable(endpoint, cause))?;
+    /// What the token is going to be bound to.
+    fn bond(
+        &self,
+        credential: &dyn Credential,
+        errand: &Errand<'_>,
+        shown: Option<Arc<Shown>>,
+    ) -> Result<Bond, Error> {
+        let mut bond = Bond { shown, ..Bond::default() };
+        match &errand.profile.binding {
+            Binding::Bearer => {}
+            Binding::Certificate if bond.shown.is_none() => {
+                return Err(Error::credential(format!(
+                    "a token cannot be bound to a certificate that no connection shows, as with {}",
+                    credential.describe()
+                )));
+            }
+            Binding::Certificate if errand.authority.is_microsoft() => bond.demanded = Some(MTLS_POP),
+            Binding::Certificate => bond.demanded = Some(BEARER),
+            Binding::Key(key) => {
+                let (clock, entropy) = (Arc::clone(&self.clock), Arc::clone(&self.entropy));
+                bond.prover = Some(Prover { key: key.clone(), clock, entropy });
+            }
+        }
+        Ok(bond)
+    }
+
+    async fn answer(
+        &self,
+        endpoint: &str,
+        request: http::Request<bytes::Bytes>,
+        bond: &Bond,
+    ) -> Result<Issued, Error> {
+        let connections = bond.shown.as_ref().map_or(&self.http, |shown| &shown.connections);
+        let uri = request.uri().clone();
+        let response =
+            connections.send(request).await.map_err(|cause| Error::unreachable(endpoint, cause))?;
         let (parts, body) = response.into_parts();
+        if let Some(prover) = &bond.prover {
+            prover.heed(&uri, &parts.headers);
+        }
         let body = body.collect(LONGEST_BODY).await.map_err(|cause| Error::unreachable(endpoint, cause))?;
         let result = match parts.status.as_u16() {
-            200 => token_response::success(&body),
+            200 => token_response::success(&body, bond),
             status => Err(token_response::failure(status, &parts.headers, &body, self.clock.now())),
         };
         if let Ok(mut body) = body.try_into_mut() {
@@ -202,6 +266,9 @@ impl Errand<'_> {
         }
         if let Some(resource) = &self.profile.resource {
             request.field("resource", resource);
+        }
+        if self.profile.binding == Binding::Certificate && self.authority.is_microsoft() {
+            request.field("token_type", MTLS_POP);
         }
         if let Some(claims) = self.claims {
             request.field("claims", claims);

@@ -35,6 +35,7 @@
 //!
 //! * [`Authority`]: clouds by name, regions, AD FS, external tenants, any issuer.
 //! * [`ConfidentialClient::for_tenant`]: one application in many tenants.
+//! * [`TlsClientCertificate`] and [`DpopKey`]: tokens that are of no use to who steals them.
 //! * [`ScopedToken::cached`]: the token in memory, without waiting.
 //! * [`TokenStore`] and [`SealingKeys`]: tokens that several processes share.
 
@@ -44,6 +45,7 @@ mod authority;
 mod azure_core;
 #[cfg(feature = "tower")]
 mod bearer;
+mod bound;
 mod cache;
 mod claims;
 mod client;
@@ -66,6 +68,7 @@ mod test_support;
 pub use crate::authority::{Authority, Cloud, Region};
 #[cfg(feature = "tower")]
 pub use crate::bearer::{Bearer, BearerLayer};
+pub use crate::bound::DpopKey;
 pub use crate::cache::{CacheLimits, CacheStatistics};
 pub use crate::client::{ConfidentialClient, ConfidentialClientBuilder, Freshness, ScopedToken};
 #[cfg(feature = "command")]
@@ -73,7 +76,7 @@ pub use crate::credential::{AssertionCommand, SignerCommand};
 pub use crate::credential::{
     AssertionFile, AssertionRequest, AssertionSource, AssertionUrl, AuthenticationContext, ClientCertificate,
     ClientSecret, Credential, CredentialSource, SecretMethod, SignedAssertion, Signer, SigningAlgorithm,
-    TOKEN_EXCHANGE_AUDIENCE, WatchedCredential,
+    TOKEN_EXCHANGE_AUDIENCE, TlsClientCertificate, TlsIdentity, WatchedCredential,
 };
 pub use crate::error::{Error, ErrorKind};
 pub use crate::managed_identity::{

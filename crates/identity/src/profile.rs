@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::hash::{Hash, Hasher};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::bound::Binding;
 use crate::error::Error;
 
 /// Fields that this library writes; nobody else may.
@@ -17,6 +18,7 @@ const RESERVED: &[&str] = &[
     "resource",
     "claims",
     "refresh_token",
+    "token_type",
 ];
 
 /// Everything in a request, apart from tenant and credential, that can change the token. What is not in here cannot be
@@ -29,6 +31,8 @@ pub(crate) struct Profile {
     pub(crate) resource: Option<Box<str>>,
     /// The application's own claims, as the JSON that is sent; not those of a challenge.
     pub(crate) claims: Option<Box<str>>,
+    /// What the token is to be bound to.
+    pub(crate) binding: Binding,
     /// Whatever else goes into the form, by name.
     pub(crate) parameters: BTreeMap<Box<str>, Box<str>>,
 }

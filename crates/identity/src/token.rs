@@ -10,6 +10,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use unattended_core::{Authorization, Moment, Secret};
 
 use crate::authority::Authority;
+use crate::bound::Shown;
 
 /// An access token, finished as a header value. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -177,6 +178,8 @@ impl fmt::Debug for CachedToken {
 #[derive(Debug)]
 pub(crate) struct Kept {
     pub(crate) authorization: Authorization,
+    /// The certificate that the token is bound to.
+    pub(crate) shown: Option<Arc<Shown>>,
     pub(crate) expires_at: SystemTime,
     pub(crate) refresh_at: SystemTime,
     /// Wall and monotonic time from which on it is not handed out any more.

@@ -1,13 +1,16 @@
 //! The token request on the wire (RFC 6749 section 4.4.2).
 
+use std::sync::Arc;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use form_urlencoded::byte_serialize;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
-use http::{HeaderValue, Request};
+use http::{HeaderName, HeaderValue, Request};
 use zeroize::Zeroizing;
 
+use crate::bound::Shown;
 use crate::error::{Error, ErrorKind};
 
 /// A form under construction. A [`Credential`](crate::Credential) adds what proves the client; whatever it adds is
@@ -15,6 +18,7 @@ use crate::error::{Error, ErrorKind};
 pub struct TokenRequest {
     form: Zeroizing<String>,
     authorization: Option<HeaderValue>,
+    shown: Option<Arc<Shown>>,
 }
 
 impl TokenRequest {
@@ -33,7 +37,7 @@ impl TokenRequest {
     fn of_grant(grant_type: &str) -> Self {
         // Room for an assertion with its certificates: growing would leave copies behind that nobody wipes.
         let mut request =
-            Self { form: Zeroizing::new(String::with_capacity(16 * 1024)), authorization: None };
+            Self { form: Zeroizing::new(String::with_capacity(16 * 1024)), authorization: None, shown: None };
         request.field("grant_type", grant_type);
         request
     }
@@ -72,7 +76,21 @@ impl TokenRequest {
         Ok(())
     }
 
-    pub(crate) fn into_http(self, endpoint: &str, correlation_id: &str) -> Result<Request<Bytes>, Error> {
+    /// Goes out on the connections that show this certificate.
+    pub(crate) fn show(&mut self, shown: Arc<Shown>) {
+        self.shown = Some(shown);
+    }
+
+    pub(crate) fn shown(&self) -> Option<&Arc<Shown>> {
+        self.shown.as_ref()
+    }
+
+    pub(crate) fn into_http(
+        self,
+        endpoint: &str,
+        correlation_id: &str,
+        proof: Option<(HeaderName, HeaderValue)>,
+    ) -> Result<Request<Bytes>, Error> {
         let mut request = Request::post(endpoint)
             .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
             .header(ACCEPT, "application/json")
@@ -80,6 +98,9 @@ impl TokenRequest {
             .header("return-client-request-id", "true");
         if let Some(authorization) = self.authorization {
             request = request.header(AUTHORIZATION, authorization);
+        }
+        if let Some((name, proof)) = proof {
+            request = request.header(name, proof);
         }
         request.body(Bytes::from_owner(self.form)).map_err(|cause| {
             Error::new(ErrorKind::Configuration, format!("`{endpoint}` cannot be requested")).caused_by(cause)
@@ -101,7 +122,7 @@ mod tests {
     fn basic_authentication_encodes_both_parts_as_a_form_first() {
         let mut request = TokenRequest::client_credentials();
         request.basic("aaa/;&", "bbb/;&").unwrap();
-        let request = request.into_http("https://idp.example/token", "id").unwrap();
+        let request = request.into_http("https://idp.example/token", "id", None).unwrap();
         assert_eq!(request.headers()[AUTHORIZATION], "Basic YWFhJTJGJTNCJTI2OmJiYiUyRiUzQiUyNg==");
     }
 }

@@ -1,12 +1,14 @@
 //! What a token endpoint answers (RFC 6749 sections 5.1 and 5.2).
 
 use std::borrow::Cow;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use http::HeaderMap;
 use serde::{Deserialize, Deserializer};
-use unattended_core::{Authorization, Secret, aadsts, redact_tokens, retry_after};
+use unattended_core::{Authorization, Possession, Secret, aadsts, redact_tokens, retry_after};
 
+use crate::bound::{Bond, Shown};
 use crate::error::{Error, OAuthError};
 
 /// The longest wait that a server may impose; longer ones are taken for a mistake.
@@ -19,6 +21,8 @@ const UNTOLD_LIFETIME: Duration = Duration::from_secs(300);
 #[derive(Debug)]
 pub(crate) struct Issued {
     pub(crate) authorization: Authorization,
+    /// The certificate that the token is bound to.
+    pub(crate) shown: Option<Arc<Shown>>,
     pub(crate) lifetime: Duration,
     pub(crate) refresh_in: Option<Duration>,
     /// Not from the Microsoft identity platform; other servers may, although RFC 6749 section 4.4.3 advises against it.
@@ -39,14 +43,11 @@ struct Success<'a> {
     refresh_token: Option<Cow<'a, str>>,
 }
 
-pub(crate) fn success(body: &[u8]) -> Result<Issued, Error> {
+pub(crate) fn success(body: &[u8], bond: &Bond) -> Result<Issued, Error> {
     let unexpected = |what: &str| Error::protocol(format!("the token endpoint answered 200, but {what}"));
     // The parser's own message may quote the body, which holds a token.
     let success: Success<'_> =
         serde_json::from_slice(body).map_err(|_| unexpected("not with a token response"))?;
-    if !success.token_type.as_deref().is_none_or(|kind| kind.eq_ignore_ascii_case("bearer")) {
-        return Err(unexpected("with a token that is no bearer token"));
-    }
     if success.access_token.is_empty() {
         return Err(unexpected("with an empty token"));
     }
@@ -54,10 +55,13 @@ pub(crate) fn success(body: &[u8]) -> Result<Issued, Error> {
     if lifetime.is_zero() {
         return Err(unexpected("with a token that has already expired"));
     }
-    let authorization = Authorization::bearer(&success.access_token)
-        .ok_or_else(|| unexpected("with a token that no header may carry"))?;
+    let authorization = bond
+        .authorization(success.token_type.as_deref(), &success.access_token)
+        .map_err(|what| unexpected(&what))?;
+    let has_connections = |possession: &Arc<dyn Possession>| possession.connections().is_some();
+    let shown = bond.shown.clone().filter(|_| authorization.possession().is_some_and(has_connections));
     let refresh_token = success.refresh_token.as_deref().filter(|token| !token.is_empty()).map(Secret::from);
-    Ok(Issued { authorization, lifetime, refresh_in: success.refresh_in, refresh_token })
+    Ok(Issued { authorization, shown, lifetime, refresh_in: success.refresh_in, refresh_token })
 }
 
 /// Everything that is no success: OAuth error, plain text, HTML, nothing.
@@ -161,9 +165,12 @@ mod tests {
     fn a_lifetime_is_read_as_number_or_text() {
         for expires_in in ["3599", "\"3599\"", "3599.0", "\" 3599 \""] {
             let body = format!(r#"{{"token_type":"bearer","access_token":"t","expires_in":{expires_in}}}"#);
-            assert_eq!(success(body.as_bytes()).unwrap().lifetime, Duration::from_secs(3_599));
+            assert_eq!(
+                success(body.as_bytes(), &Bond::default()).unwrap().lifetime,
+                Duration::from_secs(3_599)
+            );
         }
-        assert_eq!(success(br#"{"access_token":"t"}"#).unwrap().lifetime, UNTOLD_LIFETIME);
+        assert_eq!(success(br#"{"access_token":"t"}"#, &Bond::default()).unwrap().lifetime, UNTOLD_LIFETIME);
     }
 
     #[test]
@@ -177,7 +184,7 @@ mod tests {
             r#"["canary-token"]"#,
             "canary-token",
         ] {
-            let error = success(body.as_bytes()).unwrap_err();
+            let error = success(body.as_bytes(), &Bond::default()).unwrap_err();
             assert!(!format!("{error:?} {error}").contains("canary"), "{body}");
         }
     }

@@ -26,6 +26,12 @@ pub(crate) async fn lend(
             None => refusal,
         }
     })?;
+    if authorization.possession().is_some() {
+        let message =
+            "the token is bound to a key of this daemon, so that it would be of no use to anybody else";
+        return Err(Refusal::forbidden("bound_token", message)
+            .hint("let the program make its calls through the sidecar instead"));
+    }
     // No character of a bearer token (RFC 6750 section 2.1) needs an escape in JSON; anything else is no token.
     let token = authorization.expose_token();
     if !token.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'"' && byte != b'\\') {

@@ -117,6 +117,15 @@ impl TransportBuilder {
         Ok(Self { identity: Some(tls::ClientIdentity::from_pem(pem)?), ..self })
     }
 
+    /// The same in DER, as a certificate file in any format can be had: the certificate with those that vouch for it, in
+    /// this order, and the private key in PKCS#8, PKCS#1 or SEC 1.
+    ///
+    /// # Errors
+    /// There is no certificate, or the key is in no such structure.
+    pub fn client_identity_der(self, chain: &[Vec<u8>], key: &[u8]) -> Result<Self, TransportError> {
+        Ok(Self { identity: Some(tls::ClientIdentity::from_der(chain, key)?), ..self })
+    }
+
     /// Goes through this proxy.
     pub fn proxy(self, proxy: ProxySetting) -> Self {
         Self { proxy, ..self }

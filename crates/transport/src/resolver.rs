@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
@@ -17,18 +17,27 @@ pub trait Resolver: fmt::Debug + Send + Sync + 'static {
 }
 
 /// What the operating system says (`getaddrinfo`). Nothing is remembered here: how long an answer holds is the operating
-/// system's to know.
+/// system's to know. Names below `localhost` are this machine by definition (RFC 6761 section 6.3), which not every C
+/// library knows, and which nobody should ask a server about.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemResolver;
 
 impl Resolver for SystemResolver {
     fn resolve(&self, host: &str) -> BoxFuture<'static, io::Result<Vec<IpAddr>>> {
+        if is_below_localhost(host) {
+            let addresses = vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()];
+            return Box::pin(std::future::ready(Ok(addresses)));
+        }
         let host = host.to_owned();
         Box::pin(async move {
             let addresses = tokio::net::lookup_host((host, 0)).await?;
             Ok(addresses.map(|address| address.ip()).collect())
         })
     }
+}
+
+fn is_below_localhost(host: &str) -> bool {
+    host.trim_end_matches('.').to_ascii_lowercase().ends_with(".localhost")
 }
 
 /// The port as the connector of hyper wants it.
@@ -51,5 +60,21 @@ impl Service<Name> for Names {
                 addresses.await?.into_iter().map(|address| SocketAddr::new(address, 0)).collect();
             Ok(addresses.into_iter())
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn names_below_localhost_are_this_machine() {
+        for name in ["mtlsauth.localhost", "a.vault.LOCALHOST."] {
+            let addresses = SystemResolver.resolve(name).await.unwrap();
+            assert!(addresses.iter().all(IpAddr::is_loopback), "{name}");
+        }
+        for name in ["localhost.example.com", "notlocalhost"] {
+            assert!(!is_below_localhost(name), "{name}");
+        }
     }
 }

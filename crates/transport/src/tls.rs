@@ -35,6 +35,16 @@ impl ClientIdentity {
         })?;
         Ok(Self { chain, key })
     }
+
+    pub(crate) fn from_der(chain: &[Vec<u8>], key: &[u8]) -> Result<Self, TransportError> {
+        const REMEDY: &str = "give the certificate of the private key, and the key itself";
+        if chain.is_empty() {
+            return Err(TransportError::new("there is no client certificate", REMEDY));
+        }
+        let key = PrivateKeyDer::try_from(key.to_vec())
+            .map_err(|what| TransportError::new("the client certificate has no key", REMEDY).because(what))?;
+        Ok(Self { chain: chain.iter().cloned().map(CertificateDer::from).collect(), key })
+    }
 }
 
 /// The certificates of a PEM bundle, each of them fit to end a chain.

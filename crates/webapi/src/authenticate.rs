@@ -7,7 +7,7 @@ use unattended_core::{Authorization, Entropy, TokenDemand, TokenSource};
 
 use crate::bearer::Bearer;
 use crate::body::Answer;
-use crate::challenge::demanded_claims;
+use crate::challenge::{demanded_claims, demands_nonce};
 use crate::deadline::Deadline;
 use crate::error::{Error, Kind};
 use crate::request::Request;
@@ -23,11 +23,20 @@ pub(crate) struct Authenticate {
 
 impl Authenticate {
     /// One exchange, or two when the first token is refused: revoked, of a rotated key, or without the claims that
-    /// the API demands by now. A second refusal is the answer.
+    /// the API demands by now. A second refusal is the answer. A proof that lacks the server's nonce is no refusal of the
+    /// token.
     pub(crate) async fn send(&self, request: &Request, deadline: &Deadline) -> Result<Answer, Error> {
         let Some(tokens) = &self.tokens else { return self.exchange(request, None, deadline).await };
         let authorization = ask(&**tokens, TokenDemand::Live, deadline).await?;
-        let answer = self.exchange(request, Some(&authorization), deadline).await?;
+        let mut answer = self.exchange(request, Some(&authorization), deadline).await?;
+        // The token is good; the server wants its nonce in the proof beside it (RFC 9449 section 9).
+        if answer.status == StatusCode::UNAUTHORIZED
+            && demands_nonce(&answer.headers)
+            && authorization.possession().is_some()
+            && request.body.is_replayable()
+        {
+            answer = self.exchange(request, Some(&authorization), deadline).await?;
+        }
         let Some(demand) = refusal(&answer, &authorization) else {
             return Ok(answer);
         };

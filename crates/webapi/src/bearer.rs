@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::header::{ACCEPT, AUTHORIZATION};
+use http::header::ACCEPT;
 use http::{HeaderName, HeaderValue};
 use unattended_core::{Authorization, HttpClient, HttpError, HttpErrorKind};
 
@@ -45,19 +45,22 @@ impl Bearer {
         let headers = outgoing.headers_mut();
         // These, and those of the transport.
         headers.reserve(6);
-        if let Some(authorization) = authorization {
-            headers.insert(AUTHORIZATION, authorization.header_value().clone());
-        }
         headers.entry(ACCEPT).or_insert(HeaderValue::from_static("application/json"));
         if let Ok(id) = HeaderValue::from_maybe_shared(Bytes::from(client_request_id)) {
             headers.insert(CLIENT_REQUEST_ID, id);
         }
+        if let Some(authorization) = authorization {
+            authorization.add_to(&mut outgoing).map_err(Error::of_token)?;
+        }
 
+        // A token that is bound to a certificate travels on connections that show it, and on no others.
+        let possession = authorization.and_then(Authorization::possession);
+        let http = possession.and_then(|possession| possession.connections()).unwrap_or(&self.http);
         let (exchange, limit) = match request.body.next()? {
             Outgoing::Bytes(body) => {
-                (self.http.send(outgoing.map(|()| body)), deadline.narrowed(self.timeouts.first_byte))
+                (http.send(outgoing.map(|()| body)), deadline.narrowed(self.timeouts.first_byte))
             }
-            Outgoing::Stream(body) => (self.http.send_streaming(outgoing.map(|()| body)), deadline.clone()),
+            Outgoing::Stream(body) => (http.send_streaming(outgoing.map(|()| body)), deadline.clone()),
         };
         let response = match limit.limit(exchange).await {
             Some(response) => response.map_err(Error::of_exchange)?,
@@ -67,6 +70,9 @@ impl Bearer {
             }
         };
         let (head, stream) = response.into_parts();
+        if let Some(possession) = possession {
+            possession.heed(&request.uri, &head.headers);
+        }
         let body = if head.status.is_success() {
             let whole = body::read(stream, self.longest_body, &self.timeouts, deadline).await;
             whole.map_err(Error::of_exchange)?

@@ -17,11 +17,17 @@ pub(crate) struct Challenge {
 ///
 /// `None` when no challenge carries a `claims` parameter that decodes to a JSON object.
 pub(crate) fn demanded_claims(headers: &HeaderMap) -> Option<String> {
-    let challenges =
-        headers.get_all(WWW_AUTHENTICATE).into_iter().filter_map(|value| value.to_str().ok()).flat_map(parse);
-    challenges
-        .filter(|challenge| challenge.scheme.eq_ignore_ascii_case("bearer"))
-        .find_map(|challenge| decode(challenge.parameter("claims")?))
+    of_scheme("bearer", headers).find_map(|challenge| decode(challenge.parameter("claims")?))
+}
+
+/// Whether the server wants a nonce of its own in the proof of possession (RFC 9449 section 9).
+pub(crate) fn demands_nonce(headers: &HeaderMap) -> bool {
+    of_scheme("dpop", headers).any(|challenge| challenge.parameter("error") == Some("use_dpop_nonce"))
+}
+
+fn of_scheme(scheme: &str, headers: &HeaderMap) -> impl Iterator<Item = Challenge> {
+    let fields = headers.get_all(WWW_AUTHENTICATE).into_iter().filter_map(|value| value.to_str().ok());
+    fields.flat_map(parse).filter(move |challenge| challenge.scheme.eq_ignore_ascii_case(scheme))
 }
 
 /// Either alphabet, with padding or without: all four have been seen.

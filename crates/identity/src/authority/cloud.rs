@@ -87,9 +87,34 @@ impl Cloud {
         }
     }
 
+    /// The host that asks for the client's certificate: the one to send to with `mtlsauth` for `login`.
+    fn mutual_tls_host(self, host: &str) -> Option<String> {
+        match (self, Self::of_host(host)) {
+            (Self::Public, Some(_)) => Some("mtlsauth.microsoft.com".to_owned()),
+            (_, Some(_)) => with_mutual_tls_label(self.host()),
+            // That of a region.
+            (_, None) => with_mutual_tls_label(host),
+        }
+    }
+
     fn row(self) -> &'static Row {
         TABLE.iter().find(|row| row.cloud == self).unwrap_or(&TABLE[0])
     }
+}
+
+/// The host beside `host` that asks for the client's certificate, if it is known: in the clouds, and in a sandbox.
+pub(super) fn mutual_tls_host(host: &str, cloud: Option<Cloud>) -> Option<String> {
+    match cloud {
+        Some(cloud) => cloud.mutual_tls_host(host),
+        None if host.split(':').next() == Some("localhost") => Some(format!("mtlsauth.{host}")),
+        None => None,
+    }
+}
+
+fn with_mutual_tls_label(host: &str) -> Option<String> {
+    let labels = host.split('.').map(|label| if label == "login" { "mtlsauth" } else { label });
+    let named = labels.collect::<Vec<_>>().join(".");
+    (named != host).then_some(named)
 }
 
 /// The name of an Azure region, such as `westeurope`: letters and digits and nothing else, because it becomes a part of

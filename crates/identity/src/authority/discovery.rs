@@ -45,6 +45,13 @@ struct Document {
     issuer: Option<String>,
     token_endpoint: Option<String>,
     token_endpoint_auth_methods_supported: Option<Vec<String>>,
+    mtls_endpoint_aliases: Option<Aliases>,
+}
+
+/// RFC 8705 section 5.
+#[derive(Deserialize)]
+struct Aliases {
+    token_endpoint: Option<String>,
 }
 
 impl Discovery {
@@ -117,10 +124,19 @@ async fn fetch(issuer: &str, http: &dyn HttpClient) -> Result<Metadata, Error> {
     let token_endpoint = document
         .token_endpoint
         .ok_or_else(|| Error::protocol(format!("the metadata of `{issuer}` names no token endpoint")))?;
-    if !token_endpoint.starts_with("https://") {
-        return Err(Error::protocol(format!("the token endpoint of `{issuer}` is not https")));
+    // A server without an alias takes such clients at its ordinary endpoint.
+    let mutual_tls_endpoint = document
+        .mtls_endpoint_aliases
+        .and_then(|aliases| aliases.token_endpoint)
+        .unwrap_or_else(|| token_endpoint.clone());
+    if [&token_endpoint, &mutual_tls_endpoint].iter().any(|endpoint| !endpoint.starts_with("https://")) {
+        return Err(Error::protocol(format!("a token endpoint of `{issuer}` is not https")));
     }
-    Ok(Metadata { token_endpoint, secret_methods: document.token_endpoint_auth_methods_supported })
+    Ok(Metadata {
+        token_endpoint,
+        mutual_tls_endpoint: Some(mutual_tls_endpoint),
+        secret_methods: document.token_endpoint_auth_methods_supported,
+    })
 }
 
 async fn get(url: &str, http: &dyn HttpClient) -> Result<Document, Error> {

@@ -201,6 +201,13 @@ impl Authority {
         }
     }
 
+    /// The token endpoint for clients that show a certificate, if nobody has to be asked for it and there is one.
+    fn known_mutual_tls_endpoint(&self) -> Option<String> {
+        let Server::Platform { origin, cloud, .. } = &*self.server else { return None };
+        let host = cloud::mutual_tls_host(origin.strip_prefix("https://")?.strip_suffix('/')?, *cloud)?;
+        Some(format!("https://{host}/{}/oauth2/v2.0/token", self.tenant_path()))
+    }
+
     pub(crate) async fn metadata(
         &self,
         http: &dyn HttpClient,
@@ -211,6 +218,7 @@ impl Authority {
         }
         Ok(Arc::new(Metadata {
             token_endpoint: self.known_endpoint().unwrap_or_default(),
+            mutual_tls_endpoint: self.known_mutual_tls_endpoint(),
             secret_methods: self.is_adfs().then(|| vec!["client_secret_post".to_owned()]),
         }))
     }

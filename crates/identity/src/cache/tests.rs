@@ -26,6 +26,7 @@ fn token(until: u64) -> Arc<Kept> {
     let at: SystemTime = UNIX_EPOCH + Duration::from_secs(until);
     Arc::new(Kept {
         authorization: Authorization::bearer("t").unwrap(),
+        shown: None,
         expires_at: at,
         refresh_at: at,
         usable_until: at,

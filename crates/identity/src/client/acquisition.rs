@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 use tracing::{debug, warn};
 
 use super::ScopedToken;
+use crate::bound::Binding;
 use crate::claims;
 use crate::error::Error;
 use crate::exchange::{Cost, Errand, retry_in};
@@ -50,7 +51,8 @@ impl ScopedToken {
     /// one that a web API refused is not looked for there.
     async fn stored(&self, reason: FetchReason) -> Option<AccessToken> {
         let store = self.client.shared.store.as_ref()?;
-        if matches!(reason, FetchReason::Forced | FetchReason::Claims) {
+        let is_bearer = self.profile().binding == Binding::Bearer;
+        if matches!(reason, FetchReason::Forced | FetchReason::Claims) || !is_bearer {
             return None;
         }
         let clock = &*self.client.shared.exchange.clock;
@@ -64,6 +66,10 @@ impl ScopedToken {
 
     async fn to_store(&self, token: &AccessToken) {
         let Some(store) = &self.client.shared.store else { return };
+        // Without its key it is of no use to others, and the key stays here.
+        if token.authorization().possession().is_some() {
+            return;
+        }
         let clock = &*self.client.shared.exchange.clock;
         let times = [clock.now(), token.expires_at(), token.refresh_at()];
         let record = Record::new(token.authorization(), times, token.correlation_id());
@@ -123,6 +129,7 @@ impl ScopedToken {
             live_until: moment.elapsed + usable,
             due_at: moment.elapsed + refresh_after,
             authorization: issued.authorization,
+            shown: issued.shown,
             authority: Some(self.client.authority.clone()),
             correlation_id: errand.correlation_id.into(),
             fetched: Fetched {
@@ -148,6 +155,7 @@ impl ScopedToken {
             live_until: moment.elapsed + until(usable_until),
             due_at: moment.elapsed + until(record.refresh_at()),
             authorization: record.authorization()?,
+            shown: None,
             authority: Some(self.client.authority.clone()),
             correlation_id: record.correlation_id.as_str().into(),
             fetched: Fetched { reason, took: milliseconds(took), network: 0, attempts: 0 },

@@ -7,6 +7,7 @@ use unattended_core::{
 };
 
 use super::ConfidentialClient;
+use crate::bound::{Binding, DpopKey};
 use crate::cache::Entry;
 use crate::claims;
 use crate::error::{Error, ErrorKind};
@@ -60,6 +61,24 @@ impl ScopedToken {
         Ok(self.with(self.profile().clone().with_parameter(name, value)?))
     }
 
+    /// The same, bound to the certificate that the application shows to the token endpoint, which has to be its
+    /// credential: a [`TlsClientCertificate`](crate::TlsClientCertificate). At the Microsoft identity platform this asks
+    /// for `mtls_pop`; elsewhere the server binds what it gives to who shows a certificate (RFC 8705 section 3). A token
+    /// that is not bound to it is refused. [`Authorization`] carries the connections that show the certificate, and a
+    /// web API client of this house uses no others; a token that is bound to a certificate which has been replaced is not
+    /// served any more.
+    #[must_use]
+    pub fn bound_to_certificate(&self) -> Self {
+        self.with(Profile { binding: Binding::Certificate, ..self.profile().clone() })
+    }
+
+    /// The same, bound to `key` (DPoP, RFC 9449). A token that is not bound to it is refused. [`Authorization`] carries
+    /// the key, and [`Authorization::add_to`] adds the proof to a request.
+    #[must_use]
+    pub fn bound_to_key(&self, key: &DpopKey) -> Self {
+        self.with(Profile { binding: Binding::Key(key.clone()), ..self.profile().clone() })
+    }
+
     /// The same in another tenant; see [`ConfidentialClient::for_tenant`].
     ///
     /// # Errors
@@ -87,7 +106,7 @@ impl ScopedToken {
     #[must_use]
     pub fn cached(&self) -> Option<CachedToken> {
         let moment = self.client.shared.exchange.clock.glance();
-        let token = self.entry.live(moment)?;
+        let token = self.live(moment)?;
         if token.kept().is_due(moment) {
             self.renew(moment);
         }
@@ -149,9 +168,18 @@ impl ScopedToken {
         }
     }
 
+    /// The token in memory, unless it is bound to a certificate that is not shown any more.
+    fn live(&self, moment: Moment) -> Option<CachedToken> {
+        let token = self.entry.live(moment)?;
+        match &token.kept().shown {
+            Some(shown) if !self.client.shared.exchange.shows(shown) => None,
+            _ => Some(token),
+        }
+    }
+
     /// The cached token if it meets the demand.
     fn serve(&self, demand: &TokenDemand, moment: Moment) -> Option<AccessToken> {
-        let token = self.entry.live(moment)?;
+        let token = self.live(moment)?;
         match demand {
             TokenDemand::Newer { refused, .. } if refused == token.authorization() => None,
             _ => Some(token.to_token()),

@@ -9,6 +9,7 @@ mod secret;
 mod signer;
 #[cfg(test)]
 pub(crate) mod tests;
+mod tls;
 mod watched;
 
 use std::fmt;
@@ -28,6 +29,7 @@ pub use self::command::SignerCommand;
 pub(crate) use self::roster::Roster;
 pub use self::secret::{ClientSecret, SecretMethod};
 pub use self::signer::Signer;
+pub use self::tls::{TlsClientCertificate, TlsIdentity};
 pub use self::watched::{CredentialSource, WatchedCredential};
 use crate::error::Error;
 use crate::token_request::TokenRequest;
@@ -54,6 +56,12 @@ pub trait Credential: fmt::Debug + Send + Sync + 'static {
     /// the request is worth another attempt.
     fn reload(&self) -> BoxFuture<'_, bool> {
         Box::pin(std::future::ready(false))
+    }
+
+    /// The SHA-256 thumbprint of the certificate that connections show for this credential, if it is of that kind. A
+    /// token that is bound to another certificate is not served any more.
+    fn shown_certificate(&self) -> Option<[u8; 32]> {
+        None
     }
 
     /// From when on the credential is accepted, if that is known.
@@ -85,6 +93,10 @@ impl<C: Credential + ?Sized> Credential for Arc<C> {
 
     fn reload(&self) -> BoxFuture<'_, bool> {
         (**self).reload()
+    }
+
+    fn shown_certificate(&self) -> Option<[u8; 32]> {
+        (**self).shown_certificate()
     }
 
     fn not_before(&self) -> Option<SystemTime> {

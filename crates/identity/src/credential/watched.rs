@@ -143,6 +143,10 @@ impl Credential for WatchedCredential {
         Box::pin(std::future::ready(changed))
     }
 
+    fn shown_certificate(&self) -> Option<[u8; 32]> {
+        self.0.current.load().as_ref()?.credential.shown_certificate()
+    }
+
     fn not_before(&self) -> Option<SystemTime> {
         self.0.current.load().as_ref()?.credential.not_before()
     }

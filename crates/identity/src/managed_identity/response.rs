@@ -54,7 +54,7 @@ pub(super) fn success(host: &str, body: &[u8], now: SystemTime) -> Result<Issued
     let authorization = Authorization::bearer(&answer.access_token)
         .filter(|_| !answer.access_token.is_empty())
         .ok_or_else(|| unexpected("with a token that no header may carry"))?;
-    Ok(Issued { authorization, lifetime, refresh_in, refresh_token: None })
+    Ok(Issued { authorization, shown: None, lifetime, refresh_in, refresh_token: None })
 }
 
 pub(super) fn failure(host: &str, status: u16, headers: &HeaderMap, body: &[u8], now: SystemTime) -> Error {

@@ -128,6 +128,7 @@ impl ManagedIdentityToken {
             refresh::refresh_after(issued.lifetime, issued.refresh_in, &(resource, &endpoint.id));
         let usable = issued.lifetime - refresh::margin(issued.lifetime);
         let kept = Kept {
+            shown: None,
             expires_at: moment.now + issued.lifetime,
             refresh_at: moment.now + refresh_after,
             usable_until: moment.now + usable,

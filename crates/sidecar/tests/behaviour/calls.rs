@@ -103,9 +103,9 @@ async fn a_deletion_that_was_done_before_its_answer_was_lost_is_a_deletion() {
 
 #[tokio::test]
 async fn no_token_is_told_apart_from_a_refusal_of_the_api() {
-    let passing = World::without_tokens(|| TokenSourceError::transient("the authority has a fault", None));
+    let passing = World::giving(|| Err(TokenSourceError::transient("the authority has a fault", None)));
     assert_eq!(passing.get("/graph/users").await.error(), (503, "no_token".to_owned()));
-    let lasting = World::without_tokens(|| TokenSourceError::permanent("the secret has expired"));
+    let lasting = World::giving(|| Err(TokenSourceError::permanent("the secret has expired")));
     let answer = lasting.get("/graph/users").await;
     assert_eq!(answer.error(), (502, "no_token".to_owned()));
     assert!(answer.text.contains("the secret has expired") && answer.text.contains("\"authority\""));

@@ -1,7 +1,9 @@
 //! A token is lent to those who may have it, and to nobody else.
 
-use http::Method;
-use unattended_core::TokenSourceError;
+use std::sync::Arc;
+
+use http::{HeaderName, HeaderValue, Method, Uri};
+use unattended_core::{Authorization, Possession, TokenSourceError};
 
 use crate::world::{TOKEN, US, World, grant, request};
 
@@ -26,8 +28,31 @@ async fn without_being_told_so_nobody_gets_a_token() {
 
 #[tokio::test]
 async fn a_token_that_cannot_be_had_is_said_to_be_so() {
-    let world = World::without_tokens(|| TokenSourceError::permanent("the secret has expired"));
+    let world = World::giving(|| Err(TokenSourceError::permanent("the secret has expired")));
     assert_eq!(world.get("/token/graph").await.error(), (502, "no_token".to_owned()));
+}
+
+#[derive(Debug)]
+struct Key;
+
+impl Possession for Key {
+    fn prove(
+        &self,
+        _: &Method,
+        _: &Uri,
+        _: &str,
+    ) -> Result<Option<(HeaderName, HeaderValue)>, TokenSourceError> {
+        Ok(None)
+    }
+}
+
+// D12
+#[tokio::test]
+async fn a_token_that_is_bound_to_a_key_is_not_lent() {
+    let world = World::giving(|| Ok(Authorization::bound("DPoP", TOKEN, Arc::new(Key)).unwrap()));
+    let answer = world.get("/token/graph").await;
+    assert_eq!(answer.error(), (403, "bound_token".to_owned()));
+    assert!(!answer.text.contains(TOKEN));
 }
 
 #[tokio::test]

@@ -71,13 +71,13 @@ impl HttpClient for Network {
 }
 
 #[derive(Debug)]
-struct Tokens(Option<fn() -> TokenSourceError>);
+struct Tokens(Option<fn() -> Result<Authorization, TokenSourceError>>);
 
 impl TokenSource for Tokens {
     fn authorization(&self, _: TokenDemand) -> BoxFuture<'_, Result<Authorization, TokenSourceError>> {
         Box::pin(async {
             match self.0 {
-                Some(error) => Err(error()),
+                Some(authorization) => authorization(),
                 None => Ok(Authorization::bearer(TOKEN).unwrap()),
             }
         })
@@ -100,8 +100,8 @@ impl World {
         Self::with(Policy::of(grants), None)
     }
 
-    pub(crate) fn without_tokens(error: fn() -> TokenSourceError) -> Self {
-        Self::with(Policy::of(vec![grant(&["graph"], None, true)]), Some(error))
+    pub(crate) fn giving(authorization: fn() -> Result<Authorization, TokenSourceError>) -> Self {
+        Self::with(Policy::of(vec![grant(&["graph"], None, true)]), Some(authorization))
     }
 
     /// One whose clock runs as soon as something waits for it.
@@ -112,7 +112,7 @@ impl World {
         Self { sidecar: Sidecar::new(apis, Policy::for_user(US.uid), clock).unwrap(), network }
     }
 
-    fn with(policy: Policy, error: Option<fn() -> TokenSourceError>) -> Self {
+    fn with(policy: Policy, error: Option<fn() -> Result<Authorization, TokenSourceError>>) -> Self {
         let network = Network::default();
         let api = |base_url| api(base_url, &network, error);
         let apis = BTreeMap::from([
@@ -151,7 +151,11 @@ impl World {
 }
 
 /// An API of the network.
-pub(crate) fn api(base_url: &str, network: &Network, error: Option<fn() -> TokenSourceError>) -> Api {
+pub(crate) fn api(
+    base_url: &str,
+    network: &Network,
+    error: Option<fn() -> Result<Authorization, TokenSourceError>>,
+) -> Api {
     api_at(ManualClock::self_advancing_at(NOW), base_url, network, error)
 }
 
@@ -160,7 +164,7 @@ pub(crate) fn api_at(
     clock: ManualClock,
     base_url: &str,
     network: &Network,
-    error: Option<fn() -> TokenSourceError>,
+    error: Option<fn() -> Result<Authorization, TokenSourceError>>,
 ) -> Api {
     let client = Client::builder(base_url)
         .http(Arc::new(network.clone()))

@@ -73,6 +73,11 @@ impl Chain {
         })
     }
 
+    /// What `x5c` has, in DER.
+    pub(super) fn der(&self) -> Vec<Vec<u8>> {
+        self.x5c.iter().filter_map(|certificate| STANDARD.decode(certificate).ok()).collect()
+    }
+
     /// Whether the certificate is in force.
     pub(super) fn check_validity(&self, now: SystemTime) -> Result<(), Error> {
         let day = |time: der::DateTime| format!("{:04}-{:02}-{:02}", time.year(), time.month(), time.day());

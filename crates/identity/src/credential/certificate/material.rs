@@ -22,6 +22,14 @@ pub(super) enum PrivateKey {
     Sec1(Zeroizing<Vec<u8>>),
 }
 
+impl PrivateKey {
+    /// The DER alone, which tells by itself what it is.
+    pub(super) fn into_secret(self) -> Secret {
+        let (Self::Pkcs8(mut der) | Self::Pkcs1(mut der) | Self::Sec1(mut der)) = self;
+        Secret::new(std::mem::take(&mut *der))
+    }
+}
+
 impl Material {
     /// Reads PEM or PKCS#12, told apart by their content.
     pub(super) fn read(file: &Secret, password: Option<&Secret>) -> Result<Self, Error> {

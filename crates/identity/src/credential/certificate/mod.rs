@@ -17,8 +17,9 @@ use unattended_core::{BoxFuture, Secret};
 pub(crate) use self::chain::Chain;
 use self::key::LocalKey;
 pub use self::key::SigningAlgorithm;
-use self::material::Material;
+use self::material::{Material, PrivateKey};
 use super::signer::{self, Signer};
+use super::tls::TlsIdentity;
 use super::{AuthenticationContext, Credential};
 use crate::assertion;
 use crate::error::Error;
@@ -55,15 +56,30 @@ impl ClientCertificate {
     /// # Errors
     /// Exactly what is missing, unreadable, protected, or does not fit together; never any part of the key.
     pub fn from_file(content: &Secret, password: Option<&Secret>) -> Result<Self, Error> {
+        Self::with_key(content, password).map(|(certificate, _)| certificate)
+    }
+
+    /// The same together with what TLS shows of it.
+    pub(super) fn with_identity(
+        content: &Secret,
+        password: Option<&Secret>,
+    ) -> Result<(Self, TlsIdentity), Error> {
+        let (certificate, key) = Self::with_key(content, password)?;
+        let chain = certificate.shared.chain.der();
+        Ok((certificate, TlsIdentity::new(chain, key.into_secret())))
+    }
+
+    fn with_key(content: &Secret, password: Option<&Secret>) -> Result<(Self, PrivateKey), Error> {
         let mut material = Material::read(content, password)?;
-        let key = LocalKey::from_material(&material.only_key()?)?;
+        let private_key = material.only_key()?;
+        let key = LocalKey::from_material(&private_key)?;
         let chain = Chain::of(&material.certificates, |public_key| public_key == key.public_key())?;
         let algorithm = match key {
             LocalKey::Rsa(_) => SigningAlgorithm::Ps256,
             LocalKey::P256(_) => SigningAlgorithm::Es256,
         };
         let shared = Arc::new(Shared { key: Key::Local(key), chain });
-        Ok(Self { shared, algorithm, sends_chain: false })
+        Ok((Self { shared, algorithm, sends_chain: false }, private_key))
     }
 
     /// Reads PEM whose key no password protects.
@@ -158,6 +174,10 @@ impl ClientCertificate {
     /// Since when it is not, or from when on it will be.
     pub fn check_validity(&self, now: SystemTime) -> Result<(), Error> {
         self.shared.chain.check_validity(now)
+    }
+
+    pub(crate) fn sha256(&self) -> &[u8; 32] {
+        &self.shared.chain.sha256
     }
 
     pub(crate) fn chain(&self) -> &Chain {
