@@ -14,8 +14,8 @@ use super::super::{documents, installed};
 use super::node;
 use crate::support::{Workplace, end, wait_for_file};
 
-const SCOPE: &str = "Things.Read.All";
-const RESOURCE: &str = "https://api.example.test";
+pub(super) const SCOPE: &str = "Things.Read.All";
+pub(super) const RESOURCE: &str = "https://api.example.test";
 const POST: &str = r#"token-endpoint-auth-method = "client_secret_post""#;
 const SECRET: &str = "a secret of this test: 50 % of it + spaces & signs";
 
@@ -140,15 +140,15 @@ fn a_wrong_secret_is_a_refusal_with_its_code() {
 }
 
 /// A running oidc-provider; it ends with its value.
-struct Authority {
+pub(super) struct Authority {
     process: Child,
-    issuer: String,
+    pub(super) issuer: String,
     directory: tempfile::TempDir,
 }
 
 impl Authority {
     /// How the client presented itself in each token request: "Basic", or in the body.
-    fn presented(&self) -> Vec<String> {
+    pub(super) fn presented(&self) -> Vec<String> {
         let requests = fs::read_to_string(self.directory.path().join("requests")).unwrap();
         requests.lines().map(str::to_owned).collect()
     }
@@ -196,7 +196,7 @@ impl Outside {
 }
 
 /// Starts the authority, and a folder with the credentials that it knows.
-fn start() -> (Authority, Workplace) {
+pub(super) fn start() -> (Authority, Workplace) {
     installed("node/node_modules/oidc-provider");
     let directory = tempfile::tempdir().unwrap();
     let place = Workplace::new();
@@ -204,7 +204,7 @@ fn start() -> (Authority, Workplace) {
 
     let path = |name: &str| directory.path().join(name);
     let settings = json!({
-        "tls": { "key": path("server-key.pem"), "certificate": path("server.pem") },
+        "tls": { "key": path("server-key.pem"), "certificate": path("server.pem"), "ca": path("ca.pem") },
         "client": { "certificate": path("client-certificate.pem"), "elliptic": path("elliptic-certificate.pem") },
         "secret": SECRET,
         "resource": RESOURCE,
@@ -217,6 +217,7 @@ fn start() -> (Authority, Workplace) {
     let log = File::create(path("log")).unwrap();
     let mut process = node("authority.mjs")
         .arg(path("settings.json"))
+        .env("NODE_EXTRA_CA_CERTS", path("ca.pem"))
         .stdin(Stdio::null())
         .stdout(log.try_clone().unwrap())
         .stderr(log)
@@ -237,7 +238,7 @@ fn make_credentials(directory: &Path, place: &Workplace) {
     fs::write(directory.join("ca.pem"), issuer.pem()).unwrap();
 
     let server_key = rsa_key();
-    let mut server = CertificateParams::new(["localhost".to_owned()]).unwrap();
+    let mut server = CertificateParams::new(["localhost".to_owned(), "mtls.localhost".to_owned()]).unwrap();
     server.distinguished_name.push(DnType::CommonName, "localhost");
     let server = server.signed_by(&server_key, &issuer).unwrap();
     write_private(&directory.join("server-key.pem"), &server_key.serialize_pem());
@@ -251,6 +252,10 @@ fn make_credentials(directory: &Path, place: &Workplace) {
     let elliptic = named("Test daemon").self_signed(&elliptic_key).unwrap();
     fs::write(directory.join("elliptic-certificate.pem"), elliptic.pem()).unwrap();
     write_private(&place.path("elliptic.pem"), &(elliptic_key.serialize_pem() + &elliptic.pem()));
+    let mut issued = CertificateParams::new(["daemon.example.test".to_owned()]).unwrap();
+    issued.distinguished_name.push(DnType::CommonName, "Test daemon");
+    let issued = issued.signed_by(&client_key, &issuer).unwrap();
+    write_private(&place.path("issued.pem"), &(client_key.serialize_pem() + &issued.pem()));
     write_private(&place.path("secret"), SECRET);
 }
 

@@ -1,6 +1,7 @@
 //! Programs of Node.
 
 mod authority;
+mod bound;
 mod clients;
 
 use std::process::Command;
