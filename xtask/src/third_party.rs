@@ -1,6 +1,6 @@
 //! What the third-party tests need: Python packages in a virtual environment of their own, npm packages in a
 //! folder of their own, both kept while the pinned manifest is unchanged; a Rust program with a lock of its own;
-//! Apache, Chromium, nginx, tinyproxy and Redis from Debian.
+//! Apache, Chromium, nginx, tinyproxy, Redis and SoftHSM from Debian.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -45,6 +45,7 @@ pub(crate) fn prepare(project: &Project) -> Vec<Missing> {
         ("Redis", "redis_server", redis),
         ("nginx", "nginx", nginx),
         ("tinyproxy", "tinyproxy", tinyproxy),
+        ("SoftHSM", "softhsm", softhsm),
         ("Chromium", "third_party::browser", chromium),
         ("Chromium", "third_party::chromium", chromium),
     ] {
@@ -190,6 +191,14 @@ fn redis(project: &Project) -> Result<(), String> {
         return Ok(());
     }
     apt_install(project, &["redis-server"], "redis-server is not installed".to_owned())
+}
+
+/// The module that keys are kept in by the tests of PKCS#11.
+fn softhsm(project: &Project) -> Result<(), String> {
+    if succeeds(Command::new("softhsm2-util").arg("--version")) {
+        return Ok(());
+    }
+    apt_install(project, &["softhsm2"], "softhsm2 is not installed".to_owned())
 }
 
 /// Chromium is used where Debian puts it, driven by a package of Node that would otherwise fetch its own.

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU16, AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, SystemTime};
 
 use tracing::debug;
-use unattended_core::{ClientId, Clock, Entropy, HttpClient, Possession, Secret};
+use unattended_core::{ClientId, Clock, Entropy, HttpClient, Secret};
 use zeroize::Zeroize;
 
 use crate::authority::Authority;
@@ -238,7 +238,7 @@ impl Exchange {
             connections.send(request).await.map_err(|cause| Error::unreachable(endpoint, cause))?;
         let (parts, body) = response.into_parts();
         if let Some(prover) = &bond.prover {
-            prover.heed(&uri, &parts.headers);
+            prover.heed_authority(&uri, &parts.headers);
         }
         let body = body.collect(LONGEST_BODY).await.map_err(|cause| Error::unreachable(endpoint, cause))?;
         let result = match parts.status.as_u16() {

@@ -71,6 +71,8 @@ pub use crate::bearer::{Bearer, BearerLayer};
 pub use crate::bound::DpopKey;
 pub use crate::cache::{CacheLimits, CacheStatistics};
 pub use crate::client::{ConfidentialClient, ConfidentialClientBuilder, Freshness, ScopedToken};
+#[cfg(feature = "pkcs11")]
+pub use crate::credential::Pkcs11Signer;
 #[cfg(feature = "command")]
 pub use crate::credential::{AssertionCommand, SignerCommand};
 pub use crate::credential::{

@@ -118,7 +118,7 @@ async fn fetch(issuer: &str, http: &dyn HttpClient) -> Result<Metadata, Error> {
     if document.issuer.as_deref() != Some(issuer) {
         return Err(Error::configuration(format!(
             "the metadata of `{issuer}` says that its issuer is `{}`",
-            document.issuer.unwrap_or_default().escape_debug()
+            document.issuer.unwrap_or_default().chars().take(200).collect::<String>().escape_debug()
         )));
     }
     let token_endpoint = document

@@ -37,8 +37,16 @@ struct Inner {
     pair: EcdsaKeyPair,
     jwk: Jwk,
     thumbprint: String,
-    /// The latest nonce of each server by its origin, the oldest first.
-    nonces: Mutex<Vec<(String, String)>>,
+    /// The latest nonce of each server, the oldest first.
+    nonces: Mutex<Vec<(Server, String)>>,
+}
+
+/// Who wants a nonce. An authorization server and a web API may share an origin and yet have each its own (RFC 9449
+/// section 9).
+#[derive(Debug, Eq, PartialEq)]
+pub(super) enum Server {
+    Authorization(String),
+    Resource(String),
 }
 
 /// The public key; members in the order that its thumbprint is taken of (RFC 7638 section 3).
@@ -97,25 +105,25 @@ impl DpopKey {
         &self.0.thumbprint
     }
 
-    pub(super) fn nonce_of(&self, origin: &str) -> Option<String> {
-        self.nonces().iter().find(|(of, _)| of == origin).map(|(_, nonce)| nonce.clone())
+    pub(super) fn nonce_of(&self, server: &Server) -> Option<String> {
+        self.nonces().iter().find(|(of, _)| of == server).map(|(_, nonce)| nonce.clone())
     }
 
-    pub(super) fn remember(&self, origin: String, nonce: &str) {
+    pub(super) fn remember(&self, server: Server, nonce: &str) {
         let mut nonces = self.nonces();
-        match nonces.iter_mut().find(|(of, _)| *of == origin) {
+        match nonces.iter_mut().find(|(of, _)| *of == server) {
             Some((_, known)) if known == nonce => {}
             Some((_, known)) => nonce.clone_into(known),
             None => {
                 if nonces.len() >= MOST_NONCES {
                     nonces.remove(0);
                 }
-                nonces.push((origin, nonce.to_owned()));
+                nonces.push((server, nonce.to_owned()));
             }
         }
     }
 
-    pub(super) fn nonces(&self) -> MutexGuard<'_, Vec<(String, String)>> {
+    pub(super) fn nonces(&self) -> MutexGuard<'_, Vec<(Server, String)>> {
         self.0.nonces.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -164,7 +172,10 @@ impl Prover {
             htu: format!("{origin}{}", uri.path()),
             iat: self.clock.now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs(),
             ath: token.map(|token| URL_SAFE_NO_PAD.encode(digest(&SHA256, token.as_bytes()))),
-            nonce: self.key.nonce_of(&origin),
+            nonce: self.key.nonce_of(&match token {
+                Some(_) => Server::Resource(origin),
+                None => Server::Authorization(origin),
+            }),
         };
         let header = Header { typ: "dpop+jwt", alg: "ES256", jwk: &key.jwk };
         let unproven = || Error::credential("the key for DPoP gave no proof");
@@ -177,6 +188,18 @@ impl Prover {
         proof.push('.');
         URL_SAFE_NO_PAD.encode_string(signature, &mut proof);
         Ok((HEADER, HeaderValue::try_from(proof).map_err(|_| unproven())?))
+    }
+
+    /// Looks at an answer of a token endpoint.
+    pub(crate) fn heed_authority(&self, uri: &Uri, headers: &HeaderMap) {
+        self.remember(Server::Authorization(origin(uri)), headers);
+    }
+
+    fn remember(&self, server: Server, headers: &HeaderMap) {
+        let nonce = headers.get(NONCE).and_then(|value| value.to_str().ok());
+        if let Some(nonce) = nonce.filter(|nonce| is_nonce(nonce)) {
+            self.key.remember(server, nonce);
+        }
     }
 }
 
@@ -191,10 +214,7 @@ impl Possession for Prover {
     }
 
     fn heed(&self, uri: &Uri, headers: &HeaderMap) {
-        let nonce = headers.get(NONCE).and_then(|value| value.to_str().ok());
-        if let Some(nonce) = nonce.filter(|nonce| is_nonce(nonce)) {
-            self.key.remember(origin(uri), nonce);
-        }
+        self.remember(Server::Resource(origin(uri)), headers);
     }
 }
 

@@ -329,13 +329,17 @@ async fn a_proof_is_signed_for_one_request_and_names_key_token_and_nonce() {
 
 #[test]
 fn nonces_are_each_servers_own_and_do_not_fill_the_memory() {
+    use super::key::Server;
+
+    let api = |n: u32| Server::Resource(format!("https://h{n}"));
     let key = DpopKey::generate().unwrap();
     for n in 0..1_000 {
-        key.remember(format!("https://h{n}"), "x");
+        key.remember(api(n), "x");
     }
-    key.remember("https://h999".to_owned(), "y");
-    assert_eq!(key.nonce_of("https://h999").as_deref(), Some("y"));
-    assert_eq!(key.nonce_of("https://h998").as_deref(), Some("x"));
-    assert_eq!(key.nonce_of("https://h0"), None);
+    key.remember(api(999), "y");
+    key.remember(Server::Authorization("https://h999".to_owned()), "z");
+    assert_eq!(key.nonce_of(&api(999)).as_deref(), Some("y"), "not that of the authority at the same origin");
+    assert_eq!(key.nonce_of(&api(998)).as_deref(), Some("x"));
+    assert_eq!(key.nonce_of(&api(0)), None);
     assert_eq!(key.nonces().len(), 64);
 }

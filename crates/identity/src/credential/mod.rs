@@ -4,6 +4,8 @@ mod assertion;
 mod certificate;
 #[cfg(feature = "command")]
 mod command;
+#[cfg(feature = "pkcs11")]
+mod pkcs11;
 mod roster;
 mod secret;
 mod signer;
@@ -26,6 +28,8 @@ pub use self::assertion::{
 pub use self::certificate::{ClientCertificate, SigningAlgorithm};
 #[cfg(feature = "command")]
 pub use self::command::SignerCommand;
+#[cfg(feature = "pkcs11")]
+pub use self::pkcs11::Pkcs11Signer;
 pub(crate) use self::roster::Roster;
 pub use self::secret::{ClientSecret, SecretMethod};
 pub use self::signer::Signer;

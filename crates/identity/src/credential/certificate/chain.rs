@@ -27,8 +27,9 @@ pub(crate) struct Chain {
 }
 
 impl Chain {
-    /// Finds the certificate that `is_leaf` tells by its public key, and follows its issuers through the file.
-    pub(super) fn of(certificates: &[Vec<u8>], is_leaf: impl Fn(&[u8]) -> bool) -> Result<Self, Error> {
+    /// Finds the certificate of the key, or takes the first one if that is unknown, and follows its issuers through the
+    /// file. A certificate that was renewed for the same key may stand beside the one before: then the last to end counts.
+    pub(super) fn of(certificates: &[Vec<u8>], public_key: Option<&[u8]>) -> Result<Self, Error> {
         if certificates.is_empty() {
             return Err(Error::credential("the file has a private key but no certificate"));
         }
@@ -38,7 +39,14 @@ impl Chain {
             .iter()
             .map(|der| Certificate::from_der(der).map_err(unreadable))
             .collect::<Result<Vec<_>, _>>()?;
-        let leaf = all.iter().find(|certificate| is_leaf(key_of(certificate))).ok_or_else(|| {
+        let end = |certificate: &&Certificate| {
+            certificate.tbs_certificate().validity().not_after.to_unix_duration()
+        };
+        let leaf = match public_key {
+            Some(key) => all.iter().filter(|certificate| key_of(certificate) == key).max_by_key(end),
+            None => all.first(),
+        };
+        let leaf = leaf.ok_or_else(|| {
             Error::credential(if all.len() == 1 {
                 "the private key does not belong to the certificate"
             } else {

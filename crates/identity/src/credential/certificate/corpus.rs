@@ -308,6 +308,21 @@ fn the_chain_is_der_with_the_certificate_of_the_key_first_and_no_root() {
 }
 
 #[test]
+fn a_certificate_renewed_for_the_same_key_counts_wherever_it_stands_in_the_file() {
+    let key = rcgen::KeyPair::generate_for(&rcgen::PKCS_RSA_SHA256).unwrap();
+    let [old, new] = [2025, 2045].map(|year| {
+        let mut parameters = rcgen::CertificateParams::new(Vec::new()).unwrap();
+        parameters.not_after = rcgen::date_time_ymd(year, 1, 2);
+        parameters.self_signed(&key).unwrap().pem()
+    });
+    for certificates in [[&old, &new], [&new, &old]] {
+        let pem = key.serialize_pem() + certificates[0] + certificates[1];
+        let certificate = ClientCertificate::from_pem(&Secret::from(pem.as_str())).unwrap();
+        assert_eq!(certificate.not_after(), UNIX_EPOCH + Duration::from_secs(2_366_928_000));
+    }
+}
+
+#[test]
 fn a_certificate_that_is_not_in_force_says_since_when_or_from_when_on() {
     let key = rcgen::KeyPair::generate_for(&rcgen::PKCS_RSA_SHA256).unwrap();
     let mut parameters = rcgen::CertificateParams::new(Vec::new()).unwrap();

@@ -73,7 +73,7 @@ impl ClientCertificate {
         let mut material = Material::read(content, password)?;
         let private_key = material.only_key()?;
         let key = LocalKey::from_material(&private_key)?;
-        let chain = Chain::of(&material.certificates, |public_key| public_key == key.public_key())?;
+        let chain = Chain::of(&material.certificates, Some(key.public_key()))?;
         let algorithm = match key {
             LocalKey::Rsa(_) => SigningAlgorithm::Ps256,
             LocalKey::P256(_) => SigningAlgorithm::Es256,
@@ -105,7 +105,7 @@ impl ClientCertificate {
         if material.certificates.is_empty() {
             return Err(Error::credential("the file has no certificate"));
         }
-        let chain = Chain::of(&material.certificates, |_| true)?;
+        let chain = Chain::of(&material.certificates, None)?;
         let algorithm = match chain.algorithm.as_str() {
             "1.2.840.113549.1.1.1" => SigningAlgorithm::Ps256,
             "1.2.840.10045.2.1" => SigningAlgorithm::Es256,
