@@ -137,8 +137,11 @@ mod tests {
     use unattended_core::{ClientId, ManualClock, Scope, Secret, TenantId};
 
     use super::*;
-    use crate::test_support::Server;
-    use crate::{Authority as Issuer, ClientSecret, Cloud, ConfidentialClient};
+    use crate::test_support::{Server, certificate_pem};
+    use crate::{
+        Authority as Issuer, ClientSecret, Cloud, ConfidentialClient, Credential, DpopKey,
+        TlsClientCertificate,
+    };
 
     /// Answers with the header that it got.
     #[derive(Clone)]
@@ -159,12 +162,16 @@ mod tests {
     }
 
     fn graph(server: &Arc<Server>) -> ScopedToken {
+        graph_with(ClientSecret::new(Secret::from("s")).unwrap(), server)
+    }
+
+    fn graph_with(credential: impl Credential, server: &Arc<Server>) -> ScopedToken {
         let tenant = TenantId::parse("contoso.example").unwrap();
         ConfidentialClient::builder(
             Issuer::cloud(Cloud::Public, &tenant),
             ClientId::parse("22222222-2222-2222-2222-222222222222").unwrap(),
         )
-        .credential(ClientSecret::new(Secret::from("s")).unwrap())
+        .credential(credential)
         .http(Arc::clone(server) as _)
         .clock(Arc::new(ManualClock::at(0)))
         .build()
@@ -193,6 +200,43 @@ mod tests {
             assert!(send(url).await.unwrap_err().to_string().contains("leaves the origin"), "{url}");
         }
         assert_eq!(server.requests().len(), 1);
+    }
+
+    // D12
+    #[tokio::test]
+    async fn a_token_bound_to_a_key_brings_its_proof_and_one_bound_to_a_certificate_stays() {
+        #[derive(Clone)]
+        struct Proof;
+
+        impl Service<Request<()>> for Proof {
+            type Response = bool;
+            type Error = BoxError;
+            type Future = Ready<Result<bool, BoxError>>;
+
+            fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+                Poll::Ready(Ok(()))
+            }
+
+            fn call(&mut self, request: Request<()>) -> Self::Future {
+                ready(Ok(request.headers().contains_key("dpop")))
+            }
+        }
+
+        let server = Arc::new(Server::new());
+        let of_type = |kind| format!(r#"{{"token_type":"{kind}","expires_in":3600,"access_token":"t"}}"#);
+        server.answer(200, &of_type("DPoP"));
+        server.answer(200, &of_type("mtls_pop"));
+        let connections = Arc::clone(&server);
+        let pem = Secret::from(certificate_pem());
+        let shown = TlsClientCertificate::from_file(&pem, None, |_| Ok(connections as _)).unwrap();
+        let tokens = graph_with(shown, &server);
+        let call = async |tokens| {
+            let mut client = BearerLayer::new(tokens, "https://graph.microsoft.com").unwrap().layer(Proof);
+            client.call(Request::get("https://graph.microsoft.com/").body(()).unwrap()).await
+        };
+        assert!(call(tokens.bound_to_key(&DpopKey::generate().unwrap())).await.unwrap());
+        let refused = call(tokens.bound_to_certificate()).await.unwrap_err();
+        assert!(refused.to_string().contains("bound to a certificate"), "{refused}");
     }
 
     #[test]

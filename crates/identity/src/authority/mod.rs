@@ -309,6 +309,30 @@ mod tests {
         }
     }
 
+    // Cases 38 and 61 of the peers' suites.
+    #[tokio::test]
+    async fn clients_with_a_certificate_are_sent_to_the_host_that_asks_for_it_where_that_is_known() {
+        let region = Region::parse("westus2").unwrap();
+        let regional = |cloud| Authority::cloud(cloud, &contoso()).in_region(&region).unwrap();
+        let named = |host: &str| Authority::microsoft(host, &contoso()).unwrap();
+        for (authority, host) in [
+            (Authority::cloud(Cloud::Public, &contoso()), Some("mtlsauth.microsoft.com")),
+            (named("https://sts.windows.net"), Some("mtlsauth.microsoft.com")),
+            (regional(Cloud::Public), Some("westus2.mtlsauth.microsoft.com")),
+            (Authority::cloud(Cloud::UsGovernment, &contoso()), Some("mtlsauth.microsoftonline.us")),
+            (named("https://login.usgovcloudapi.net"), Some("mtlsauth.microsoftonline.us")),
+            (regional(Cloud::China), Some("westus2.mtlsauth.partner.microsoftonline.cn")),
+            (named("https://localhost:8443"), Some("mtlsauth.localhost:8443")),
+            (named("https://login.example"), None),
+            (Authority::adfs("https://adfs.contoso.com/adfs").unwrap(), None),
+        ] {
+            let metadata = authority.metadata(&TokenServer::new(), &ManualClock::at(0)).await.unwrap();
+            let expected =
+                host.map(|host| format!("https://{host}/contoso.onmicrosoft.com/oauth2/v2.0/token"));
+            assert_eq!(metadata.mutual_tls_endpoint, expected, "{}", authority.identifier());
+        }
+    }
+
     // Cases 69 and 71 of the peers' suites.
     #[test]
     fn an_authority_that_could_never_be_trusted_is_refused_when_it_is_built() {
