@@ -45,7 +45,7 @@ mod tests {
         )
     }
 
-    // RT-4
+    // RT-4, W2, W5
     #[test]
     fn every_form_of_retry_after_is_understood_and_the_largest_wins() {
         let seconds = |n| Some(Duration::from_secs(n));

@@ -117,7 +117,11 @@ impl Exporter<'_> {
         }
         self.at = saved;
         self.truncate()?;
-        Ok(self.at.next_link.as_deref().map(|link| self.job.client.resume_pages(link)))
+        Ok(self
+            .at
+            .next_link
+            .as_deref()
+            .map(|link| self.job.client.resume_pages(link).without_reading_ahead()))
     }
 
     async fn restart(&mut self, report: &mut Report, reason: String) -> Result<Pages, JobError> {
@@ -135,7 +139,8 @@ impl Exporter<'_> {
             ..Checkpoint::default()
         };
         self.truncate()?;
-        Ok(self.job.client.pages(&self.job.read))
+        // A page is asked for once the one before is in the file: what a crash makes come again is one request.
+        Ok(self.job.client.pages(&self.job.read).without_reading_ahead())
     }
 
     fn append(&mut self, page: &Page) -> Result<(), JobError> {

@@ -16,6 +16,7 @@ use crate::gate::Gate;
 use crate::operation;
 use crate::origin::Base;
 use crate::pages::Pages;
+use crate::parallel::ParallelRead;
 use crate::request::{Request, RequestBuilder};
 use crate::response::Response;
 use crate::retry::RetryPolicy;
@@ -99,6 +100,12 @@ impl Client {
     /// Goes on reading a collection at a link that an earlier page gave.
     pub fn resume_pages(&self, next_link: &str) -> Pages {
         Pages::new(self.clone(), self.base().resolve(next_link))
+    }
+
+    /// Reads a large collection of the directory (`/users?$select=id,mail`) part by part at the same time, in no
+    /// particular order.
+    pub fn parallel_read(&self, path: &str) -> ParallelRead {
+        ParallelRead::new(self.clone(), path)
     }
 
     /// Reads what has changed in a collection, beginning at `path` (`/users/delta?$select=id,mail`) or going on where

@@ -36,10 +36,12 @@ mod odata_error;
 mod operation;
 mod origin;
 mod pages;
+mod parallel;
 mod payload;
 mod request;
 mod response;
 mod retry;
+mod seen;
 mod traffic;
 mod upload;
 
@@ -53,6 +55,7 @@ pub use crate::delta::{
 pub use crate::error::{Attempt, Error};
 pub use crate::odata_error::ErrorDetail;
 pub use crate::pages::{Page, Pages, PagesEnd};
+pub use crate::parallel::{ParallelEnd, ParallelEvent, ParallelRead};
 pub use crate::request::{RequestBuilder, RequestClass};
 pub use crate::response::Response;
 pub use crate::retry::RetryPolicy;

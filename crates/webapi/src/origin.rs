@@ -142,6 +142,11 @@ impl Base {
         self.url.origin().ascii_serialization()
     }
 
+    /// The path that resources live below, without a trailing slash.
+    pub(crate) fn path(&self) -> &str {
+        self.url.path().trim_end_matches('/')
+    }
+
     /// The base as text, without a trailing slash.
     pub(crate) fn as_str(&self) -> &str {
         &self.text
@@ -218,7 +223,7 @@ mod tests {
         assert!(graph().resolve("/users/a#EXT#@b").unwrap_err().to_string().contains("%23"));
     }
 
-    // RD-2
+    // RD-2, W16
     #[test]
     fn only_the_same_scheme_host_and_port_is_the_same_origin() {
         let base = graph();
@@ -233,6 +238,7 @@ mod tests {
             "https://graph.example./v1.0/users",
             "https://graph.example@evil.example/",
             "https://graph.example:443@evil.example/",
+            "https://graph.example:x@evil.example/",
             "https://user:pass@graph.example/",
             "https://@graph.example/",
             "https://graph.example\\@evil.example/",

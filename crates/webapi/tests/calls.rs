@@ -50,7 +50,7 @@ async fn a_call_waits_as_long_as_the_server_asks_and_no_shorter() {
     assert!(slept.len() == 2 && slept[0] >= 7 * SECOND && slept[1] >= 11 * SECOND, "{slept:?}");
 }
 
-// RT-5, RL-1
+// RT-5, RL-1, W4, W10
 #[tokio::test]
 async fn a_wait_beyond_the_deadline_fails_at_once_and_the_gate_tells_the_next_caller() {
     let api = Api::answering([throttled(429, "300")]);
@@ -91,7 +91,7 @@ async fn the_gate_that_one_caller_closed_holds_the_others_back() {
     assert_eq!(api.sent(), 3);
 }
 
-// RT-2, RT-3
+// RT-2, RT-3, W6, W10
 #[tokio::test]
 async fn what_may_have_been_done_is_not_done_twice() {
     for reply in [
@@ -139,7 +139,7 @@ async fn a_repeated_create_that_finds_itself_is_ambiguous() {
     assert!(!bench(&api).client.post("/users").send().await.unwrap_err().is_ambiguous());
 }
 
-// RT-6, RT-10
+// RT-6, RT-10, W14
 #[tokio::test]
 async fn the_last_answer_comes_with_the_list_of_attempts() {
     let api = Api::by(|_| reply(503, &[("request-id", "r")], "{}"));
@@ -229,7 +229,7 @@ async fn the_same_token_is_not_offered_twice() {
     assert_eq!((api.sent(), bench.tokens.asked()), (1, 2));
 }
 
-// AU-2
+// AU-2, W15
 #[tokio::test]
 async fn a_claims_challenge_reaches_the_token_source() {
     for code in [401, 403] {

@@ -52,7 +52,7 @@ async fn round(client: &Client, path: &str, saved: Option<DeltaState>) -> (Vec<S
     (told, kept(&delta))
 }
 
-// DL-1, DL-4
+// DL-1, DL-4, W11
 #[tokio::test]
 async fn rounds_follow_each_other_by_the_link_of_the_last_complete_one() {
     let api = Api::answering([

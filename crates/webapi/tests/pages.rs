@@ -31,7 +31,7 @@ async fn drain(pages: &mut Pages) -> (Vec<String>, Option<unattended_webapi::Err
     }
 }
 
-// PG-1, PG-4, PG-5, PG-6
+// PG-1, PG-4, PG-5, PG-6, W8, W11
 #[tokio::test]
 async fn pages_are_followed_to_the_end_with_the_same_headers_and_a_token_each() {
     let link = "/users?$skiptoken=m~AQAn%2bO%2B=='x'{a}";
@@ -49,7 +49,7 @@ async fn pages_are_followed_to_the_end_with_the_same_headers_and_a_token_each() 
     assert_eq!((api.sent(), bench.tokens.asked()), (3, 3));
 }
 
-// PG-2
+// PG-2, W17
 #[tokio::test]
 async fn a_link_to_another_origin_ends_it_before_a_byte_is_sent() {
     for foreign in [
@@ -69,7 +69,7 @@ async fn a_link_to_another_origin_ends_it_before_a_byte_is_sent() {
     }
 }
 
-// PG-3
+// PG-3, W11
 #[tokio::test]
 async fn links_that_go_round_in_a_circle_are_noticed() {
     let api = Api::by(|request| match request.uri().path() {
@@ -82,7 +82,7 @@ async fn links_that_go_round_in_a_circle_are_noticed() {
     assert!(pages.end().is_none() && api.sent() == 2);
 }
 
-// PG-4
+// PG-4, W7
 #[tokio::test]
 async fn what_is_not_a_page_is_an_error_and_never_an_end() {
     for body in [
@@ -103,7 +103,7 @@ async fn what_is_not_a_page_is_an_error_and_never_an_end() {
     assert!(drain(&mut pages).await.1.unwrap().is_not_found() && pages.end().is_none());
 }
 
-// PG-7
+// PG-7, W7
 #[tokio::test]
 async fn a_page_is_retried_like_any_call_and_asked_for_again_after_an_error() {
     let mut replies = vec![page(&[1], Some("/b")), throttled(429, "3"), broken(HttpErrorKind::Interrupted)];
@@ -169,4 +169,128 @@ async fn the_last_page_of_a_delta_carries_its_link() {
     let api = Api::answering([json(&body)]);
     let page = bench(&api).client.pages("/users/delta").next().await.unwrap().unwrap();
     assert!(page.delta_link.unwrap().ends_with("deltatoken=1") && page.next_link.is_none());
+}
+
+/// Page after page of one item each; `$skip=n` is the place.
+fn endless() -> Api {
+    Api::by(|request| {
+        let number =
+            request.uri().query().and_then(|it| it.split_once("n=")?.1.parse().ok()).unwrap_or(0_u32);
+        page(&[number], Some(&format!("/things?n={}", number + 1)))
+    })
+}
+
+// PG-10
+#[tokio::test]
+async fn the_next_page_is_read_while_this_one_is_dealt_with() {
+    let api = endless();
+    let client = bench(&api).client;
+    let mut pages = client.pages("/things");
+    for number in 1..=5 {
+        pages.next().await.unwrap().unwrap();
+        // One more, and never two, however long the reader takes.
+        for _ in 0..20 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(api.sent(), number + 1);
+    }
+    let mut pages = client.pages("/things").without_reading_ahead();
+    for number in 1..=5 {
+        pages.next().await.unwrap().unwrap();
+        tokio::task::yield_now().await;
+        assert_eq!(api.sent(), 6 + number);
+    }
+}
+
+// PG-10
+#[tokio::test]
+async fn a_reader_that_goes_away_takes_the_page_ahead_with_it() {
+    let api = endless();
+    let mut pages = bench(&api).client.pages("/things");
+    pages.next().await.unwrap().unwrap();
+    drop(pages);
+    for _ in 0..20 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(api.sent(), 1);
+}
+
+// PG-10
+#[tokio::test]
+async fn a_limit_ends_the_reading_and_says_where_it_goes_on() {
+    let api = endless();
+    let bench = bench(&api);
+    type Limit = fn(Pages) -> Pages;
+    let limits: [(Limit, u64); 4] = [
+        (|pages| pages.at_most_pages(3), 3),
+        (|pages| pages.at_most_items(2), 2),
+        (|pages| pages.at_most_bytes(200), 3),
+        (|pages| pages.for_at_most(std::time::Duration::ZERO), 1),
+    ];
+    for (limited, expected) in limits {
+        let mut pages = limited(bench.client.pages("/things"));
+        let (items, error) = drain(&mut pages).await;
+        assert!(error.is_none() && items.len() as u64 == expected, "{items:?} {error:?}");
+        let Some(PagesEnd::Limited { pages: read, items, next_link }) = pages.end() else {
+            panic!("{pages:?}")
+        };
+        assert_eq!((*read, *items), (expected, expected));
+        let next = bench.client.resume_pages(next_link).next().await.unwrap().unwrap();
+        assert_eq!(next.items[0].get(), expected.to_string());
+    }
+}
+
+// PG-9
+#[tokio::test]
+async fn the_largest_pages_are_asked_for_and_a_refusal_is_borne() {
+    let queries = |api: &Api| -> Vec<String> {
+        api.requests().iter().map(|it| it.uri().query().unwrap_or_default().to_owned()).collect()
+    };
+    let api = Api::answering([page(&[1], Some("/users?$skiptoken=x")), page(&[2], None)]);
+    drain(&mut bench(&api).client.pages("/users?$select=id").in_largest_pages()).await;
+    assert_eq!(queries(&api), ["$select=id&$top=999", "$skiptoken=x"]);
+
+    // Not what the caller asked for, so it is no error of the caller's.
+    let api = Api::answering([status(400), page(&[1], None)]);
+    assert_eq!(drain(&mut bench(&api).client.pages("/users").in_largest_pages()).await.0, ["1"]);
+    assert_eq!(queries(&api), ["$top=999", ""]);
+    let api = Api::answering([status(400), status(400)]);
+    let error = drain(&mut bench(&api).client.pages("/users").in_largest_pages()).await.1.unwrap();
+    assert!(error.largest_page().is_none() && api.sent() == 2, "{error}");
+
+    // What the caller asked for, so it is.
+    for (path, largest) in [
+        ("/users?$top=1000", Some(999)),
+        ("/users?$select=signInActivity&$top=500", Some(120)),
+        ("/users?$top=10", None),
+    ] {
+        let api = Api::answering([status(400)]);
+        let error = drain(&mut bench(&api).client.pages(path)).await.1.unwrap();
+        assert_eq!((error.largest_page(), api.sent()), (largest, 1), "{error}");
+        assert!(
+            largest.is_none_or(|largest| error.to_string().contains(&format!("at most {largest} items")))
+        );
+    }
+}
+
+// PF-2
+#[tokio::test]
+async fn a_page_that_comes_twice_is_left_out_and_counted_if_that_is_asked_for() {
+    let users = |ids: &[&str], next: Option<&str>| {
+        let value: Vec<Value> = ids.iter().map(|id| json!({ "id": id })).collect();
+        let mut body = json!({ "value": value });
+        if let Some(next) = next {
+            body["@odata.nextLink"] = json!(format!("{BASE}{next}"));
+        }
+        json(&body)
+    };
+    let api = Api::answering([
+        users(&["a", "b"], Some("/t?2")),
+        users(&["b", "a"], Some("/t?3")),
+        users(&["c"], None),
+    ]);
+    let mut pages = bench(&api).client.pages("/t").unique();
+    assert_eq!(drain(&mut pages).await.0.len(), 3);
+    assert_eq!(pages.repeated(), 2);
+    assert_eq!(pages.end(), Some(&PagesEnd::Complete { pages: 3, items: 3, count: None }));
 }

@@ -183,7 +183,7 @@ async fn a_circuit_that_opens_between_two_attempts_ends_the_call_with_what_it_me
     assert!(source.contains("500 Internal Server Error") && source.contains("r-1"), "{source}");
 }
 
-// TR-2, CB-1, RL-1, TO-1
+// TR-2, CB-1, RL-1, TO-1, W1
 #[tokio::test]
 async fn the_layers_stand_in_their_order() {
     // The breaker stands before the gate: with both closed, the breaker speaks.

@@ -194,7 +194,7 @@ async fn slices_of_another_size_and_empty_files_are_refused() {
     assert_eq!(api.sent(), 0);
 }
 
-// UP-1, UP-3
+// UP-1, UP-3, W13
 #[tokio::test]
 async fn the_first_slice_that_fails_ends_it_and_the_next_run_goes_on_where_the_api_says() {
     let faults = vec![(true, 202), (false, 400)];

@@ -77,7 +77,8 @@ async fn read_actual(
 ) -> Result<Option<Actual>, JobError> {
     let mut actual = Actual::new(&job.match_on, &survey.attributes);
     let select: Vec<&str> = actual.select().collect();
-    let mut pages = job.client.pages(&format!("{}?$select={}&$top=999", job.resource, select.join(",")));
+    let path = format!("{}?$select={}&$top=999", job.resource, select.join(","));
+    let mut pages = job.client.pages(&path).without_reading_ahead();
     loop {
         let page = tokio::select! {
             page = pages.next() => page.map_err(|error| JobError::of_call("reading the directory", error))?,

@@ -130,6 +130,8 @@ impl Delta {
                 self.headers
                     .iter()
                     .fold(self.client.pages(link), |pages, (name, value)| pages.header(name, value))
+                    // A page is asked for once what the one before brought is dealt with.
+                    .without_reading_ahead()
             });
             match pages.next().await {
                 Ok(Some(page)) => return self.arrived(&page).map(DeltaEvent::Page).map(Some),

@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, StatusCode};
 
-/// Where every client begins: low enough for a mailbox, and doubled within a second where there is room.
+/// Where every client begins: low enough to find out gently.
 const FIRST: f64 = 8.0;
+/// Up to here it grows by one for each success, that is twofold in a round trip, while the API has not objected.
+const EASY: f64 = 64.0;
 /// How often the limit is halved at most: all the requests of one burst are refused together and mean one thing.
 const CUT_PAUSE: Duration = Duration::from_secs(1);
 
@@ -14,8 +16,8 @@ static USED: HeaderName = HeaderName::from_static("x-ms-throttle-limit-percentag
 static LEFT: HeaderName = HeaderName::from_static("ratelimit-remaining");
 static RESET: HeaderName = HeaderName::from_static("ratelimit-reset");
 
-/// Additive increase, multiplicative decrease, as congestion control does it: one more for every `limit` successes,
-/// eight times as slowly near the point where the API refused last, and half as many for a refusal.
+/// Additive increase, multiplicative decrease, as congestion control does it: after a fast start one more for every
+/// `limit` successes, eight times as slowly near the point where the API refused last, and half as many for a refusal.
 #[derive(Debug)]
 pub(super) struct Limit {
     limit: f64,
@@ -26,6 +28,8 @@ pub(super) struct Limit {
     refused_at: Option<f64>,
     /// The API says that its limit is near.
     is_frozen: bool,
+    /// Whether it has ever objected or warned.
+    is_warned: bool,
     pace: Option<Pace>,
 }
 
@@ -48,6 +52,7 @@ impl Limit {
             last_cut: None,
             refused_at: None,
             is_frozen: false,
+            is_warned: false,
             pace: None,
         }
     }
@@ -79,13 +84,15 @@ impl Limit {
     pub(super) fn learn(&mut self, status: StatusCode, headers: &HeaderMap, now: Duration) {
         let used = number(headers, &USED);
         self.is_frozen = used.is_some_and(|used| used >= 0.8);
+        self.is_warned |= self.is_frozen;
         if matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE)
             || used.is_some_and(|used| used >= 1.0)
         {
             self.cut(now);
         } else if status.is_success() && !self.is_frozen {
             self.successes += 1.0;
-            if self.successes >= self.limit * self.caution() {
+            let starts = !self.is_warned && self.limit < EASY;
+            if starts || self.successes >= self.limit * self.caution() {
                 self.successes = 0.0;
                 self.limit = (self.limit + 1.0).min(self.ceiling);
             }
@@ -106,6 +113,7 @@ impl Limit {
     fn cut(&mut self, now: Duration) {
         if self.last_cut.is_none_or(|last| now.saturating_sub(last) >= CUT_PAUSE) {
             self.refused_at = Some(self.limit);
+            self.is_warned = true;
             self.limit = (self.limit / 2.0).max(1.0);
             self.successes = 0.0;
             self.last_cut = Some(now);
@@ -142,10 +150,23 @@ mod tests {
 
     // RL-2
     #[test]
-    fn it_grows_by_one_for_as_many_successes_and_is_halved_once_a_second() {
+    fn it_doubles_up_to_64_then_grows_by_one_for_as_many_successes() {
+        let mut limit = Limit::new(70);
+        for (successes, width) in [(8, 16), (16, 32), (32, 64), (63, 64), (1, 65), (65, 66), (1_000, 70)] {
+            succeed(&mut limit, successes, &HeaderMap::new());
+            assert_eq!(limit.width(), width);
+        }
+        // Once it was refused, it does not begin so fast again.
+        let mut limit = Limit::new(70);
+        limit.learn(StatusCode::TOO_MANY_REQUESTS, &HeaderMap::new(), SECOND);
+        succeed(&mut limit, 4, &HeaderMap::new());
+        assert_eq!(limit.width(), 5);
+    }
+
+    // RL-2
+    #[test]
+    fn it_is_halved_once_a_second_and_stays_within_its_bounds() {
         let mut limit = Limit::new(10);
-        succeed(&mut limit, 8, &HeaderMap::new());
-        assert_eq!(limit.width(), 9);
         succeed(&mut limit, 1_000, &HeaderMap::new());
         assert_eq!(limit.width(), 10);
         for (status, at, width) in

@@ -144,7 +144,7 @@ async fn a_caller_that_goes_away_harms_nobody_who_waits() {
     assert_eq!(house.server.requests().len(), 1);
 }
 
-// D2
+// D2, W10
 #[tokio::test]
 async fn a_token_past_half_of_its_life_is_renewed_once_in_the_background_while_it_is_served() {
     let house = House::new();
@@ -161,7 +161,7 @@ async fn a_token_past_half_of_its_life_is_renewed_once_in_the_background_while_i
     assert_eq!(house.graph().acquire(Freshness::Cached).await.unwrap().expose(), "new");
 }
 
-// D5
+// D5, W10
 #[tokio::test]
 async fn a_failed_refresh_keeps_serving_the_live_token() {
     let house = House::with_clock(ManualClock::at(1_000));

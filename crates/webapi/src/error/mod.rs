@@ -1,7 +1,8 @@
 //! Why a call did not succeed.
 
+mod show;
+
 use std::error::Error as StdError;
-use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -31,6 +32,8 @@ struct Inner {
     withheld: Option<Withheld>,
     /// What is there in place of what was to be changed.
     current: Option<Current>,
+    /// How many items a page may have, if more were asked for.
+    largest_page: Option<u32>,
     attempts: Vec<Attempt>,
     source: Option<Box<dyn StdError + Send + Sync>>,
 }
@@ -65,6 +68,8 @@ pub(crate) enum Kind {
     UploadState,
     /// Not sent because the batch before it failed.
     NotSent { transient: bool },
+    /// A collection, or a query, that has no parts to be read in parallel.
+    NotDivisible(String),
 }
 
 /// Why an attempt that would have been allowed was not made.
@@ -100,6 +105,7 @@ impl Error {
             ambiguous: false,
             withheld: None,
             current: None,
+            largest_page: None,
             attempts: Vec::new(),
             source: None,
         }))
@@ -196,6 +202,12 @@ impl Error {
         self
     }
 
+    /// More items were asked for than a page may have.
+    pub(crate) fn for_largest_page(mut self, items: u32) -> Self {
+        self.0.largest_page = Some(items);
+        self
+    }
+
     /// A body that is good for one attempt was asked for another.
     pub(crate) fn body_is_spent() -> Self {
         let reason = "the body is a stream that has been read already".to_owned();
@@ -280,6 +292,7 @@ impl Error {
             | Kind::ForeignOrigin
             | Kind::InvalidRequest(_)
             | Kind::LinkLoop { .. }
+            | Kind::NotDivisible(_)
             | Kind::Protocol(_)
             | Kind::UploadState => false,
         }
@@ -380,6 +393,18 @@ impl Error {
         self.0.current.as_ref()
     }
 
+    /// How many items a page of this collection may have, if the API refused a request for more (`$top`).
+    #[must_use]
+    pub fn largest_page(&self) -> Option<u32> {
+        self.0.largest_page
+    }
+
+    /// Whether the collection cannot be [read in parallel](crate::Client::parallel_read): read it page by page.
+    #[must_use]
+    pub fn is_not_divisible(&self) -> bool {
+        matches!(self.0.kind, Kind::NotDivisible(_))
+    }
+
     /// Whether an address was refused because it is not the API's; no connection was made to it.
     #[must_use]
     pub fn is_foreign_origin(&self) -> bool {
@@ -391,104 +416,5 @@ impl Error {
     #[must_use]
     pub fn link_loop(&self) -> Option<(u64, u64)> {
         if let Kind::LinkLoop { page, first_seen } = self.0.kind { Some((page, first_seen)) } else { None }
-    }
-}
-
-impl fmt::Display for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Inner { kind, subject, status, body, attempts, ambiguous, withheld, .. } = &*self.0;
-        if let Some(subject) = subject {
-            write!(f, "{subject}: ")?;
-        }
-        match kind {
-            Kind::Configuration(reason) | Kind::InvalidRequest(reason) | Kind::Protocol(reason) => {
-                f.write_str(reason)?;
-            }
-            Kind::Batch { .. } => f.write_str("the batch failed")?,
-            Kind::CircuitOpen => f.write_str("the API fails too often to be asked just now")?,
-            Kind::DeadlinePassed => f.write_str("the time for the operation is over")?,
-            Kind::Exchange(_) => f.write_str("no answer")?,
-            Kind::ForeignOrigin => {
-                f.write_str("this address does not belong to the API, so no token goes there")?
-            }
-            Kind::GateClosed => {
-                f.write_str("the API has asked for no more requests for longer than this may take")?
-            }
-            Kind::LinkLoop { page, first_seen } => {
-                write!(f, "page {page} is page {first_seen} again: the links go round in a circle")?;
-            }
-            Kind::NotSent { .. } => f.write_str("not sent, because the batch before it failed")?,
-            Kind::Refused => {
-                f.write_str("refused")?;
-                if let Some(status) = status {
-                    write!(f, " with {status}")?;
-                }
-            }
-            Kind::Token { .. } => f.write_str("not sent")?,
-            Kind::UploadState => f.write_str("the state of the upload cannot be kept or read")?,
-        }
-        // A failed batch is the source of this error and says the rest itself.
-        if matches!(kind, Kind::Batch { .. }) {
-            return if *ambiguous { f.write_str("; this may have been done nevertheless") } else { Ok(()) };
-        }
-        if let Some(code) = &body.code {
-            write!(f, ", {code}")?;
-        }
-        if let Some(message) = &body.message {
-            write!(f, ": {}", message.chars().take(500).collect::<String>())?;
-        }
-        if *ambiguous {
-            f.write_str("; the API may have done it nevertheless")?;
-        }
-        match withheld {
-            // The reason itself says so.
-            Some(Withheld::Body) if matches!(kind, Kind::InvalidRequest(_)) => {}
-            Some(Withheld::Body) => f.write_str("; not repeated, because its body can be read only once")?,
-            Some(Withheld::Budget) => f.write_str("; not repeated, because too much was repeated already")?,
-            None => {}
-        }
-        if attempts.len() > 1 {
-            write!(f, " ({} attempts)", attempts.len())?;
-        }
-        if let Some(request_id) = &body.request_id {
-            write!(f, " [request-id {request_id}]")?;
-        }
-        Ok(())
-    }
-}
-
-impl fmt::Debug for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Inner {
-            kind,
-            subject,
-            status,
-            body,
-            location: _,
-            retry_at,
-            ambiguous,
-            withheld,
-            current,
-            attempts,
-            source,
-        } = &*self.0;
-        f.debug_struct("Error")
-            .field("kind", kind)
-            .field("subject", subject)
-            .field("status", status)
-            .field("body", body)
-            .field("retry_at", retry_at)
-            .field("ambiguous", ambiguous)
-            .field("withheld", withheld)
-            .field("current", current)
-            .field("attempts", attempts)
-            .field("source", source)
-            .finish()
-    }
-}
-
-impl StdError for Error {
-    fn source(&self) -> Option<&(dyn StdError + 'static)> {
-        self.0.source.as_deref().map(|source| source as &(dyn StdError + 'static))
     }
 }
