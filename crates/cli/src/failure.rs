@@ -205,6 +205,12 @@ fn of_web_api(mut failure: CommandError, error: &unattended_webapi::Error) -> Co
         failure.hint("an administrator has to grant the application permission; `unattended doctor` shows which is missing")
     } else if error.is_unauthorized() {
         failure.hint("`unattended doctor` shows what is in the token and whether the clock is right")
+    } else if let Some(largest) = error.largest_page() {
+        failure
+            .detail("largest_page", largest)
+            .hint(format!("ask for at most $top={largest}, or leave `$top` out"))
+    } else if error.is_not_divisible() {
+        failure.hint("leave `--parallel` out: `--all` alone reads any collection, page by page")
     } else {
         failure
     }

@@ -31,6 +31,18 @@ pub(crate) struct Call {
     #[arg(long, conflicts_with = "body")]
     pub(crate) all: bool,
 
+    /// With `--all`, read a whole collection of the directory in parts, N pages at the same time, in no particular
+    /// order. What changes meanwhile is printed at the end: the last line about an `id` counts
+    #[arg(
+        long,
+        value_name = "N",
+        requires = "all",
+        num_args = 0..=1,
+        default_missing_value = "64",
+        value_parser = clap::value_parser!(u16).range(1..=256)
+    )]
+    pub(crate) parallel: Option<u16>,
+
     /// Print what has changed since the last call with this state file, one change per line; a new file begins with
     /// everything
     #[arg(long, value_name = "STATE-FILE", conflicts_with_all = ["all", "body"])]

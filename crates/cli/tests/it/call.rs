@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 
-use crate::support::{Sandbox, Workplace};
+use crate::support::{Run, Sandbox, Workplace};
 
 #[test]
 fn every_page_is_followed_and_each_item_is_a_line() {
@@ -15,6 +15,47 @@ fn every_page_is_followed_and_each_item_is_a_line() {
     assert_eq!(users.len(), 250);
     let ids: BTreeSet<&str> = users.iter().map(|user| user["id"].as_str().unwrap()).collect();
     assert_eq!(ids.len(), 250);
+}
+
+// PF-1, PF-2, PF-4
+#[test]
+fn in_parallel_every_item_comes_once_and_the_count_is_compared() {
+    let sandbox = Sandbox::with_users(1_500);
+    let place = Workplace::registered(&sandbox);
+    let read = |path: &str, more: &[&str]| {
+        place.run(&[&["call", "graph", "GET", path, "--all", "--parallel"], more].concat())
+    };
+    let ids = |run: &Run| -> BTreeSet<String> {
+        run.ndjson().iter().map(|user| user["id"].as_str().unwrap().to_owned()).collect()
+    };
+    let run = read("/users?$select=id,displayName&$top=20", &["16"]).expect(0);
+    run.says(&["1500 items in", "parts"]);
+    assert_eq!((run.ndjson().len(), ids(&run).len()), (1_500, 1_500));
+    assert_eq!(ids(&run), ids(&place.run(&["call", "graph", "GET", "/users?$select=id", "--all"]).expect(0)));
+
+    let some = "/users?$select=id&$top=10&$filter=startswith(displayName,'M') or startswith(displayName,'j')";
+    let one_by_one = place.run(&["call", "graph", "GET", some, "--all"]).expect(0);
+    assert_eq!(ids(&read(some, &[]).expect(0)), ids(&one_by_one));
+
+    for (path, said) in [
+        ("/users?$search=\"displayName:a\"", "$search"),
+        ("/users?$orderby=displayName", "$orderby"),
+        ("/users?$select=displayName", "`id`"),
+        ("/servicePrincipals/x/appRoleAssignedTo", "in parallel"),
+    ] {
+        read(path, &[]).expect(1).says(&[said, "hint: leave `--parallel` out"]);
+    }
+    place.run(&["call", "graph", "GET", "/users", "--parallel"]).expect(2).says(&["--all"]);
+}
+
+// PG-9
+#[test]
+fn a_page_that_is_too_large_is_refused_with_the_right_number() {
+    let sandbox = Sandbox::with_users(10);
+    let place = Workplace::registered(&sandbox);
+    let run = place.run(&["--json", "call", "graph", "GET", "/users?$top=1000", "--all"]).expect(1);
+    assert_eq!(run.json()["error"]["largest_page"], 999);
+    run.says(&["at most 999 items", "hint: ask for at most $top=999"]);
 }
 
 #[test]

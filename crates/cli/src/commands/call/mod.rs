@@ -2,6 +2,7 @@
 
 mod batch;
 mod delta;
+mod parallel;
 mod upload;
 
 use std::io::Read;
@@ -30,10 +31,11 @@ pub(crate) async fn run(arguments: &Call, daemon: &Daemon, printer: &Printer) ->
         let message = "`--all` and `--delta` read a collection, so the method is GET";
         return Err(CommandError::new(Exit::Usage, message));
     }
-    match &arguments.delta {
-        Some(file) => delta::run(arguments, file, client, printer).await,
-        None if arguments.all => all_pages(arguments, client, printer).await,
-        None => once(arguments, client, printer).await,
+    match (&arguments.delta, arguments.parallel) {
+        (Some(file), _) => delta::run(arguments, file, client, printer).await,
+        (None, Some(width)) => parallel::run(arguments, width, client, printer).await,
+        (None, None) if arguments.all => all_pages(arguments, client, printer).await,
+        (None, None) => once(arguments, client, printer).await,
     }
 }
 
