@@ -201,7 +201,9 @@ fn of_web_api(mut failure: CommandError, error: &unattended_webapi::Error) -> Co
     if let Some(status) = error.status() {
         failure = failure.detail("status", status.as_u16());
     }
-    if error.needs_administrator() {
+    if let Some(remedy) = error.remedy() {
+        failure.hint(remedy)
+    } else if error.needs_administrator() {
         failure.hint("an administrator has to grant the application permission; `unattended doctor` shows which is missing")
     } else if error.is_unauthorized() {
         failure.hint("`unattended doctor` shows what is in the token and whether the clock is right")

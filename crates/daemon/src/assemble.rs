@@ -123,16 +123,25 @@ pub(crate) fn api_client(
     if application.allow_insecure_loopback {
         builder = builder.allow_insecure_loopback();
     }
-    builder.build().map_err(|error| {
+    let built = builder.build().map_err(|error| {
         BuildError::new(ExitClass::Configuration, format!("the API `{name}` cannot be used"))
             .mended_by(format!("correct `base-url` in [apis.{name}]"))
             .caused_by(error)
-    })
+    });
+    let mut client = built?;
+    if api.advanced_queries {
+        client = client.with_advanced_queries();
+    }
+    if api.compress_requests {
+        client = client.with_compressed_requests();
+    }
+    Ok(client)
 }
 
 /// A job, with the client of its API.
 pub(crate) fn job(name: &str, job: &Job, config: &Config, client: &webapi::Client) -> jobs::Job {
     let client = client.with_retry(webapi::RetryPolicy::job());
+    let client = if job.is_low_priority { client.with_low_priority() } else { client };
     let work = match &job.work {
         Work::Provision { resource, source, match_on, rejects, .. } => {
             jobs::Work::Provision(jobs::Provision {

@@ -8,6 +8,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
 use http::{HeaderMap, Method, StatusCode, header};
 use serde::Serialize;
 use serde_json::Value;
@@ -127,11 +129,43 @@ impl fmt::Debug for BatchResponse {
 pub(crate) async fn run(client: &Client, requests: Vec<BatchRequest>) -> Result<Vec<BatchOutcome>, Error> {
     let (items, dependencies) = checked(requests)?;
     let waiting = (0..items.len()).collect();
-    let mut run = Run { client, items, dependencies, waiting, not_before: Duration::ZERO };
-    while let Some(chunk) = run.next_chunk().await {
-        run.send(&chunk).await;
+    let mut run = Run { client, items, dependencies, waiting, not_before: Duration::ZERO, stopped_by: None };
+    let mut under_way = FuturesUnordered::new();
+    loop {
+        while under_way.len() < client.inner().batches_under_way {
+            let Some(chunk) = run.next_chunk() else { break };
+            match run.request_for(&chunk) {
+                Ok(request) => under_way.push(exchange(client, chunk, request, run.not_before)),
+                Err(error) => run.give_up(&chunk, error),
+            }
+        }
+        match under_way.next().await {
+            Some((chunk, Ok(mut answers))) => run.judge(&chunk, &mut answers),
+            Some((chunk, Err(error))) => run.give_up(&chunk, error),
+            None => break,
+        }
+        run.abandon();
     }
     Ok(run.items.into_iter().map(Item::into_outcome).collect())
+}
+
+/// One batch, not before a time on the monotonic clock.
+async fn exchange(
+    client: &Client,
+    chunk: Vec<usize>,
+    request: Request,
+    not_before: Duration,
+) -> (Vec<usize>, Result<wire::Answers, Error>) {
+    let clock = &client.inner().clock;
+    let wait = not_before.saturating_sub(clock.elapsed());
+    if !wait.is_zero() {
+        clock.sleep(wait).await;
+    }
+    let answers = match client.execute(&request).await {
+        Ok(response) => wire::read(&response).map_err(|error| error.about(&request).ambiguous(true)),
+        Err(error) => Err(error),
+    };
+    (chunk, answers)
 }
 
 struct Run<'a> {
@@ -142,6 +176,8 @@ struct Run<'a> {
     waiting: VecDeque<usize>,
     /// When the next batch may go, on the monotonic clock.
     not_before: Duration,
+    /// Why nothing more is sent.
+    stopped_by: Option<Arc<Error>>,
 }
 
 struct Item {
@@ -158,9 +194,8 @@ struct Item {
 }
 
 impl Run<'_> {
-    /// Up to 20 items, once the longest wait that an item of the batch before was given is over. What depends on each
-    /// other stays together.
-    async fn next_chunk(&mut self) -> Option<Vec<usize>> {
+    /// Up to 20 items. What depends on each other stays together.
+    fn next_chunk(&mut self) -> Option<Vec<usize>> {
         let mut chunk: Vec<usize> = Vec::with_capacity(MOST);
         while let Some(&first) = self.waiting.front() {
             if self.dependencies.is_alone[first] {
@@ -180,31 +215,11 @@ impl Run<'_> {
             self.waiting.retain(|index| !is_of_it(index));
             chunk.extend(together);
         }
-        let clock = &self.client.inner().clock;
-        let wait = self.not_before.saturating_sub(clock.elapsed());
-        if !chunk.is_empty() && !wait.is_zero() {
-            clock.sleep(wait).await;
+        let sent_at = self.client.inner().clock.elapsed().max(self.not_before);
+        for &index in &chunk {
+            self.items[index].first_sent.get_or_insert(sent_at);
         }
         (!chunk.is_empty()).then_some(chunk)
-    }
-
-    async fn send(&mut self, chunk: &[usize]) {
-        let now = self.client.inner().clock.elapsed();
-        for &index in chunk {
-            self.items[index].first_sent.get_or_insert(now);
-        }
-        let request = match self.request_for(chunk) {
-            Ok(request) => request,
-            Err(error) => return self.give_up(chunk, error),
-        };
-        let answers = match self.client.execute(&request).await {
-            Ok(response) => wire::read(&response).map_err(|error| error.about(&request).ambiguous(true)),
-            Err(error) => Err(error),
-        };
-        match answers {
-            Ok(mut answers) => self.judge(chunk, &mut answers),
-            Err(error) => self.give_up(chunk, error),
-        }
     }
 
     /// Takes each outcome, and queues what is sent again: with it go those that were not carried out because of it.
@@ -268,7 +283,10 @@ impl Run<'_> {
             uri: self.client.base().resolve("/$batch")?,
             headers: headers.to_map()?,
             body: Payload::Bytes(wire::write(chunk.iter().map(|&index| self.wire(index)).collect())),
-            cost: u32::try_from(chunk.len()).unwrap_or(u32::MAX),
+            cost: chunk
+                .iter()
+                .map(|&index| self.client.cost(&self.items[index].method, &self.items[index].url))
+                .sum(),
             class: if unsafe_inside { RequestClass::Unsafe } else { RequestClass::Idempotent },
         })
     }
@@ -281,12 +299,18 @@ impl Run<'_> {
             let ambiguous = error.is_ambiguous() && item.class == RequestClass::Unsafe;
             item.result = Some(Err(Error::shared(&error).ambiguous(ambiguous)));
         }
+        self.stopped_by.get_or_insert(error);
+        self.abandon();
+    }
+
+    /// Sends nothing more once a batch has failed.
+    fn abandon(&mut self) {
+        let Some(error) = &self.stopped_by else { return };
         for index in std::mem::take(&mut self.waiting) {
-            let item = &mut self.items[index];
             let unsent = Error::new(Kind::NotSent { transient: error.is_transient() })
                 .retry_from(error.retry_at())
-                .because(Arc::clone(&error));
-            item.result = Some(Err(unsent));
+                .because(Arc::clone(error));
+            self.items[index].result = Some(Err(unsent));
         }
     }
 }

@@ -2,18 +2,21 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 use http::header::ACCEPT;
-use http::{HeaderName, HeaderValue};
+use http::{HeaderName, HeaderValue, StatusCode};
 use unattended_core::{Authorization, HttpClient, HttpError, HttpErrorKind};
 
 use crate::body::{self, Answer};
+use crate::compression::compressed;
 use crate::deadline::{Deadline, Timeouts};
 use crate::error::{Error, Kind};
 use crate::origin::Base;
 use crate::payload::Outgoing;
 use crate::request::Request;
+use crate::traffic;
 
 const CLIENT_REQUEST_ID: HeaderName = HeaderName::from_static("client-request-id");
 
@@ -24,11 +27,32 @@ pub(crate) struct Bearer {
     pub(crate) http: Arc<dyn HttpClient>,
     pub(crate) timeouts: Timeouts,
     pub(crate) longest_body: usize,
+    /// Whom bodies are compressed for, if they are.
+    pub(crate) compression: Option<Arc<traffic::Origin>>,
 }
 
 impl Bearer {
-    /// One exchange. Redirects are answers like any other: nothing is followed with a token in hand.
+    /// One exchange; two when a compressed body is refused, which is then remembered.
     pub(crate) async fn send(
+        &self,
+        request: &Request,
+        authorization: Option<&Authorization>,
+        client_request_id: String,
+        deadline: &Deadline,
+    ) -> Result<Answer, Error> {
+        let origin = self.compression.as_ref().filter(|it| !it.wants_plain_bodies.load(Ordering::Relaxed));
+        if let Some((origin, small)) = origin.and_then(|origin| Some((origin, compressed(request)?))) {
+            let answer = self.exchange(&small, authorization, client_request_id.clone(), deadline).await?;
+            if answer.status != StatusCode::UNSUPPORTED_MEDIA_TYPE {
+                return Ok(answer);
+            }
+            origin.wants_plain_bodies.store(true, Ordering::Relaxed);
+        }
+        self.exchange(request, authorization, client_request_id, deadline).await
+    }
+
+    /// Redirects are answers like any other: nothing is followed with a token in hand.
+    async fn exchange(
         &self,
         request: &Request,
         authorization: Option<&Authorization>,

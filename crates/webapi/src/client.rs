@@ -13,15 +13,20 @@ use crate::deadline::Timeouts;
 use crate::delta::{Delta, DeltaState};
 use crate::error::{Error, Kind};
 use crate::gate::Gate;
+use crate::limits::{self, Limits};
 use crate::operation;
 use crate::origin::Base;
 use crate::pages::Pages;
 use crate::parallel::ParallelRead;
+use crate::query;
 use crate::request::{Request, RequestBuilder};
 use crate::response::Response;
 use crate::retry::RetryPolicy;
 use crate::traffic::{self, Traffic};
 use crate::upload::Upload;
+
+/// The header of an advanced query.
+const CONSISTENCY: (&str, &str) = ("consistencylevel", "eventual");
 
 /// Calls one web API as one application in one tenant. Clones share the gate and the token source.
 #[derive(Clone)]
@@ -34,6 +39,11 @@ pub(crate) struct Inner {
     /// Tenant and application.
     pub(crate) owner: Arc<str>,
     is_low_priority: bool,
+    completes_queries: bool,
+    /// What is known about the limits of the API.
+    pub(crate) limits: Option<Arc<Limits>>,
+    /// How many batches of one call may be under way at once.
+    pub(crate) batches_under_way: usize,
     pub(crate) gate: Arc<Gate>,
     pub(crate) origin: Arc<traffic::Origin>,
     traffic: Traffic,
@@ -59,6 +69,7 @@ impl Client {
             longest_body: 64 << 20,
             concurrency: 256,
             traffic: Traffic::default(),
+            limits: None,
         }
     }
 
@@ -89,12 +100,22 @@ impl Client {
 
     /// A request for `path`: relative to the base URL (`/users?$top=5`), or an absolute URL of the same origin.
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
-        RequestBuilder::new(self.clone(), method, self.base().resolve(path))
+        if method != Method::GET || !self.0.completes_queries {
+            return RequestBuilder::new(self.clone(), method, self.base().resolve(path));
+        }
+        let (path, is_advanced) = query::completed(path);
+        let request = RequestBuilder::new(self.clone(), method, self.base().resolve(&path));
+        if is_advanced { request.header(CONSISTENCY.0, CONSISTENCY.1) } else { request }
     }
 
     /// Reads a collection page by page, beginning at `path`.
     pub fn pages(&self, path: &str) -> Pages {
-        Pages::new(self.clone(), self.base().resolve(path))
+        if !self.0.completes_queries {
+            return Pages::new(self.clone(), self.base().resolve(path));
+        }
+        let (path, is_advanced) = query::completed(path);
+        let pages = Pages::new(self.clone(), self.base().resolve(&path));
+        if is_advanced { pages.header(CONSISTENCY.0, CONSISTENCY.1) } else { pages }
     }
 
     /// Goes on reading a collection at a link that an earlier page gave.
@@ -138,6 +159,31 @@ impl Client {
         Self(Arc::new(Inner { policy, ..Inner::clone(&self.0) }))
     }
 
+    /// The same client, clones' gate and tokens included, that adds what an advanced query of the directory needs:
+    /// `ConsistencyLevel: eventual`, and `$count=true` where that is needed too. [`lint_query`](crate::lint_query) says
+    /// which queries those are.
+    #[must_use]
+    pub fn with_advanced_queries(&self) -> Self {
+        Self(Arc::new(Inner { completes_queries: true, ..Inner::clone(&self.0) }))
+    }
+
+    /// The same client, clones' gate and tokens included, that has up to `most` batches of one [call](Self::batch) under
+    /// way at once, as far as the gate lets them; 1 by default. Then a request that is repeated no longer waits for the
+    /// rest of its batch, and a batch that fails as a whole stops those that have not been sent.
+    #[must_use]
+    pub fn with_batches_under_way(&self, most: usize) -> Self {
+        Self(Arc::new(Inner { batches_under_way: most.max(1), ..Inner::clone(&self.0) }))
+    }
+
+    /// The same client, clones' gate and tokens included, that sends bodies from 1 KiB on compressed (`Content-Encoding:
+    /// gzip`), for an API that is known to take that. One that does not (415) gets them plain from then on.
+    #[must_use]
+    pub fn with_compressed_requests(&self) -> Self {
+        let mut inner = Inner::clone(&self.0);
+        inner.authenticate.bearer.compression = Some(Arc::clone(&inner.origin));
+        Self(Arc::new(inner))
+    }
+
     /// The same client, clones' gate and tokens included, whose requests ask to be throttled before those of others
     /// (`x-ms-throttle-priority: low`): for batch work beside interactive work.
     #[must_use]
@@ -153,11 +199,12 @@ impl Client {
         let origin = inner.traffic.origin(&base.origin());
         let mut authenticate = inner.authenticate.clone();
         authenticate.tokens = None;
+        authenticate.bearer.compression = None;
         authenticate.bearer.base = base;
         // A slice is long, and nothing is answered before all of it is there.
         authenticate.bearer.timeouts.first_byte = authenticate.bearer.timeouts.attempt;
         let gate = origin.gate(&inner.owner, inner.concurrency);
-        Ok(Self(Arc::new(Inner { authenticate, origin, gate, ..inner.clone() })))
+        Ok(Self(Arc::new(Inner { authenticate, origin, gate, limits: None, ..inner.clone() })))
     }
 
     /// The base URL, without a trailing slash.
@@ -167,12 +214,24 @@ impl Client {
     }
 
     pub(crate) async fn execute(&self, request: &Request) -> Result<Response, Error> {
-        if !self.0.is_low_priority {
+        if !self.0.is_low_priority && self.0.limits.is_none() {
             return operation::run(&self.0, request).await;
         }
         let mut request = request.clone();
-        request.headers.entry("x-ms-throttle-priority").or_insert(HeaderValue::from_static("low"));
+        if self.0.is_low_priority {
+            request.headers.entry("x-ms-throttle-priority").or_insert(HeaderValue::from_static("low"));
+        }
+        if request.cost == 1 {
+            request.cost = self.cost(&request.method, self.base().below(&request.uri));
+        }
         operation::run(&self.0, &request).await
+    }
+
+    /// What a request takes from a quota: what the API has said, else what is documented.
+    pub(crate) fn cost(&self, method: &Method, path: &str) -> u32 {
+        let Some(limits) = &self.0.limits else { return 1 };
+        let learned = self.0.origin.cost(&limits::template(method, path));
+        learned.unwrap_or_else(|| limits.cost(method, path))
     }
 
     /// What tells the state of one read from that of another: whose it is, the API with its version, the resource, and
@@ -217,6 +276,7 @@ pub struct ClientBuilder {
     longest_body: usize,
     concurrency: u32,
     traffic: Traffic,
+    limits: Option<Arc<Limits>>,
 }
 
 impl ClientBuilder {
@@ -266,6 +326,12 @@ impl ClientBuilder {
         Self { concurrency: requests, ..self }
     }
 
+    /// What is known about the limits of the API; for Microsoft Graph [those that are documented](Limits::microsoft_graph)
+    /// by default, nothing for others.
+    pub fn limits(self, limits: Arc<Limits>) -> Self {
+        Self { limits: Some(limits), ..self }
+    }
+
     /// What it has in common with other clients of this process; nothing by default.
     pub fn traffic(self, traffic: &Traffic) -> Self {
         Self { traffic: traffic.clone(), ..self }
@@ -289,10 +355,12 @@ impl ClientBuilder {
             http: self.http.ok_or_else(|| missing("an HTTP client"))?,
             timeouts: self.timeouts,
             longest_body: self.longest_body,
+            compression: None,
         };
         let tokens = self.tokens.ok_or_else(|| missing("a token source"))?;
         let origin = self.traffic.origin(&bearer.base.origin());
         let owner: Arc<str> = self.owner.into();
+        let known = bearer.base.resolve("").ok().and_then(|uri| Limits::known_of(&uri));
         let authenticate = Authenticate { bearer, tokens: Some(tokens), entropy: Arc::clone(&self.entropy) };
         Ok(Client(Arc::new(Inner {
             authenticate,
@@ -302,6 +370,9 @@ impl ClientBuilder {
             traffic: self.traffic,
             concurrency: self.concurrency,
             is_low_priority: false,
+            completes_queries: false,
+            limits: self.limits.or(known),
+            batches_under_way: 1,
             policy: self.policy,
             clock: self.clock,
             entropy: self.entropy,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use http::{Method, StatusCode};
+use http::{HeaderMap, Method, StatusCode};
 use tracing::Instrument as _;
 use unattended_core::{HttpErrorKind, retry_after};
 
@@ -12,6 +12,8 @@ use crate::client::Inner;
 use crate::deadline::Deadline;
 use crate::error::{Attempt, Error, Kind, Withheld};
 use crate::gate::{Permit, StaysClosed};
+use crate::limits::{self, TooLong};
+use crate::query;
 use crate::request::{Request, RequestClass};
 use crate::response::Response;
 use crate::retry::{Decision, Outcome, decide};
@@ -63,6 +65,7 @@ impl<'a> Operation<'a> {
         self.client.origin.budget.deposit();
         loop {
             let admission = self.pass_breaker().await?;
+            self.keep_pace().await?;
             let passed = self.pass().await?;
             let attempt = self.client.authenticate.send(self.request, &self.attempt_deadline()).await;
             self.report(admission, &attempt);
@@ -114,6 +117,7 @@ impl<'a> Operation<'a> {
     fn report(&self, admission: Admission, attempt: &Result<Answer, Error>) {
         let Inner { origin, gate, clock, .. } = self.client;
         if let Ok(answer) = attempt {
+            self.learn_cost(&answer.headers);
             gate.learn(answer.status, &answer.headers, &**clock);
         }
         let (fault, asked) = match attempt {
@@ -136,6 +140,35 @@ impl<'a> Operation<'a> {
             tracing::debug!(attempt, wait_ms, error, "asking again");
         } else {
             tracing::warn!(attempt, wait_ms, error, "asking again");
+        }
+    }
+
+    /// Keeps to the pace that is known for what is asked, before the API has to refuse anything.
+    async fn keep_pace(&mut self) -> Result<(), Error> {
+        let Inner { origin, owner, limits, clock, authenticate, .. } = self.client;
+        let below = authenticate.bearer.base.below(&self.request.uri);
+        let Some(pace) = limits.as_ref().and_then(|limits| limits.pace(below)) else { return Ok(()) };
+        match origin.paces.take(owner, pace, self.deadline.remaining(), clock.elapsed()) {
+            Ok(Duration::ZERO) => Ok(()),
+            Ok(wait) => {
+                clock.sleep(wait).await;
+                Ok(())
+            }
+            Err(TooLong { wait }) => {
+                let open_at = clock.now().checked_add(wait);
+                Err(self.end(Error::new(Kind::GateClosed).retry_from(open_at)))
+            }
+        }
+    }
+
+    /// Learns what a request of this kind costs.
+    fn learn_cost(&self, headers: &HeaderMap) {
+        let Inner { origin, limits: Some(_), authenticate, .. } = self.client else { return };
+        let units =
+            headers.get("x-ms-resource-unit").and_then(|units| units.to_str().ok()?.trim().parse().ok());
+        if let Some(units) = units {
+            let below = authenticate.bearer.base.below(&self.request.uri);
+            origin.learn_cost(limits::template(&self.request.method, below), units);
         }
     }
 
@@ -229,7 +262,7 @@ impl<'a> Operation<'a> {
                 let ambiguous = self.is_ambiguous();
                 Err(self.end(error.withheld(reason).ambiguous(ambiguous)))
             }
-            (Decision::Stop, _) => Err(self.end(error.ambiguous(done_before))),
+            (Decision::Stop, _) => Err(self.stopped(error.ambiguous(done_before))),
             (Decision::Ambiguous, _) => Err(self.end(error.ambiguous(true))),
             (Decision::Exhausted { wait }, _) => {
                 let asked = outcome.retry_after().is_some();
@@ -237,6 +270,18 @@ impl<'a> Operation<'a> {
                 Err(self.end(error.retry_from(at)))
             }
         }
+    }
+
+    /// The answer stands; what it means may be known.
+    fn stopped(&mut self, error: Error) -> Error {
+        let below = self.client.authenticate.bearer.base.below(&self.request.uri);
+        let error = match error.code() {
+            Some("Request_UnsupportedQuery") => {
+                error.mended_by(query::explained(below, &self.request.headers))
+            }
+            _ => error,
+        };
+        self.end(error)
     }
 
     /// Why the attempt that the policy allows is not made. What the API asked for is free, and what never got as far

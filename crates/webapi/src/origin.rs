@@ -54,6 +54,12 @@ impl Base {
         Ok(Self { text: address.to_owned(), url, is_secret: true, ..*self })
     }
 
+    /// The path and query of an address below the base.
+    pub(crate) fn below<'u>(&self, uri: &'u Uri) -> &'u str {
+        let path = uri.path_and_query().map_or("", |path| path.as_str());
+        path.strip_prefix(self.url.path().trim_end_matches('/')).unwrap_or(path)
+    }
+
     /// An address of this API as it may be shown.
     pub(crate) fn shown(&self, uri: &Uri) -> String {
         if self.is_secret { format!("{}/[redacted]", self.origin()) } else { redact_url(&uri.to_string()) }

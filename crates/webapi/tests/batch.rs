@@ -314,9 +314,46 @@ async fn what_depends_on_a_failure_fails_and_nothing_is_sent_that_could_never_go
     assert_eq!(api.sent(), 1);
 }
 
+// BT-3, RT-9
+#[tokio::test]
+async fn batches_that_are_under_way_together_stop_together() {
+    let mut turn = 0;
+    let api = Api::by(move |request| {
+        turn += 1;
+        match turn {
+            1 => status(403),
+            _ => {
+                let throttled = json!({"Retry-After": "1"});
+                let answers: Vec<Value> = inner(request)
+                    .iter()
+                    .map(|it| json!({ "id": it["id"], "status": if id(it) == "20" { 429 } else { 201 }, "headers": throttled }))
+                    .collect();
+                json(&json!({ "responses": answers }))
+            }
+        }
+    });
+    let client = bench(&api).client.with_batches_under_way(2);
+    let outcomes = client.batch((0..60).map(create).collect()).await.unwrap();
+    let failed = |range: std::ops::Range<usize>| {
+        outcomes[range]
+            .iter()
+            .filter(|outcome| matches!(&outcome.result, Err(error) if error.is_of_whole_batch()))
+            .count()
+    };
+    // The first is refused, the second was on its way, the third and what is to be repeated are not sent.
+    assert_eq!((failed(0..20), failed(20..40), failed(40..60), api.sent()), (20, 1, 20, 2));
+    assert!(outcomes[20].result.as_ref().unwrap_err().to_string().contains("not sent"));
+}
+
 // BT-3
 #[tokio::test]
 async fn five_thousand_requests_with_a_tenth_throttled_succeed_once_each() {
+    for under_way in [1, 8] {
+        five_thousand(under_way).await;
+    }
+}
+
+async fn five_thousand(under_way: usize) {
     let successes = Arc::new(Mutex::new(HashMap::<String, u32>::new()));
     let counted = Arc::clone(&successes);
     let mut turn = 0_u64;
@@ -328,7 +365,8 @@ async fn five_thousand_requests_with_a_tenth_throttled_succeed_once_each() {
         *counted.lock().unwrap().entry(id(request)).or_default() += 1;
         (201, json!({}), json!({}))
     });
-    let outcomes = bench(&api).client.batch((0..5_000).map(create).collect()).await.unwrap();
+    let client = bench(&api).client.with_batches_under_way(under_way);
+    let outcomes = client.batch((0..5_000).map(create).collect()).await.unwrap();
     assert!(outcomes.iter().all(|outcome| outcome.result.is_ok()));
     let successes = successes.lock().unwrap();
     assert!(successes.len() == 5_000 && successes.values().all(|times| *times == 1));

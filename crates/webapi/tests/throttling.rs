@@ -9,7 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Request, Response};
 use unattended_core::{BoxFuture, Clock, HttpClient, ResponseBody, SeededEntropy};
-use unattended_webapi::{Client, RetryPolicy};
+use unattended_webapi::{Client, Limits, RetryPolicy};
 
 use crate::support::{Api, BASE, OneToken, Paused, Reply, bench, status, throttled};
 
@@ -130,4 +130,44 @@ async fn batch_work_can_ask_to_be_throttled_first() {
     client.with_low_priority().get("/x").send().await.unwrap();
     client.get("/x").send().await.unwrap();
     assert_eq!(api.header("x-ms-throttle-priority"), ["low", ""]);
+}
+
+// RL-4
+#[tokio::test]
+async fn a_small_quota_is_kept_to_before_it_is_exceeded() {
+    let api = Api::answering([]);
+    let bench = crate::support::bench_with(
+        &api,
+        crate::support::Tokens::default(),
+        unattended_core::ManualClock::self_advancing_at(1_800_000_000),
+        |it| it.limits(Limits::microsoft_graph()),
+    );
+    for _ in 0..11 {
+        bench.client.get("/auditLogs/signIns").send().await.unwrap();
+    }
+    let waits: Vec<u64> = bench.clock.slept().iter().map(Duration::as_secs).collect();
+    assert_eq!(waits, [10, 10], "five at once, then after ten seconds, then after twenty");
+    let unlimited = crate::support::bench(&api);
+    for _ in 0..11 {
+        unlimited.client.get("/auditLogs/signIns").send().await.unwrap();
+    }
+    assert!(unlimited.clock.slept().is_empty());
+}
+
+// RL-4, RL-3
+#[tokio::test]
+async fn what_a_request_costs_is_learned_and_paid_with_turns() {
+    let told = [("ratelimit-remaining", "10"), ("ratelimit-reset", "10"), ("x-ms-resource-unit", "7")];
+    let api = Api::by(move |_| crate::support::reply(200, &told, ""));
+    let bench = crate::support::bench_with(
+        &api,
+        crate::support::Tokens::default(),
+        unattended_core::ManualClock::self_advancing_at(1_800_000_000),
+        |it| it.limits(Limits::microsoft_graph()),
+    );
+    for path in ["/users/1?$select=id", "/users/2?$select=mail", "/users/3?$select=id"] {
+        bench.client.get(path).send().await.unwrap();
+    }
+    let waits: Vec<u64> = bench.clock.slept().iter().map(Duration::as_secs).collect();
+    assert_eq!(waits, [7], "the second pays seven turns of a second, and the third waits for them");
 }

@@ -27,6 +27,10 @@ pub(crate) struct Call {
     #[arg(long = "header", short = 'H', value_name = "NAME: VALUE")]
     pub(crate) headers: Vec<Header>,
 
+    /// Add what an advanced query of the directory needs: `ConsistencyLevel: eventual`, and `$count=true` for most
+    #[arg(long, conflicts_with = "batch")]
+    pub(crate) advanced: bool,
+
     /// Follow the pages and print one item per line (NDJSON)
     #[arg(long, conflicts_with = "body")]
     pub(crate) all: bool,

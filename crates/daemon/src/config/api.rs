@@ -12,7 +12,7 @@ use super::diagnostic::{Mistake, Mistakes};
 use super::model::{Api, Authority};
 use super::reader::{Section, Text};
 
-const KEYS: &[&str] = &["base-url", "scope", "resource", "roles"];
+const KEYS: &[&str] = &["base-url", "scope", "resource", "roles", "advanced-queries", "compress-requests"];
 
 /// What an API has to agree with.
 #[derive(Clone, Copy, Debug)]
@@ -57,7 +57,9 @@ pub(super) fn api(
     }
     let resource = resource(&section, is_microsoft, mistakes);
     let roles = roles(&section, mistakes);
-    Some(Api { base_url: base_url?, scope: scope?, resource, roles })
+    let advanced_queries = section.flag("advanced-queries", mistakes);
+    let compress_requests = section.flag("compress-requests", mistakes);
+    Some(Api { base_url: base_url?, scope: scope?, resource, roles, advanced_queries, compress_requests })
 }
 
 fn scope(text: &Text<'_>, is_microsoft: bool, mistakes: &mut Mistakes) -> Option<Scope> {

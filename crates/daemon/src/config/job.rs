@@ -11,7 +11,7 @@ use super::model::{Job, Work};
 use super::reader::{Section, Text, list};
 use super::suggestion::nearest;
 
-const KEYS: &[&str] = &["schedule", "time-zone", "provision", "export"];
+const KEYS: &[&str] = &["schedule", "time-zone", "throttle-priority", "provision", "export"];
 const PROVISION_KEYS: &[&str] = &["api", "resource", "source", "match", "rejects"];
 const EXPORT_KEYS: &[&str] = &["api", "read", "to"];
 
@@ -33,8 +33,22 @@ pub(super) fn job(
 ) -> Option<Job> {
     let section = Section::open(format!("[jobs.{name}]"), span, table, KEYS, mistakes);
     let schedule = schedule(&section, mistakes);
+    let is_low_priority = is_low_priority(&section, mistakes);
     let work = work(name, &section, context, mistakes);
-    Some(Job { schedule, work: work? })
+    Some(Job { schedule, is_low_priority, work: work? })
+}
+
+fn is_low_priority(section: &Section<'_>, mistakes: &mut Mistakes) -> bool {
+    let Some(text) = section.text("throttle-priority", mistakes) else { return false };
+    if !["low", "normal"].contains(&text.value) {
+        mistakes.add(Mistake::at(
+            text.span,
+            format!("`throttle-priority` is neither low nor normal, in {}", section.title),
+            "an API that has to refuse requests refuses those of low priority first",
+            "write `throttle-priority = \"low\"` for work that can wait, or remove it",
+        ));
+    }
+    text.value == "low"
 }
 
 fn schedule(section: &Section<'_>, mistakes: &mut Mistakes) -> Option<Schedule> {

@@ -202,6 +202,10 @@ pub struct Api {
     pub resource: Option<String>,
     /// The app roles that the jobs need of it.
     pub roles: Vec<String>,
+    /// Whether an advanced query of the directory gets the header and the count that it needs.
+    pub advanced_queries: bool,
+    /// Whether bodies are sent compressed.
+    pub compress_requests: bool,
 }
 
 /// `[sidecar]`.
@@ -218,6 +222,8 @@ pub struct Sidecar {
 pub struct Job {
     /// When it runs by itself; only by name if not given.
     pub schedule: Option<unattended_jobs::Schedule>,
+    /// Whether it asks to be throttled before others.
+    pub is_low_priority: bool,
     /// What it does.
     pub work: Work,
 }

@@ -6,9 +6,9 @@ use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use unattended_jobs::Schedule;
-use unattended_webapi::{DeltaState, is_delta};
+use unattended_webapi::{DeltaState, QueryLint, is_delta, lint_query};
 
-use super::finding::Finding;
+use super::finding::{Finding, Verdict};
 use crate::config::{Config, Job, Work};
 use crate::ports::Ports;
 
@@ -17,7 +17,14 @@ const CHECK: &str = "job";
 pub(super) fn examine(config: &Config, ports: &Ports) -> Vec<Finding> {
     let now = ports.clock.now();
     let suffix = ports.entropy.uuid();
-    config.jobs.iter().map(|(name, job)| examine_one(name, job, now, &suffix).about(name)).collect()
+    let is_advanced = |job: &Job| config.apis.get(job.work.api()).is_some_and(|api| api.advanced_queries);
+    let examine = |(name, job): (&String, &Job)| {
+        let finding = examine_one(name, job, now, &suffix);
+        let finding = if finding.verdict == Verdict::Ok { query(job, is_advanced(job)) } else { None }
+            .unwrap_or(finding);
+        finding.about(name)
+    };
+    config.jobs.iter().map(examine).collect()
 }
 
 fn examine_one(name: &str, job: &Job, now: SystemTime, suffix: &str) -> Finding {
@@ -56,6 +63,26 @@ fn examine_one(name: &str, job: &Job, now: SystemTime, suffix: &str) -> Finding 
         );
     }
     Finding::ok(CHECK, when(job, now))
+}
+
+/// What is wrong with the query of an export, as far as it is known before it is sent.
+fn query(job: &Job, is_advanced: bool) -> Option<Finding> {
+    let Work::Export { api, read, .. } = &job.work else { return None };
+    lint_query(read).into_iter().find_map(|lint| match lint {
+        QueryLint::Advanced { .. } if is_advanced => None,
+        QueryLint::Advanced { uses, .. } => Some(Finding::failed(
+            CHECK,
+            format!("its query uses `{uses}`, which the directory refuses as it is"),
+            lint.to_string(),
+            format!("set `advanced-queries = true` in [apis.{api}]"),
+        )),
+        _ => Some(Finding::warning(
+            CHECK,
+            "it reads every property there is",
+            lint.to_string(),
+            "name the properties in `read`, such as `/users?$select=id,displayName`",
+        )),
+    })
 }
 
 /// The longest time between two of the next runs.

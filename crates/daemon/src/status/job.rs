@@ -184,7 +184,7 @@ mod tests {
             read: "/users".to_owned(),
             to: PathBuf::from("/var/users.ndjson"),
         };
-        Job { schedule: None, work }
+        Job { schedule: None, is_low_priority: false, work }
     }
 
     fn record(state: &str, due: i64, report: Option<&str>) -> RunRecord {

@@ -34,6 +34,7 @@ struct Inner {
     current: Option<Current>,
     /// How many items a page may have, if more were asked for.
     largest_page: Option<u32>,
+    remedy: Option<String>,
     attempts: Vec<Attempt>,
     source: Option<Box<dyn StdError + Send + Sync>>,
 }
@@ -106,6 +107,7 @@ impl Error {
             withheld: None,
             current: None,
             largest_page: None,
+            remedy: None,
             attempts: Vec::new(),
             source: None,
         }))
@@ -208,6 +210,11 @@ impl Error {
         self
     }
 
+    pub(crate) fn mended_by(mut self, remedy: String) -> Self {
+        self.0.remedy = Some(remedy);
+        self
+    }
+
     /// A body that is good for one attempt was asked for another.
     pub(crate) fn body_is_spent() -> Self {
         let reason = "the body is a stream that has been read already".to_owned();
@@ -242,6 +249,12 @@ impl Error {
     #[must_use]
     pub fn message(&self) -> Option<&str> {
         self.0.body.message.as_deref()
+    }
+
+    /// What would help, if that is known: for example what a query lacks that the directory does not support as it is.
+    #[must_use]
+    pub fn remedy(&self) -> Option<&str> {
+        self.0.remedy.as_deref()
     }
 
     /// The single things that are wrong, if the API lists them: a conflict names the property here.

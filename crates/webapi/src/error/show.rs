@@ -85,6 +85,7 @@ impl fmt::Debug for Error {
             withheld,
             current,
             largest_page,
+            remedy,
             attempts,
             source,
         } = &*self.0;
@@ -98,6 +99,7 @@ impl fmt::Debug for Error {
             .field("withheld", withheld)
             .field("current", current)
             .field("largest_page", largest_page)
+            .field("remedy", remedy)
             .field("attempts", attempts)
             .field("source", source)
             .finish()

@@ -4,6 +4,7 @@ mod fair;
 
 use std::collections::HashMap;
 use std::fmt;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 
 pub(crate) use self::fair::Place;
@@ -11,6 +12,7 @@ use self::fair::Places;
 use crate::breaker::Breaker;
 use crate::budget::RetryBudget;
 use crate::gate::Gate;
+use crate::limits::Paces;
 
 /// What is learned about each API, for all clients of a process: give every [`ClientBuilder`] the same one.
 ///
@@ -32,6 +34,11 @@ pub(crate) struct Origin {
     pub(crate) breaker: Breaker,
     pub(crate) budget: RetryBudget,
     pub(crate) places: Places,
+    pub(crate) paces: Paces,
+    /// What requests of a kind cost, as the API itself has said.
+    costs: Mutex<HashMap<String, u32>>,
+    /// Whether it has refused a compressed body.
+    pub(crate) wants_plain_bodies: AtomicBool,
     /// By application and tenant.
     gates: Mutex<HashMap<Arc<str>, Arc<Gate>>>,
 }
@@ -68,8 +75,25 @@ impl Origin {
             breaker: Breaker::default(),
             budget: RetryBudget::default(),
             places: Places::new(most),
+            paces: Paces::default(),
+            costs: Mutex::default(),
+            wants_plain_bodies: AtomicBool::new(false),
             gates: Mutex::default(),
         }
+    }
+
+    /// Notes what the API says that a request of this kind costs.
+    pub(crate) fn learn_cost(&self, template: String, units: u32) {
+        const MOST: usize = 1_000;
+        let mut costs = self.costs.lock().unwrap_or_else(PoisonError::into_inner);
+        if costs.len() < MOST || costs.contains_key(&template) {
+            costs.insert(template, units.max(1));
+        }
+    }
+
+    /// What a request of this kind costs, if the API has said so.
+    pub(crate) fn cost(&self, template: &str) -> Option<u32> {
+        self.costs.lock().unwrap_or_else(PoisonError::into_inner).get(template).copied()
     }
 
     /// The gate of an application in a tenant. Of several ceilings the lowest holds.

@@ -23,6 +23,7 @@ pub(crate) async fn run(arguments: &Call, daemon: &Daemon, printer: &Printer) ->
     if let Some(file) = &arguments.batch {
         return batch::run(file, arguments.to.as_deref(), client, printer).await;
     }
+    let client = &if arguments.advanced { client.with_advanced_queries() } else { client.clone() };
     if let Some(file) = &arguments.upload {
         return upload::run(arguments, file, client, daemon, printer).await;
     }

@@ -14,6 +14,9 @@ use crate::failure::{CommandError, Exit, explain};
 use crate::printer::{Printer, counted};
 use crate::progress::Bar;
 
+/// How many batches are on their way at once, as far as the API bears it.
+const UNDER_WAY: usize = 8;
+
 pub(super) async fn run(
     file: &Path,
     to: Option<&Path>,
@@ -29,6 +32,7 @@ pub(super) async fn run(
     if results.written() > 0 {
         printer.note(format_args!("going on after {}", counted(results.written() as u64, "result")));
     }
+    let client = client.with_batches_under_way(UNDER_WAY);
     let bar = Bar::new(printer);
     let total = Some(requests.len() as u64);
     bar.set("requests", results.written() as u64, total);

@@ -14,7 +14,7 @@ use crate::failure::{CommandError, Exit};
 
 /// How many requests go to the client at once: enough to fill batches with what has to be repeated, few enough that
 /// little is in doubt after a crash.
-const WINDOW: usize = 100;
+const WINDOW: usize = 200;
 
 /// One line of the file.
 #[derive(Deserialize)]

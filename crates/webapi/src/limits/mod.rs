@@ -1,0 +1,192 @@
+//! What is known about the limits of an API before it has refused anything: data with a date.
+
+mod pace;
+
+use std::sync::{Arc, OnceLock};
+
+use http::{Method, Uri};
+use serde::Deserialize;
+
+pub(crate) use self::pace::{Paces, TooLong};
+use crate::error::{Error, Kind};
+
+/// Documented limits of an API: what requests cost, and how many of a kind there may be in a time.
+///
+/// They change without notice, so they are data with the date they were read at. They are where a client begins: what the
+/// API says itself (`x-ms-resource-unit`, `Retry-After`, `RateLimit-*`) is what holds.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Limits {
+    as_of: String,
+    source: String,
+    hosts: Vec<String>,
+    costs: Vec<Cost>,
+    paces: Vec<Pace>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Cost {
+    /// `{}` is any one segment.
+    path: String,
+    units: u32,
+}
+
+/// So many requests in so many seconds.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(crate) struct Pace {
+    name: String,
+    below: Vec<String>,
+    /// Whether each path has a quota of its own.
+    #[serde(default)]
+    each_path: bool,
+    requests: u32,
+    seconds: u32,
+}
+
+impl Limits {
+    /// Those of Microsoft Graph, as they were documented at [`as_of`](Self::as_of).
+    #[must_use]
+    pub fn microsoft_graph() -> Arc<Self> {
+        static GRAPH: OnceLock<Arc<Limits>> = OnceLock::new();
+        let read = || {
+            let text = include_bytes!("microsoft-graph.json");
+            Arc::new(serde_json::from_slice(text).expect("the tests read this file"))
+        };
+        Arc::clone(GRAPH.get_or_init(read))
+    }
+
+    /// Limits in the form of `crates/webapi/src/limits/microsoft-graph.json`.
+    ///
+    /// # Errors
+    /// The text is something else.
+    pub fn from_json(text: &[u8]) -> Result<Self, Error> {
+        serde_json::from_slice(text)
+            .map_err(|error| Error::new(Kind::Configuration("these are no limits".to_owned())).because(error))
+    }
+
+    /// When they were read, and where.
+    #[must_use]
+    pub fn as_of(&self) -> (&str, &str) {
+        (&self.as_of, &self.source)
+    }
+
+    /// The limits that are known of an API at this address without being told.
+    pub(crate) fn known_of(uri: &Uri) -> Option<Arc<Self>> {
+        let graph = Self::microsoft_graph();
+        let host = uri.host()?;
+        graph.hosts.iter().any(|known| known.eq_ignore_ascii_case(host)).then_some(graph)
+    }
+
+    /// What a request costs in resource units: `$select` makes it cheaper, `$expand` dearer, few rows cheaper.
+    pub(crate) fn cost(&self, method: &Method, path: &str) -> u32 {
+        let (resource, query) = unversioned(path);
+        let known = self.costs.iter().find(|cost| matches(&cost.path, resource, false));
+        let mut units = known.filter(|_| *method == Method::GET).map_or(1, |cost| i64::from(cost.units));
+        for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
+            match &*name.to_ascii_lowercase() {
+                "$select" => units -= 1,
+                "$expand" => units += 1,
+                "$top" if value.parse::<u32>().is_ok_and(|rows| rows < 20) => units -= 1,
+                _ => {}
+            }
+        }
+        u32::try_from(units.max(1)).unwrap_or(1)
+    }
+
+    /// What a request has to keep to, and under which name that is counted.
+    pub(crate) fn pace(&self, path: &str) -> Option<(&Pace, String)> {
+        let (resource, _) = unversioned(path);
+        let is_below = |pace: &&Pace| pace.below.iter().any(|known| matches(known, resource, true));
+        let pace = self.paces.iter().find(is_below)?;
+        let name = if pace.each_path { format!("{} {resource}", pace.name) } else { pace.name.clone() };
+        Some((pace, name))
+    }
+}
+
+/// The name under which the cost of requests like this one is learned: identifiers are left out, and of the query
+/// everything but the names.
+pub(crate) fn template(method: &Method, path: &str) -> String {
+    let (resource, query) = unversioned(path);
+    let is_id =
+        |segment: &str| segment.contains(['@', '(', '!']) || segment.contains(|it: char| it.is_ascii_digit());
+    let mut template = method.to_string();
+    for segment in resource.split('/').filter(|it| !it.is_empty()) {
+        template.push('/');
+        template.push_str(if is_id(segment) { "{}" } else { segment });
+    }
+    for (name, _) in url::form_urlencoded::parse(query.as_bytes()) {
+        template.push('&');
+        template.push_str(&name);
+    }
+    template
+}
+
+/// Path and query below the version of the API.
+fn unversioned(path: &str) -> (&str, &str) {
+    let (resource, query) = path.split_once('?').unwrap_or((path, ""));
+    let resource = ["/v1.0", "/beta"]
+        .iter()
+        .find_map(|version| resource.strip_prefix(version).filter(|rest| rest.starts_with('/')))
+        .unwrap_or(resource);
+    (resource, query)
+}
+
+fn matches(template: &str, resource: &str, or_below: bool) -> bool {
+    let mut segments = resource.split('/').filter(|it| !it.is_empty());
+    let fits = template.split('/').filter(|it| !it.is_empty()).all(|wanted| {
+        segments.next().is_some_and(|given| wanted == "{}" || wanted.eq_ignore_ascii_case(given))
+    });
+    fits && (or_below || segments.next().is_none())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // RL-4
+    #[test]
+    fn the_documented_costs_are_data() {
+        let graph = Limits::microsoft_graph();
+        for (path, units) in [
+            ("/users", 2),
+            ("/v1.0/users?$select=id", 1),
+            ("/beta/users?$expand=manager", 3),
+            ("/users?$top=5&$select=id", 1),
+            ("/users?$top=999", 2),
+            ("/users/1", 1),
+            ("/groups/7f/members", 3),
+            ("/groups/7f/transitiveMembers?$select=id", 4),
+            ("/unknown", 1),
+        ] {
+            assert_eq!(graph.cost(&Method::GET, path), units, "{path}");
+        }
+        assert_eq!(graph.cost(&Method::POST, "/users"), 1);
+        assert!(graph.as_of().0.starts_with("20"), "they have a date");
+        let known = |uri: &str| Limits::known_of(&uri.parse().unwrap()).is_some();
+        assert!(known("https://graph.microsoft.com/v1.0") && !known("https://graph.example/v1.0"));
+        assert!(Limits::from_json(b"{}").is_err());
+    }
+
+    // RL-4
+    #[test]
+    fn small_quotas_have_a_pace() {
+        let graph = Limits::microsoft_graph();
+        let name = |path: &str| graph.pace(path).map(|(_, name)| name);
+        assert_eq!(name("/v1.0/auditLogs/signIns?$top=1"), name("/auditLogs/directoryAudits"));
+        assert_ne!(name("/reports/getA(period='D7')"), name("/reports/getB(period='D7')"));
+        assert_eq!((name("/users"), name("/auditLogsOther")), (None, None));
+    }
+
+    // RL-4
+    #[test]
+    fn what_is_learned_holds_for_requests_of_the_same_kind() {
+        let template = |path: &str| template(&Method::GET, path);
+        assert_eq!(
+            template("/users/a@b/memberOf?$select=id"),
+            template("/v1.0/users/7f-1/memberOf?$select=x")
+        );
+        assert_ne!(template("/users?$select=id"), template("/users"));
+    }
+}
