@@ -65,6 +65,11 @@ pub(crate) struct Call {
     #[arg(long, value_name = "FILE.ndjson", requires = "batch")]
     pub(crate) to: Option<PathBuf>,
 
+    /// How many batches may be under way at once; then only `dependsOn` says what comes after what
+    #[arg(long, value_name = "N", requires = "batch", default_value_t = 1,
+        value_parser = clap::value_parser!(u8).range(1..=32))]
+    pub(crate) batches: u8,
+
     /// Send a file: with PUT in one request, with POST in slices to an upload session (`.../createUploadSession`)
     #[arg(long, value_name = "FILE", conflicts_with_all = ["all", "delta", "batch"])]
     pub(crate) upload: Option<PathBuf>,

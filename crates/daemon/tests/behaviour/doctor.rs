@@ -336,6 +336,28 @@ async fn a_schedule_that_would_lose_the_link_to_later_changes_is_a_finding() {
     ");
 }
 
+// AQ-1
+#[tokio::test]
+async fn a_query_that_the_directory_would_refuse_is_a_finding() {
+    let world = World::new();
+    let job = |name: &str, read: &str| {
+        format!(
+            "\n[jobs.{name}]\nexport = {{ api = \"graph\", read = \"{read}\", to = \"{name}.ndjson\" }}\n"
+        )
+    };
+    let more = [job("advanced", "/users?$filter=mail ne null&$select=id"), job("everything", "/users")];
+    world.change_configuration("[jobs.people]", &format!("{}\n[jobs.people]", more.concat()));
+    let findings = examined(&world).await;
+    insta::assert_snapshot!(complaints(&world, &findings), @r"
+    Failed job advanced: its query uses `ne`, which the directory refuses as it is
+        why: the directory answers `ne` only with the header `ConsistencyLevel: eventual` and with `$count=true`
+        fix: set `advanced-queries = true` in [apis.graph]
+    Warning job everything: it reads every property there is
+        why: without `$select` each page costs one resource unit more and brings properties nobody asked for
+        fix: name the properties in `read`, such as `/users?$select=id,displayName`
+    ");
+}
+
 #[test]
 fn mistakes_in_the_configuration_are_findings_too() {
     let world = World::new();

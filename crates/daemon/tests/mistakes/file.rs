@@ -304,7 +304,7 @@ export = { api = "graph", read = "users" }
     13 | shedule = "0 2 * * *"
        | ^^^^^^^
        |
-       = note: [jobs.export] knows `schedule`, `time-zone`, `provision` and `export`
+       = note: [jobs.export] knows `schedule`, `time-zone`, `throttle-priority`, `provision` and `export`
        = help: write `schedule` instead of `shedule`
 
     error: `to` is missing in `export` of [jobs.export]

@@ -173,6 +173,22 @@ fn a_time_zone_belongs_to_a_schedule() {
     "#);
 }
 
+// RL-5
+#[test]
+fn a_priority_is_low_or_normal() {
+    let text = with(r#"schedule = "0 2 * * *""#, r#"throttle-priority = "high""#);
+    insta::assert_snapshot!(report(&text), @r#"
+    error: `throttle-priority` is neither low nor normal, in [jobs.people]
+      --> unattended.toml:14:21
+       |
+    14 | throttle-priority = "high"
+       |                     ^^^^^^
+       |
+       = note: an API that has to refuse requests refuses those of low priority first
+       = help: write `throttle-priority = "low"` for work that can wait, or remove it
+    "#);
+}
+
 #[test]
 fn a_provision_job_has_all_its_parts() {
     let text = with(

@@ -21,7 +21,8 @@ pub(crate) async fn run(arguments: &Call, daemon: &Daemon, printer: &Printer) ->
         .client(&arguments.api)
         .map_err(|error| explain(format!("the API `{}` cannot be called", arguments.api), &error))?;
     if let Some(file) = &arguments.batch {
-        return batch::run(file, arguments.to.as_deref(), client, printer).await;
+        let batches = usize::from(arguments.batches);
+        return batch::run(file, arguments.to.as_deref(), batches, client, printer).await;
     }
     let client = &if arguments.advanced { client.with_advanced_queries() } else { client.clone() };
     if let Some(file) = &arguments.upload {

@@ -14,12 +14,10 @@ use crate::failure::{CommandError, Exit, explain};
 use crate::printer::{Printer, counted};
 use crate::progress::Bar;
 
-/// How many batches are on their way at once, as far as the API bears it.
-const UNDER_WAY: usize = 8;
-
 pub(super) async fn run(
     file: &Path,
     to: Option<&Path>,
+    batches: usize,
     client: &Client,
     printer: &Printer,
 ) -> Result<Exit, CommandError> {
@@ -32,12 +30,12 @@ pub(super) async fn run(
     if results.written() > 0 {
         printer.note(format_args!("going on after {}", counted(results.written() as u64, "result")));
     }
-    let client = client.with_batches_under_way(UNDER_WAY);
+    let client = client.with_batches_under_way(batches);
     let bar = Bar::new(printer);
     let total = Some(requests.len() as u64);
     bar.set("requests", results.written() as u64, total);
     while results.written() < requests.len() {
-        let window = requests.window(results.written());
+        let window = requests.window(results.written(), batches);
         // What was under way when an earlier process ended may have been done, and is not done again unless that is
         // harmless.
         let is_doubtful = |index: &usize| *index < results.announced() && !requests.is_harmless(*index);

@@ -14,7 +14,7 @@ use crate::failure::{CommandError, Exit};
 
 /// How many requests go to the client at once: enough to fill batches with what has to be repeated, few enough that
 /// little is in doubt after a crash.
-const WINDOW: usize = 200;
+const WINDOW: usize = 100;
 
 /// One line of the file.
 #[derive(Deserialize)]
@@ -81,9 +81,9 @@ impl Requests {
         &self.lines[index].0
     }
 
-    /// The requests from `start` on that go to the client together.
-    pub(super) fn window(&self, start: usize) -> Range<usize> {
-        let wanted = (start + WINDOW).min(self.len());
+    /// The requests from `start` on that go to the client together, for so many batches at once.
+    pub(super) fn window(&self, start: usize, batches: usize) -> Range<usize> {
+        let wanted = (start + WINDOW * batches).min(self.len());
         let end = self.ends.iter().copied().find(|end| *end >= wanted).unwrap_or(self.len());
         start..end
     }
