@@ -1,12 +1,19 @@
 //! Names as types: parsed once, valid ever after.
 
+use std::cmp::Ordering;
 use std::error::Error;
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 /// A tenant of the Microsoft identity platform, by GUID or by verified domain; lower case.
-#[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
-pub struct TenantId(Arc<str>);
+#[derive(Clone)]
+pub struct TenantId {
+    name: Arc<str>,
+    /// What the name says, if it is a GUID: two words to compare and to hash instead of 36 letters somewhere else. Zero,
+    /// which is no tenant, for a domain.
+    guid: [u64; 2],
+}
 
 impl TenantId {
     /// Reads a tenant.
@@ -31,7 +38,7 @@ impl TenantId {
                     "copy the directory (tenant) ID",
                 ));
             }
-            return Ok(Self(guid.to_string().into()));
+            return Ok(Self { name: guid.to_string().into(), guid: guid.as_u64_pair().into() });
         }
         let is_label = |label: &str| {
             !label.is_empty()
@@ -47,25 +54,60 @@ impl TenantId {
                 "use the directory (tenant) ID or a domain such as contoso.onmicrosoft.com",
             ));
         }
-        Ok(Self(name.into()))
+        Ok(Self { name: name.into(), guid: [0; 2] })
     }
 
     /// The GUID or the domain.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.name
     }
 
     /// Whether this is the GUID and not one of the tenant's domains.
     #[must_use]
     pub fn is_guid(&self) -> bool {
-        uuid::Uuid::try_parse(&self.0).is_ok()
+        self.guid != [0; 2]
+    }
+}
+
+impl Eq for TenantId {}
+
+impl PartialEq for TenantId {
+    fn eq(&self, other: &Self) -> bool {
+        self.guid == other.guid && (self.is_guid() || self.name == other.name)
+    }
+}
+
+impl Hash for TenantId {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        if !self.is_guid() {
+            return self.name.hash(state);
+        }
+        self.guid.into_iter().for_each(|word| state.write_u64(word));
+    }
+}
+
+impl Ord for TenantId {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.name.cmp(&other.name)
+    }
+}
+
+impl PartialOrd for TenantId {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl fmt::Debug for TenantId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("TenantId").field(&self.name).finish()
     }
 }
 
 impl fmt::Display for TenantId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.name)
     }
 }
 
@@ -211,6 +253,21 @@ mod tests {
         let guid = TenantId::parse("72F988BF-86F1-41AF-91AB-2D7CD011DB47").unwrap();
         assert_eq!((guid.as_str(), guid.is_guid()), ("72f988bf-86f1-41af-91ab-2d7cd011db47", true));
         assert!(!TenantId::parse("Contoso.onmicrosoft.com").unwrap().is_guid());
+    }
+
+    // D8
+    #[test]
+    fn a_tenant_is_the_same_however_its_name_is_written_and_no_other() {
+        let parse = |text: &str| TenantId::parse(text).unwrap();
+        let guid = parse("72f988bf-86f1-41af-91ab-2d7cd011db47");
+        for same in ["{72F988BF-86F1-41AF-91AB-2D7CD011DB47}", "72f988bf86f141af91ab2d7cd011db47"] {
+            assert_eq!((parse(same), parse(same).cmp(&guid)), (guid.clone(), Ordering::Equal));
+        }
+        assert_eq!(parse("CONTOSO.com"), parse("contoso.com"));
+        let all = ["72f988bf-86f1-41af-91ab-2d7cd011db48", "contoso.com", "contoso.co", "a.b"].map(parse);
+        let distinct: std::collections::HashSet<TenantId> = all.iter().cloned().chain([guid]).collect();
+        assert_eq!(distinct.len(), 5);
+        assert_eq!(format!("{:?}", parse("a.b")), r#"TenantId("a.b")"#);
     }
 
     // D9

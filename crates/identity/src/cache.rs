@@ -17,23 +17,26 @@
 //!
 //! # What does a hit cost?
 //!
-//! Whoever has a handle to its entry reads one pointer and two clocks. There is no lock, no allocation, and no counter
-//! that other cores write, too: the time of use is noted once a second at most.
+//! Whoever has a handle to its entry reads one pointer and two clocks; whoever has the key finds the entry in an
+//! [index](self::index) first. There is no lock, no allocation, and no counter that other cores write, too: the time of
+//! use is noted once a second at most.
 
-use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+mod index;
+
+use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, PoisonError, RwLock, RwLockWriteGuard};
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use unattended_core::{Moment, TenantId};
 
+use self::index::Index;
 use crate::flight::Flights;
 use crate::profile::{Interned, Profiles};
 use crate::token::{CachedToken, Kept};
 
 /// Who is asked for what.
-#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+#[derive(Debug)]
 pub(crate) struct TokenKey {
     /// None for a server without tenants.
     pub(crate) tenant: Option<TenantId>,
@@ -47,7 +50,9 @@ pub(crate) struct Entry {
     pub(crate) flights: Flights,
     kept: ArcSwapOption<Kept>,
     /// Monotonic seconds.
-    used: AtomicU64,
+    used: AtomicU32,
+    /// The monotonic second in which somebody last saw to the renewal.
+    renewal_seen_to: AtomicU32,
 }
 
 /// How much is kept in memory.
@@ -75,7 +80,9 @@ pub struct CacheStatistics {
 
 #[derive(Debug)]
 pub(crate) struct TokenCache {
-    entries: RwLock<Entries>,
+    index: Index,
+    /// Held while entries come and go, and read by whoever makes a handle: what is found is not swept away meanwhile.
+    changes: RwLock<Changes>,
     pub(crate) profiles: Profiles,
     limits: CacheLimits,
     tokens: AtomicUsize,
@@ -85,8 +92,7 @@ pub(crate) struct TokenCache {
 }
 
 #[derive(Debug, Default)]
-struct Entries {
-    by_key: HashMap<TokenKey, Arc<Entry>>,
+struct Changes {
     /// The number of entries at which those that hold nothing are looked for.
     sweep_at: usize,
 }
@@ -102,11 +108,18 @@ impl Entry {
     /// The token if it lives.
     pub(crate) fn live(&self, moment: Moment) -> Option<CachedToken> {
         let token = CachedToken::live(self.kept.load(), moment)?;
-        let now = moment.elapsed.as_secs();
+        let now = seconds(moment);
         if self.used.load(Relaxed) != now {
             self.used.store(now, Relaxed);
         }
         Some(token)
+    }
+
+    /// Whether a token that is due is to be renewed by this caller: one in each second. All others would only find,
+    /// behind a lock, that it is being renewed or that the last failure is too recent.
+    pub(crate) fn may_renew(&self, moment: Moment) -> bool {
+        let now = seconds(moment);
+        self.renewal_seen_to.load(Relaxed) != now && self.renewal_seen_to.swap(now, Relaxed) != now
     }
 
     /// The token, whether it lives or not.
@@ -118,7 +131,8 @@ impl Entry {
 impl TokenCache {
     pub(crate) fn new(limits: CacheLimits) -> Self {
         Self {
-            entries: RwLock::default(),
+            index: Index::default(),
+            changes: RwLock::default(),
             profiles: Profiles::default(),
             limits,
             tokens: AtomicUsize::default(),
@@ -128,31 +142,51 @@ impl TokenCache {
         }
     }
 
+    /// The token of a key if it lives, without a handle; and whether this caller is to renew it.
+    pub(crate) fn live(
+        &self,
+        tenant: Option<&TenantId>,
+        profile: &Interned,
+        moment: Moment,
+    ) -> Option<(CachedToken, bool)> {
+        let look = |entry: &Arc<Entry>| {
+            let token = entry.live(moment)?;
+            let may_renew = token.kept().is_due(moment) && entry.may_renew(moment);
+            Some((token, may_renew))
+        };
+        self.index.find(tenant, profile, look).flatten()
+    }
+
     /// The one entry of a key.
     pub(crate) fn entry(&self, tenant: Option<&TenantId>, profile: &Interned) -> Arc<Entry> {
-        let key = TokenKey { tenant: tenant.cloned(), profile: profile.clone() };
-        if let Some(entry) = self.entries.read().unwrap_or_else(PoisonError::into_inner).by_key.get(&key) {
-            return Arc::clone(entry);
+        {
+            let _no_change = self.changes.read().unwrap_or_else(PoisonError::into_inner);
+            if let Some(entry) = self.index.find(tenant, profile, Arc::clone) {
+                return entry;
+            }
         }
-        let mut entries = self.write();
-        if entries.by_key.len() >= entries.sweep_at.max(1_024) {
-            entries.by_key.retain(|_, entry| entry.holds_something());
-            entries.sweep_at = entries.by_key.len() * 2;
+        let mut changes = self.changes();
+        if let Some(entry) = self.index.find(tenant, profile, Arc::clone) {
+            return entry; // Somebody else has just made it.
         }
-        let entry = entries.by_key.entry(key).or_insert_with_key(|key| {
-            Arc::new(Entry {
-                key: key.clone(),
-                kept: ArcSwapOption::empty(),
-                flights: Flights::default(),
-                used: AtomicU64::default(),
-            })
+        if self.index.len() >= changes.sweep_at.max(1_024) {
+            self.index.retain(Entry::holds_something);
+            changes.sweep_at = self.index.len() * 2;
+        }
+        let entry = Arc::new(Entry {
+            key: TokenKey { tenant: tenant.cloned(), profile: profile.clone() },
+            kept: ArcSwapOption::empty(),
+            flights: Flights::default(),
+            used: AtomicU32::default(),
+            renewal_seen_to: AtomicU32::new(u32::MAX),
         });
-        Arc::clone(entry)
+        self.index.insert(Arc::clone(&entry));
+        entry
     }
 
     /// Keeps a token. Whoever does so [makes room](Self::make_room) as soon as it holds no lock.
     pub(crate) fn keep(&self, entry: &Entry, kept: Arc<Kept>, moment: Moment) {
-        entry.used.store(moment.elapsed.as_secs(), Relaxed);
+        entry.used.store(seconds(moment), Relaxed);
         self.bytes.fetch_add(kept.bytes(), Relaxed);
         match entry.kept.swap(Some(kept)) {
             Some(old) => _ = self.bytes.fetch_sub(old.bytes(), Relaxed),
@@ -182,18 +216,16 @@ impl TokenCache {
 
     /// Goes down to seven eighths of the limits, so that the next tokens find room and the sorting is rare.
     fn evict(&self, moment: Moment) {
-        let mut entries = self.write();
+        let _change = self.changes();
         if !self.is_over(self.limits) {
             return; // Somebody else has just done it.
         }
-        let mut with_token: Vec<(bool, u64, &Arc<Entry>)> = entries
-            .by_key
-            .values()
-            .filter_map(|entry| {
-                let lives = entry.kept.load().as_ref()?.is_live(moment);
-                Some((lives, entry.used.load(Relaxed), entry))
-            })
-            .collect();
+        let mut with_token: Vec<(bool, u32, Arc<Entry>)> = Vec::new();
+        self.index.for_each(|entry| {
+            if let Some(kept) = entry.kept.load().as_ref() {
+                with_token.push((kept.is_live(moment), entry.used.load(Relaxed), Arc::clone(entry)));
+            }
+        });
         with_token.sort_unstable_by_key(|(lives, used, _)| (*lives, *used));
         let target = CacheLimits {
             tokens: self.limits.tokens - self.limits.tokens / 8,
@@ -210,11 +242,11 @@ impl TokenCache {
                 counter.fetch_add(1, Relaxed);
             }
         }
-        entries.by_key.retain(|_, entry| entry.holds_something());
+        self.index.retain(Entry::holds_something);
     }
 
-    fn write(&self) -> RwLockWriteGuard<'_, Entries> {
-        self.entries.write().unwrap_or_else(PoisonError::into_inner)
+    fn changes(&self) -> RwLockWriteGuard<'_, Changes> {
+        self.changes.write().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -229,6 +261,11 @@ impl Entry {
     pub(crate) fn refresh_after(&self, lifetime: Duration, refresh_in: Option<Duration>) -> Duration {
         crate::refresh::refresh_after(lifetime, refresh_in, &(&self.key.tenant, self.key.profile.get()))
     }
+}
+
+/// Enough for a century since the machine was started.
+fn seconds(moment: Moment) -> u32 {
+    u32::try_from(moment.elapsed.as_secs()).unwrap_or(u32::MAX - 1)
 }
 
 #[cfg(test)]

@@ -13,6 +13,9 @@ use zeroize::Zeroizing;
 use crate::bound::Shown;
 use crate::error::{Error, ErrorKind};
 
+/// Bytes for a request with a secret. All of it is wiped afterwards, which is what more of it would cost.
+const ROOM: usize = 1_024;
+
 /// A form under construction. A [`Credential`](crate::Credential) adds what proves the client; whatever it adds is
 /// wiped when the request is done.
 pub struct TokenRequest {
@@ -35,21 +38,30 @@ impl TokenRequest {
     }
 
     fn of_grant(grant_type: &str) -> Self {
-        // Room for an assertion with its certificates: growing would leave copies behind that nobody wipes.
-        let mut request =
-            Self { form: Zeroizing::new(String::with_capacity(16 * 1024)), authorization: None, shown: None };
+        let form = Zeroizing::new(String::with_capacity(ROOM));
+        let mut request = Self { form, authorization: None, shown: None };
         request.field("grant_type", grant_type);
         request
     }
 
     /// Adds one form field.
     pub fn field(&mut self, name: &str, value: &str) {
+        self.make_room(3 * (name.len() + value.len()) + 2);
         if !self.form.is_empty() {
             self.form.push('&');
         }
         self.form.extend(byte_serialize(name.as_bytes()));
         self.form.push('=');
         self.form.extend(byte_serialize(value.as_bytes()));
+    }
+
+    /// A text that grew by itself would leave copies behind that nobody wipes.
+    fn make_room(&mut self, more: usize) {
+        if self.form.capacity() - self.form.len() < more {
+            let mut roomier = Zeroizing::new(String::with_capacity(self.form.len() + more + ROOM));
+            roomier.push_str(&self.form);
+            self.form = roomier;
+        }
     }
 
     /// Adds a signed assertion (RFC 7521 section 4.2).
@@ -117,6 +129,17 @@ impl std::fmt::Debug for TokenRequest {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_form_of_any_length_is_written_into_room_that_was_made_before() {
+        let mut request = TokenRequest::client_credentials();
+        for length in [10, 1_000, 5_000, 100] {
+            let value = "&".repeat(length);
+            request.field("assertion", &value);
+            assert!(request.form.ends_with(&format!("&assertion={}", "%26".repeat(length))));
+        }
+        assert!(request.form.starts_with("grant_type=client_credentials&assertion=%26"));
+    }
 
     #[test]
     fn basic_authentication_encodes_both_parts_as_a_form_first() {

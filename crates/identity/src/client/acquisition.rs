@@ -20,7 +20,8 @@ impl ScopedToken {
     /// The flight: a task of its own, which ends by landing.
     pub(super) fn fly(&self, pilot: Pilot, challenge: Option<Arc<str>>, reason: FetchReason) {
         let this = self.clone();
-        tokio::spawn(async move {
+        // Some kilobytes, which are moved once instead of at every step of becoming a task.
+        tokio::spawn(Box::pin(async move {
             let shared = &this.client.shared;
             let clock = &shared.exchange.clock;
             let epoch = shared.exchange.credential_epoch();
@@ -44,7 +45,7 @@ impl ScopedToken {
             if let Some(token) = token.filter(|token| token.origin() == TokenOrigin::Server) {
                 this.to_store(&token).await;
             }
-        });
+        }));
     }
 
     /// What another process has left in the store. A token that is due is not replaced by another that is due, too, and

@@ -15,6 +15,9 @@ use crate::flight::Boarding;
 use crate::profile::Profile;
 use crate::token::{AccessToken, CachedToken, FetchReason};
 
+/// A flight ends so when what it calls panics, or when its runtime is shut down.
+const NO_OUTCOME: &str = "the token request ended without an outcome: a credential or a token store panicked";
+
 /// What a caller expects of a token.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 #[non_exhaustive]
@@ -102,13 +105,30 @@ impl ScopedToken {
     }
 
     /// The token in memory, if one lives. Sends nothing, waits for nothing, takes no lock and allocates nothing; starts
-    /// the renewal of a token that is due, for which it needs a tokio runtime then.
+    /// the renewal of a token that is due, if it is called within a tokio runtime.
     #[must_use]
     pub fn cached(&self) -> Option<CachedToken> {
         let moment = self.client.shared.exchange.clock.glance();
         let token = self.live(moment)?;
-        if token.kept().is_due(moment) {
+        if token.kept().is_due(moment) && self.entry.may_renew(moment) {
             self.renew(moment);
+        }
+        Some(token)
+    }
+
+    /// The token of another tenant in memory, if one lives: what [`cached`](Self::cached) of the tenant's own handle
+    /// gives, for a program that has the tenant's id and keeps no handles. Make one with
+    /// [`for_tenant`](Self::for_tenant) where this gives nothing.
+    #[must_use]
+    pub fn cached_in(&self, tenant: &TenantId) -> Option<CachedToken> {
+        let shared = &*self.client.shared;
+        let moment = shared.exchange.clock.glance();
+        let (token, may_renew) = shared.cache.live(Some(tenant), &self.entry.key.profile, moment)?;
+        if !self.can_use(&token) {
+            return None;
+        }
+        if may_renew && let Ok(handle) = self.for_tenant(tenant) {
+            handle.renew(moment);
         }
         Some(token)
     }
@@ -149,32 +169,35 @@ impl ScopedToken {
         loop {
             let (elapsed, epoch) = (exchange.clock.elapsed(), exchange.credential_epoch());
             let serve = || self.serve(demand, exchange.clock.glance());
-            let landed = match self.entry.flights.board(elapsed, epoch, challenge.as_ref(), serve) {
+            let (landed, own) = match self.entry.flights.board(elapsed, epoch, challenge.as_ref(), serve) {
                 Boarding::Served(token) => return Ok(token),
                 Boarding::Refused(error) => return Err(error),
-                Boarding::Watch { landed, exact: true } => landed,
+                Boarding::Watch { landed, exact: true } => (landed, false),
                 Boarding::Watch { landed, exact: false } => {
                     landed.outcome().await;
                     continue;
                 }
                 Boarding::Start { pilot, landed } => {
                     self.fly(pilot, challenge.clone(), reason);
-                    landed
+                    (landed, true)
                 }
             };
-            if let Some(outcome) = landed.outcome().await {
-                return outcome;
+            match landed.outcome().await {
+                Some(outcome) => return outcome,
+                // Starting another one would end the same way, for ever.
+                None if own => return Err(Error::new(ErrorKind::Transient, NO_OUTCOME)),
+                None => {}
             }
         }
     }
 
     /// The token in memory, unless it is bound to a certificate that is not shown any more.
     fn live(&self, moment: Moment) -> Option<CachedToken> {
-        let token = self.entry.live(moment)?;
-        match &token.kept().shown {
-            Some(shown) if !self.client.shared.exchange.shows(shown) => None,
-            _ => Some(token),
-        }
+        self.entry.live(moment).filter(|token| self.can_use(token))
+    }
+
+    fn can_use(&self, token: &CachedToken) -> bool {
+        token.kept().shown.as_ref().is_none_or(|shown| self.client.shared.exchange.shows(shown))
     }
 
     /// The cached token if it meets the demand.
@@ -186,8 +209,12 @@ impl ScopedToken {
         }
     }
 
+    /// Without a runtime there is nothing to renew it on, which is no reason to withhold a live token.
     #[cold]
     fn renew(&self, moment: Moment) {
+        if tokio::runtime::Handle::try_current().is_err() {
+            return;
+        }
         let epoch = self.client.shared.exchange.credential_epoch();
         if let Some(pilot) = self.entry.flights.start_renewal(moment.elapsed, epoch) {
             self.fly(pilot, None, FetchReason::Due);
