@@ -7,6 +7,7 @@ mod progress;
 mod project;
 mod test;
 mod third_party;
+mod token_cost;
 
 use std::process::ExitCode;
 
@@ -20,6 +21,7 @@ Usage: cargo xtask COMMAND
 Commands:
   test         Check format, policy and lints, run every test, the doc tests and the documentation build
   call-cost    Count the instructions and allocations of a call, with valgrind
+  token-cost   Count the instructions and allocations of a token, with valgrind
   third-party  Install what the third-party tests need, so that `cargo test` alone can run them
   generate     Write the pages of the documentation that are made from the program
 
@@ -38,6 +40,7 @@ fn main() -> ExitCode {
         }
         ["test"] => Project::locate().and_then(|project| test::run(&project)),
         ["call-cost"] => Project::locate().map(|project| call_cost::run(&project)),
+        ["token-cost"] => Project::locate().map(|project| token_cost::run(&project)),
         ["generate"] => Project::locate().and_then(|project| generate::run(&project)),
         ["third-party"] => Project::locate().map(|project| third_party::run(&project)),
         _ => {

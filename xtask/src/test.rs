@@ -7,6 +7,7 @@ use crate::policy;
 use crate::progress::{self, Outcome, Progress};
 use crate::project::Project;
 use crate::third_party::{self, Missing};
+use crate::token_cost;
 
 const EVERYTHING: [&str; 3] = ["--workspace", "--all-features", "--locked"];
 
@@ -37,6 +38,7 @@ pub(crate) fn run(project: &Project) -> Result<bool, String> {
     });
 
     progress.step("call cost", || call_cost::check(project));
+    progress.step("token cost", || token_cost::check(project));
 
     let passed = progress.finish();
     println!("tests: {} passed, {} failed, {} skipped", counts.passed, counts.failed, counts.skipped);

@@ -1,0 +1,126 @@
+//! What the identity client may cost, in instructions and allocations. Neither depends on what else the machine does, so
+//! a limit can be held by a test. Times, and other programs to compare with, are in `benches/identity`.
+
+use std::path::Path;
+use std::process::Command;
+
+use crate::progress::{self, Outcome};
+use crate::project::{self, Project};
+use crate::third_party;
+
+/// How the program that is measured is built: as for a release, but for what is shared with the tests.
+const PROFILE: &str = "xtask/token_cost.toml";
+
+/// A cached token is one read of the memory. A cold one is what this library does for it: the server is in memory, so HTTP
+/// and TLS are beside it.
+const LIMITS: [Limit; 4] = [
+    Limit { work: "by-handle", times: 5_000, instructions: 250, allocations: 0 },
+    Limit { work: "by-id-of-10", times: 5_000, instructions: 480, allocations: 0 },
+    Limit { work: "by-id-of-10000", times: 20_000, instructions: 480, allocations: 0 },
+    Limit { work: "secret", times: 500, instructions: 45_000, allocations: 38 },
+];
+
+/// What one of `work` costs at most.
+struct Limit {
+    work: &'static str,
+    times: usize,
+    instructions: i64,
+    allocations: usize,
+}
+
+struct Cost {
+    instructions: i64,
+    allocations: usize,
+}
+
+/// `cargo xtask token-cost`: true when every limit holds.
+pub(crate) fn run(project: &Project) -> bool {
+    match check(project) {
+        Outcome::Passed(note) => println!("{}", note.replace("; ", "\n")),
+        Outcome::Failed(why) => {
+            eprintln!("error: {why}");
+            return false;
+        }
+    }
+    true
+}
+
+/// Build the program, count, and compare.
+pub(crate) fn check(project: &Project) -> Outcome {
+    if let Err(why) = third_party::valgrind(project) {
+        return match project::in_ci() {
+            true => Outcome::Failed(format!("CI is set, so nothing may be left out\n{why}")),
+            false => Outcome::Passed(format!("not counted: {why}")),
+        };
+    }
+    match measure(project) {
+        Ok((lines, true)) => Outcome::Passed(lines.join("; ")),
+        Ok((lines, false)) => Outcome::Failed(lines.join("\n")),
+        Err(why) => Outcome::Failed(why),
+    }
+}
+
+fn measure(project: &Project) -> Result<(Vec<String>, bool), String> {
+    let program = build(project)?;
+    let (mut lines, mut held, mut by_id) = (Vec::new(), true, Vec::new());
+    for limit in &LIMITS {
+        let Limit { work, times, .. } = limit;
+        let cost = count(project, &program, work, *times)?;
+        let instructions = cost.instructions / *times as i64;
+        let allocations = cost.allocations.div_ceil(*times);
+        held &= instructions <= limit.instructions && allocations <= limit.allocations;
+        lines.push(format!(
+            "{work} {instructions} of {} instructions, {allocations} of {} allocations",
+            limit.instructions, limit.allocations
+        ));
+        if work.starts_with("by-id") {
+            by_id.push(instructions);
+        }
+    }
+    if let [few, many] = by_id[..]
+        && many * 100 > few * 105
+    {
+        held = false;
+        lines.push(format!(
+            "a token of 10,000 tenants takes more than 1.05 of one of 10: {many} against {few}"
+        ));
+    }
+    Ok((lines, held))
+}
+
+/// The example of the identity crate, optimised, with everything that does not matter taken from the other builds.
+fn build(project: &Project) -> Result<std::path::PathBuf, String> {
+    let mut build =
+        project.cargo(["--config", PROFILE, "build", "--workspace", "--all-features", "--locked"]);
+    progress::run(project, "token-cost-build", build.args(["--example", "cost"]))?;
+    Ok(project.target().join("debug/examples/cost"))
+}
+
+fn count(project: &Project, program: &Path, work: &str, times: usize) -> Result<Cost, String> {
+    let mut command = Command::new("valgrind");
+    command.args(["--tool=callgrind", "--callgrind-out-file=/dev/null", "--toggle-collect=*cost::measured*"]);
+    command.arg(program).args([work, &times.to_string()]);
+    let output = progress::run(project, "token-cost", &mut command)?;
+    read(&output).ok_or_else(|| format!("valgrind did not tell what {work} costs:\n{output}"))
+}
+
+/// The sum of the instructions that valgrind tells, and the allocations that the program does.
+fn read(output: &str) -> Option<Cost> {
+    let number = |text: &str| text.trim().replace(',', "").parse().ok();
+    let instructions = output.lines().find_map(|line| number(line.split_once("Collected :")?.1))?;
+    let allocations = output.lines().find_map(|line| line.trim().parse().ok())?;
+    Some(Cost { instructions, allocations })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::read;
+
+    #[test]
+    fn instructions_are_of_valgrind_and_allocations_of_the_program() {
+        let cost =
+            read("17\n==8498== Callgrind, a profiler\n==8498== \n==8498== Collected : 5396013\n").unwrap();
+        assert_eq!((cost.instructions, cost.allocations), (5_396_013, 17));
+        assert!(read("==1== Collected : 5\n").is_none() && read("17\n").is_none());
+    }
+}
