@@ -201,16 +201,16 @@ fn of_web_api(mut failure: CommandError, error: &unattended_webapi::Error) -> Co
     if let Some(status) = error.status() {
         failure = failure.detail("status", status.as_u16());
     }
-    if let Some(remedy) = error.remedy() {
+    if let Some(largest) = error.largest_page() {
+        failure
+            .detail("largest_page", largest)
+            .hint(format!("ask for at most $top={largest}, or leave `$top` out"))
+    } else if let Some(remedy) = error.remedy() {
         failure.hint(remedy)
     } else if error.needs_administrator() {
         failure.hint("an administrator has to grant the application permission; `unattended doctor` shows which is missing")
     } else if error.is_unauthorized() {
         failure.hint("`unattended doctor` shows what is in the token and whether the clock is right")
-    } else if let Some(largest) = error.largest_page() {
-        failure
-            .detail("largest_page", largest)
-            .hint(format!("ask for at most $top={largest}, or leave `$top` out"))
     } else if error.is_not_divisible() {
         failure.hint("leave `--parallel` out: `--all` alone reads any collection, page by page")
     } else {
