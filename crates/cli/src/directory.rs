@@ -81,7 +81,7 @@ impl Directory {
                 format!("{file} has no {what}, so nothing can be registered with it"),
             )
         };
-        let Authority::Microsoft { host, tenant } = config.application.authority.clone() else {
+        let Authority::Microsoft { host, tenant, .. } = config.application.authority.clone() else {
             return Err(missing("tenant of the Microsoft identity platform"));
         };
         let api = config.apis.get(DIRECTORY_API).ok_or_else(|| missing("API named `graph`"))?;

@@ -4,13 +4,18 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tracing::warn;
-use unattended_core::HttpClient;
-use unattended_identity::{self as identity, ConfidentialClient, ScopedToken};
+use unattended_core::{HttpClient, Secret, TenantId};
+use unattended_identity::{
+    self as identity, ConfidentialClient, ConfidentialClientBuilder, ScopedToken, SealingKeys,
+};
 use unattended_jobs as jobs;
+use unattended_token_stores::{DirectoryStore, RedisStore, SqliteStore};
 use unattended_transport::Transport;
 use unattended_webapi as webapi;
 
-use crate::config::{Api, Application, Authority, Config, Credential, Job, Work};
+use crate::config::{
+    Api, Application, Authority, Config, Credential, Job, TokenStore, TokenStorePlace, Work,
+};
 use crate::credential::{self, CredentialError, SetUp};
 use crate::error::{BuildError, ExitClass};
 use crate::ports::Ports;
@@ -46,7 +51,12 @@ pub(crate) fn network(application: &Application, ports: &Ports) -> Result<Arc<dy
 /// Who issues the tokens.
 pub(crate) fn authority(application: &Application) -> Result<identity::Authority, BuildError> {
     let authority = match &application.authority {
-        Authority::Microsoft { host, tenant } => identity::Authority::microsoft(host, tenant),
+        Authority::Microsoft { host, tenant, region } => identity::Authority::microsoft(host, tenant)
+            .and_then(|authority| match region {
+                Some(region) => authority.in_region(region),
+                None => Ok(authority),
+            }),
+        Authority::FederationServices(url) => identity::Authority::adfs(url),
         Authority::Issuer(issuer) => identity::Authority::issuer(issuer),
     };
     authority.map_err(|error| {
@@ -85,8 +95,51 @@ pub(crate) fn application(
     for (credential, error) in unreadable {
         warn!(%credential, %error, remedy = error.remedy(), "a credential cannot be used yet");
     }
+    if let Some(configured) = &application.token_store {
+        builder = token_store(builder, configured, ports)?;
+    }
     builder.build().map_err(|error| {
         BuildError::new(ExitClass::from(&error), "the application cannot be set up").caused_by(error)
+    })
+}
+
+/// The second layer of the token cache.
+fn token_store(
+    builder: ConfidentialClientBuilder,
+    configured: &TokenStore,
+    ports: &Ports,
+) -> Result<ConfidentialClientBuilder, BuildError> {
+    let unreadable = |error: CredentialError| {
+        let remedy = error.remedy().to_owned();
+        BuildError::new(ExitClass::Configuration, "the token store cannot be used")
+            .mended_by(remedy)
+            .caused_by(error)
+    };
+    let read = |reference| credential::read_line(reference, &*ports.environment).map_err(unreadable);
+    let keys = configured.keys.iter().map(read).collect::<Result<Vec<_>, _>>()?;
+    let keys = SealingKeys::new(&keys).map_err(|error| {
+        BuildError::new(ExitClass::Configuration, "the token store cannot be used")
+            .mended_by("make a key with `openssl rand -base64 32`")
+            .caused_by(error)
+    })?;
+    let unusable = |error: identity::StoreError| {
+        BuildError::new(ExitClass::Configuration, "the token store cannot be used")
+            .mended_by("correct [application.token-store]")
+            .caused_by(error)
+    };
+    let clock = Arc::clone(&ports.clock);
+    Ok(match &configured.place {
+        TokenStorePlace::Directory(path) => builder.store(DirectoryStore::new(path, clock), keys),
+        TokenStorePlace::Sqlite(path) => {
+            builder.store(SqliteStore::open(path, clock).map_err(unusable)?, keys)
+        }
+        TokenStorePlace::Redis { url, password } => {
+            let password = password.as_ref().map(read).transpose()?;
+            let mut url = url.clone();
+            // A URL with a host has room for one.
+            let _ = url.set_password(password.as_ref().and_then(Secret::expose_text));
+            builder.store(RedisStore::new(url.as_str(), clock).map_err(unusable)?, keys)
+        }
     })
 }
 
@@ -162,10 +215,8 @@ pub(crate) fn job(name: &str, job: &Job, config: &Config, client: &webapi::Clien
 
 /// What runs and checkpoints are kept under: those of two tenants never meet.
 pub(crate) fn tenant(application: &Application) -> &str {
-    match &application.authority {
-        Authority::Microsoft { tenant, .. } => tenant.as_str(),
-        Authority::Issuer(issuer) => issuer,
-    }
+    let authority = &application.authority;
+    authority.tenant().map_or_else(|| authority.url(), TenantId::as_str)
 }
 
 /// The database with runs, checkpoints and journals.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use toml::de::DeTable;
 use unattended_core::{ClientId, TenantId};
-use unattended_identity::Cloud;
+use unattended_identity::{Cloud, Region};
 use url::Url;
 
 use super::address::{PlainHttp, address};
@@ -13,15 +13,18 @@ use super::credential::credentials;
 use super::diagnostic::{Mistake, Mistakes};
 use super::model::{Application, Authority, SecretMethod};
 use super::reader::{Section, Text};
+use super::token_store;
 use crate::environment::Environment;
 
 const KEYS: &[&str] = &[
     "client-id",
     "tenant",
     "authority",
+    "region",
     "issuer",
     "credentials",
     "token-endpoint-auth-method",
+    "token-store",
     "ca-file",
     "state-directory",
     "allow-insecure-loopback",
@@ -36,10 +39,14 @@ pub(super) fn application(
 ) -> Option<Application> {
     let section = Section::open("[application]", span, table, KEYS, mistakes);
     let allow_insecure_loopback = section.flag("allow-insecure-loopback", mistakes);
-    let authority = authority(&section, mistakes);
-    let client_id = client_id(&section, mistakes);
+    let is_federation_services = is_federation_services(table);
+    let authority = authority(&section, is_federation_services, mistakes);
+    let client_id = client_id(&section, is_federation_services, mistakes);
     let credentials = credentials(&section, directory, mistakes);
     let token_endpoint_auth_method = secret_method(&section, mistakes);
+    let token_store = section
+        .table("token-store", mistakes)
+        .and_then(|(span, table)| token_store::token_store(span, table, directory, mistakes));
     let ca_file = section.text("ca-file", mistakes).map(|text| directory.join(text.value));
     let state_directory = section.text("state-directory", mistakes).map(|text| directory.join(text.value));
     Some(Application {
@@ -47,6 +54,7 @@ pub(super) fn application(
         authority: authority?,
         credentials,
         token_endpoint_auth_method,
+        token_store,
         ca_file,
         state_directory: state_directory.unwrap_or_else(|| default_state_directory(directory, environment)),
         allow_insecure_loopback,
@@ -61,7 +69,11 @@ fn default_state_directory(directory: &Path, environment: &dyn Environment) -> P
         .unwrap_or_else(|| directory.join(".unattended").join("state"))
 }
 
-fn client_id(section: &Section<'_>, mistakes: &mut Mistakes) -> Option<ClientId> {
+fn client_id(
+    section: &Section<'_>,
+    is_federation_services: bool,
+    mistakes: &mut Mistakes,
+) -> Option<ClientId> {
     let text = section.required_text(
         "client-id",
         "it is the application (client) ID of the registration, and tells the authority who asks",
@@ -69,9 +81,9 @@ fn client_id(section: &Section<'_>, mistakes: &mut Mistakes) -> Option<ClientId>
         mistakes,
     )?;
     let parsed = ClientId::parse(text.value);
-    let is_issuer = section.has("issuer");
+    let is_elsewhere = section.has("issuer") || is_federation_services;
     match parsed {
-        Ok(client_id) if is_issuer || client_id.is_guid() => Some(client_id),
+        Ok(client_id) if is_elsewhere || client_id.is_guid() => Some(client_id),
         Ok(_) => {
             mistakes.add(Mistake::at(
                 text.span,
@@ -93,9 +105,16 @@ fn client_id(section: &Section<'_>, mistakes: &mut Mistakes) -> Option<ClientId>
     }
 }
 
-fn authority(section: &Section<'_>, mistakes: &mut Mistakes) -> Option<Authority> {
+fn authority(
+    section: &Section<'_>,
+    is_federation_services: bool,
+    mistakes: &mut Mistakes,
+) -> Option<Authority> {
     if section.has("issuer") {
         return issuer(section, mistakes);
+    }
+    if is_federation_services {
+        return federation_services(section, mistakes);
     }
     let host = match section.text("authority", mistakes) {
         Some(text) => authority_host(&text, mistakes),
@@ -120,7 +139,64 @@ fn authority(section: &Section<'_>, mistakes: &mut Mistakes) -> Option<Authority
             return None;
         }
     };
-    Some(Authority::Microsoft { host: host?, tenant })
+    let host = host?;
+    let region = region(section, &host, mistakes);
+    Some(Authority::Microsoft { host, tenant, region })
+}
+
+/// Whether the table names the Microsoft identity platform, or names nobody.
+pub(super) fn is_microsoft(table: &DeTable<'_>) -> bool {
+    !table.contains_key("issuer") && !is_federation_services(table)
+}
+
+/// Whether `authority` is an AD FS: the path says so.
+fn is_federation_services(table: &DeTable<'_>) -> bool {
+    let authority = table.get("authority").and_then(|value| value.get_ref().as_str());
+    let url = authority.and_then(|text| Url::parse(text).ok());
+    url.is_some_and(|url| url.path().trim_end_matches('/').eq_ignore_ascii_case("/adfs"))
+}
+
+fn federation_services(section: &Section<'_>, mistakes: &mut Mistakes) -> Option<Authority> {
+    for key in ["tenant", "region"] {
+        if section.has(key) {
+            mistakes.add(Mistake::at(
+                section.key_span(key),
+                format!("`{key}` stands beside the authority of AD FS"),
+                format!("a farm of Active Directory Federation Services has no {key}"),
+                format!("remove `{key}`"),
+            ));
+        }
+    }
+    let text = section.text("authority", mistakes)?;
+    let url = address("authority", &text, PlainHttp::Never, mistakes)?;
+    Some(Authority::FederationServices(url.as_str().trim_end_matches('/').to_owned()))
+}
+
+/// A region of a cloud that is known, because it becomes a part of the host.
+fn region(section: &Section<'_>, host: &str, mistakes: &mut Mistakes) -> Option<Region> {
+    let text = section.text("region", mistakes)?;
+    let known = Url::parse(host).ok().and_then(|url| Cloud::of_host(url.host_str()?));
+    if known.is_none() {
+        mistakes.add(Mistake::at(
+            section.key_span("region"),
+            "`region` is not for this authority",
+            format!("{host} is no host of a cloud of the Microsoft identity platform, and has no regions"),
+            "remove `region`",
+        ));
+        return None;
+    }
+    match Region::parse(text.value) {
+        Ok(region) => Some(region),
+        Err(error) => {
+            mistakes.add(Mistake::at(
+                text.span,
+                "`region` is not a region",
+                error.to_string(),
+                "write a region of Azure as it is named there, such as `westeurope`",
+            ));
+            None
+        }
+    }
 }
 
 /// The host of the identity platform, by its URL or by the name of its cloud.
@@ -147,12 +223,12 @@ fn origin(url: &Url) -> String {
 }
 
 fn issuer(section: &Section<'_>, mistakes: &mut Mistakes) -> Option<Authority> {
-    for key in ["authority", "tenant"] {
+    for key in ["authority", "tenant", "region"] {
         if section.has(key) {
             mistakes.add(Mistake::at(
                 section.key_span(key),
                 format!("`{key}` stands beside `issuer`"),
-                "`authority` and `tenant` name the Microsoft identity platform, `issuer` any other server",
+                "`authority`, `tenant` and `region` name the Microsoft identity platform, `issuer` any other server",
                 format!("remove `{key}` or `issuer`"),
             ));
         }

@@ -16,6 +16,7 @@ mod root;
 mod sidecar;
 mod suggestion;
 mod syntax;
+mod token_store;
 
 use std::path::Path;
 
@@ -24,7 +25,7 @@ use crate::environment::Environment;
 pub use self::diagnostic::{ConfigError, Diagnostic};
 pub use self::model::{
     Api, Application, AssertionUrl, Authority, Certificate, Config, Credential, Job, ManagedIdentity,
-    SecretMethod, Sidecar, Work,
+    SecretMethod, Sidecar, TokenStore, TokenStorePlace, Work,
 };
 pub use self::reference::SecretReference;
 pub(crate) use self::suggestion::nearest;

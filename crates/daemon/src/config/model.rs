@@ -5,7 +5,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use unattended_core::{ClientId, Scope, TenantId};
-use unattended_identity::{ManagedIdentityId, SigningAlgorithm};
+use unattended_identity::{ManagedIdentityId, Region, SigningAlgorithm};
 use url::Url;
 
 use super::reference::SecretReference;
@@ -38,6 +38,8 @@ pub struct Application {
     pub credentials: Vec<Credential>,
     /// How a secret is sent to the token endpoint; the authority's own choice if not given.
     pub token_endpoint_auth_method: Option<SecretMethod>,
+    /// Where tokens are shared with other processes, and kept for the next start; in memory alone if not given.
+    pub token_store: Option<TokenStore>,
     /// A PEM bundle trusted beside the system's roots.
     pub ca_file: Option<PathBuf>,
     /// Where runs, checkpoints and journals are kept.
@@ -56,9 +58,72 @@ pub enum Authority {
         host: String,
         /// The tenant that the application acts in.
         tenant: TenantId,
+        /// Whose hosts are asked, if not the global ones.
+        region: Option<Region>,
     },
+    /// Active Directory Federation Services, by the URL that ends in `/adfs`.
+    FederationServices(String),
     /// Any other OAuth 2.0 authorization server, by its issuer identifier (RFC 8414 section 2).
     Issuer(String),
+}
+
+impl Authority {
+    /// Scheme, host and what else names it.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        match self {
+            Self::Microsoft { host, .. } => host,
+            Self::FederationServices(url) | Self::Issuer(url) => url,
+        }
+    }
+
+    /// The tenant, where there are tenants.
+    #[must_use]
+    pub fn tenant(&self) -> Option<&TenantId> {
+        match self {
+            Self::Microsoft { tenant, .. } => Some(tenant),
+            _ => None,
+        }
+    }
+}
+
+/// `[application.token-store]`: where tokens are kept beside the memory, encrypted.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct TokenStore {
+    /// The place.
+    pub place: TokenStorePlace,
+    /// The keys that entries are encrypted with; the first one seals, all of them open. Never empty.
+    pub keys: Vec<SecretReference>,
+}
+
+/// A place that tokens are kept in.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum TokenStorePlace {
+    /// A file for each token.
+    Directory(PathBuf),
+    /// One database.
+    Sqlite(PathBuf),
+    /// A server that several machines share.
+    Redis {
+        /// `redis://host:6379/0`, without a password.
+        url: Url,
+        /// What the server asks for.
+        password: Option<SecretReference>,
+    },
+}
+
+impl TokenStore {
+    /// Every place that something secret is read from.
+    #[must_use]
+    pub fn references(&self) -> Vec<&SecretReference> {
+        let password = match &self.place {
+            TokenStorePlace::Redis { password, .. } => password.as_ref(),
+            _ => None,
+        };
+        self.keys.iter().chain(password).collect()
+    }
 }
 
 /// How a client secret is sent (OpenID Connect Core section 9).

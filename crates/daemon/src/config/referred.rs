@@ -16,6 +16,17 @@ pub(super) fn reference(
     referred(key, &text, directory, mistakes)
 }
 
+/// A list of references.
+pub(super) fn references(
+    section: &Section<'_>,
+    key: &str,
+    directory: &Path,
+    mistakes: &mut Mistakes,
+) -> Vec<SecretReference> {
+    let texts = section.texts(key, mistakes);
+    texts.iter().filter_map(|text| referred(key, text, directory, mistakes)).collect()
+}
+
 fn referred(
     key: &str,
     text: &Text<'_>,
@@ -42,15 +53,17 @@ fn referred(
             let file = match key {
                 "certificate" => "app.pem",
                 "password" => "password",
+                "keys" => "token-store.key",
                 _ => "client-secret",
             };
+            let written = if key == "keys" { format!("[\"file:{file}\"]") } else { format!("\"file:{file}\"") };
             Mistake::at(
                 span,
                 format!("`{key}` holds a value and not a reference"),
                 "configurations are copied, compared and committed, and what stands in them is no secret for long",
                 format!(
                     "move the value to a file that only the daemon can read (`install -m 600 /dev/null {file}`, then \
-                     edit it) and write `{key} = \"file:{file}\"`; `env:NAME` and `systemd:NAME` work too"
+                     edit it) and write `{key} = {written}`; `env:NAME` and `systemd:NAME` work too"
                 ),
             )
         }

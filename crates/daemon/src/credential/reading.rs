@@ -22,7 +22,7 @@ pub(super) fn read(
 }
 
 /// The value behind a reference, without the line break that editors put at the end.
-pub(super) fn read_line(
+pub(crate) fn read_line(
     reference: &SecretReference,
     environment: &dyn Environment,
 ) -> Result<Secret, CredentialError> {

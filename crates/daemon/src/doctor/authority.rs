@@ -66,7 +66,7 @@ pub(super) fn examine(application: &Application, answer: &Result<Answer, Unreach
         Authority::Microsoft { tenant, .. } if tenant.is_guid() => {
             (issuer.contains(tenant.as_str()), format!("tenant {tenant}"))
         }
-        Authority::Microsoft { .. } => (true, String::new()),
+        Authority::Microsoft { .. } | Authority::FederationServices(_) => (true, String::new()),
         Authority::Issuer(configured) => (issuer == *configured, configured.clone()),
     };
     if !is_right {
@@ -97,6 +97,9 @@ fn refused(application: &Application, answer: &Answer) -> Finding {
             summary(&text),
             format!("check that {host} is the identity platform of your cloud, and `tenant`"),
         ),
+        (None, Authority::FederationServices(url)) => {
+            (summary(&text), format!("check that {url} is the AD FS farm, and that it serves OpenID Connect"))
+        }
         (None, Authority::Issuer(_)) => {
             (summary(&text), "check `issuer`: its metadata is below /.well-known/".to_owned())
         }

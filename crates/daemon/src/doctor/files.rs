@@ -11,7 +11,9 @@ const CHECK: &str = "files";
 
 pub(super) fn examine(config: &Config) -> Vec<Finding> {
     let mut findings = vec![configuration(&config.file)];
-    let references = config.application.credentials.iter().flat_map(|each| each.references());
+    let application = &config.application;
+    let references = application.credentials.iter().flat_map(|each| each.references());
+    let references = references.chain(application.token_store.iter().flat_map(|store| store.references()));
     findings.extend(references.filter_map(credential::file_of).filter_map(credential_file));
     findings.push(state_directory(&config.application.state_directory));
     findings

@@ -8,7 +8,7 @@ use url::Url;
 
 use super::fetch::{self, Answer, Unreachable};
 use super::finding::Finding;
-use crate::config::{Application, Authority, Config};
+use crate::config::{Application, Config};
 use crate::error::BuildError;
 use crate::ports::Ports;
 
@@ -33,11 +33,8 @@ pub(super) fn examine_authority(
 
 /// One request for each origin that is not the authority's. Whatever the API answers, it was reached.
 pub(super) async fn examine_apis(config: &Config, http: &Arc<dyn HttpClient>, ports: &Ports) -> Vec<Finding> {
-    let authority = match &config.application.authority {
-        Authority::Microsoft { host, .. } => host,
-        Authority::Issuer(issuer) => issuer,
-    };
-    let authority = Url::parse(authority).map(|url| url.origin().ascii_serialization()).unwrap_or_default();
+    let authority = Url::parse(config.application.authority.url());
+    let authority = authority.map(|url| url.origin().ascii_serialization()).unwrap_or_default();
     let origins: BTreeMap<String, &Url> = config
         .apis
         .values()

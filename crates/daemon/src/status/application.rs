@@ -5,7 +5,7 @@ use std::time::SystemTime;
 use unattended_console::{ApiStatus, ApplicationStatus, CredentialStatus};
 
 use super::timestamp;
-use crate::config::{Application, Authority, Config, Credential};
+use crate::config::{Application, Config, Credential};
 use crate::credential::{self, Loaded};
 use crate::ports::Ports;
 
@@ -13,10 +13,6 @@ const DAY: i64 = 24 * 60 * 60;
 
 pub(super) fn status(config: &Config, ports: &Ports) -> ApplicationStatus {
     let application = &config.application;
-    let (authority, tenant) = match &application.authority {
-        Authority::Microsoft { host, tenant } => (host.clone(), Some(tenant.as_str().to_owned())),
-        Authority::Issuer(issuer) => (issuer.clone(), None),
-    };
     let apis = config.apis.iter().map(|(name, api)| ApiStatus {
         name: name.clone(),
         base_url: api.base_url.to_string(),
@@ -28,8 +24,8 @@ pub(super) fn status(config: &Config, ports: &Ports) -> ApplicationStatus {
     ApplicationStatus {
         configuration: config.file.display().to_string(),
         client_id: application.client_id.to_string(),
-        tenant,
-        authority,
+        tenant: application.authority.tenant().map(|tenant| tenant.as_str().to_owned()),
+        authority: application.authority.url().to_owned(),
         apis: apis.collect(),
         credentials: credentials.collect(),
     }

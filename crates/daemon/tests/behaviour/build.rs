@@ -1,9 +1,9 @@
 use std::error::Error as _;
 
 use unattended_daemon::{Daemon, ExitClass};
-use unattended_identity::Freshness;
+use unattended_identity::{Freshness, TokenOrigin};
 
-use crate::world::{Answer, SECRET, World, is_private};
+use crate::world::{Answer, SECRET, TENANT, World, is_private};
 
 #[tokio::test]
 async fn one_file_becomes_tokens_clients_and_jobs() {
@@ -94,4 +94,120 @@ async fn each_way_to_fail_has_its_class_of_exit_code() {
         let error = world.while_time_passes(acquire).await.unwrap_err();
         assert_eq!(ExitClass::from(&error), class, "{error}");
     }
+}
+
+// Case 64 of the peers' suites.
+#[tokio::test]
+async fn the_authority_may_be_a_region_or_a_farm_of_ad_fs() {
+    for (line, endpoint) in [
+        (
+            format!("region = \"westeurope\"\ntenant = \"{TENANT}\""),
+            format!("https://westeurope.login.microsoft.com/{TENANT}/oauth2/v2.0/token"),
+        ),
+        (
+            "authority = \"https://adfs.contoso.com/adfs\"".to_owned(),
+            "https://adfs.contoso.com/adfs/oauth2/token".to_owned(),
+        ),
+    ] {
+        let world = World::new();
+        world.change_configuration(&format!("tenant = \"{TENANT}\""), &line);
+        world.network.on("/token", Answer::token(&[]));
+        let daemon = Daemon::build(world.config(), world.ports()).unwrap();
+        daemon.scoped_token("graph").unwrap().acquire(Freshness::Cached).await.unwrap();
+        assert_eq!((world.network.asked(&endpoint), world.network.asked("")), (1, 1), "{endpoint}");
+    }
+}
+
+fn keep_tokens(world: &World, place: &str) {
+    world.write("token-store.key", &"k".repeat(32), 0o600);
+    let table =
+        format!("[application.token-store]\n{place}\nkeys = [\"file:token-store.key\"]\n\n[apis.graph]");
+    world.change_configuration("[apis.graph]", &table);
+}
+
+// D5
+#[tokio::test]
+async fn a_token_store_serves_the_next_process_and_holds_nothing_readable() {
+    let world = World::new();
+    keep_tokens(&world, "directory = \"tokens\"");
+    let acquire = async || {
+        let daemon = Daemon::build(world.config(), world.ports()).unwrap();
+        daemon.scoped_token("graph").unwrap().acquire(Freshness::Cached).await.unwrap()
+    };
+    let first = acquire().await;
+    assert_eq!(first.origin(), TokenOrigin::Server);
+    // It is written after the caller was served.
+    let entry = loop {
+        let files = std::fs::read_dir(world.path("tokens")).into_iter().flatten().flatten();
+        match files.map(|file| file.path()).find(|path| path.extension().is_some_and(|end| end == "token")) {
+            Some(path) => break path,
+            None => tokio::task::yield_now().await,
+        }
+    };
+    assert!(is_private(&entry) && is_private(&world.path("tokens")));
+    let sealed = std::fs::read(entry).unwrap();
+    assert!(!sealed.windows(16).any(|window| window == &first.expose().as_bytes()[..16]));
+
+    let second = acquire().await;
+    assert_eq!((second.origin(), second.expose()), (TokenOrigin::Store, first.expose()));
+    assert_eq!(world.network.asked("/token"), 1);
+}
+
+#[tokio::test]
+async fn a_token_store_may_be_a_database_or_a_server_that_is_not_there() {
+    for place in ["sqlite = \"tokens/tokens.db\"", "redis = \"redis://127.0.0.1:1\""] {
+        let world = World::new();
+        keep_tokens(&world, place);
+        let daemon = Daemon::build(world.config(), world.ports()).unwrap();
+        daemon.scoped_token("graph").unwrap().acquire(Freshness::Cached).await.unwrap();
+        assert_eq!(world.path("tokens/tokens.db").exists(), place.starts_with("sqlite"));
+        let asked = daemon.application().store_statistics().unwrap();
+        assert_eq!((asked.misses, asked.failures), if place.starts_with("sqlite") { (1, 0) } else { (0, 1) });
+    }
+}
+
+#[test]
+fn a_token_store_that_cannot_be_used_stops_the_start_and_says_what_mends_it() {
+    let world = World::new();
+    let table = "[application.token-store]\ndirectory = \"tokens\"\nkeys = [\"file:token-store.key\"]\n\n[apis.graph]";
+    world.change_configuration("[apis.graph]", table);
+    let remedy = || {
+        let error = Daemon::build(world.config(), world.ports()).unwrap_err();
+        assert_eq!(error.exit_class(), ExitClass::Configuration);
+        error.remedy().unwrap().to_owned()
+    };
+    assert!(remedy().contains("put it there"));
+    world.write("token-store.key", "hunter2", 0o600);
+    assert!(remedy().contains("openssl rand -base64 32"));
+    world.write("token-store.key", &"k".repeat(32), 0o640);
+    assert!(remedy().starts_with("chmod 600 "));
+}
+
+// D17: every credential has an epoch; a file that is exchanged costs no restart and no failed call.
+#[tokio::test]
+async fn a_running_daemon_goes_over_to_a_new_secret_without_one_failed_call() {
+    let world = World::new();
+    world.network.accept_only(SECRET);
+    let daemon = Daemon::build(world.config(), world.ports()).unwrap();
+    let tokens = daemon.scoped_token("graph").unwrap();
+    for secret in [SECRET, "second~Q", "third~Q"] {
+        // The administrator exchanges the file, and the old secret is withdrawn.
+        world.write("client-secret", secret, 0o600);
+        world.network.accept_only(secret);
+        for _ in 0..3 {
+            tokens.acquire(Freshness::Forced).await.unwrap();
+        }
+    }
+    assert_eq!(world.network.asked("/token"), 9, "no request was refused");
+    // Withdrawn before the file was exchanged: the live token goes on being served.
+    world.network.accept_only("fourth~Q");
+    world.clock.advance(std::time::Duration::from_secs(1_900));
+    assert!(tokens.cached().is_some());
+    for _ in 0..50 {
+        tokio::task::yield_now().await;
+    }
+    world.write("client-secret", "fourth~Q", 0o600);
+    world.clock.advance(std::time::Duration::from_secs(60));
+    tokens.acquire(Freshness::Cached).await.unwrap();
+    tokens.acquire(Freshness::Forced).await.unwrap();
 }

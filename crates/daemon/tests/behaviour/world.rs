@@ -134,6 +134,8 @@ pub(crate) struct Network(Arc<Mutex<Rules>>);
 struct Rules {
     rules: Vec<(String, Answer)>,
     asked: Vec<String>,
+    /// The only secret that the token endpoint accepts, if it looks.
+    secret: Option<String>,
 }
 
 #[derive(Clone)]
@@ -179,6 +181,11 @@ impl Network {
         self.0.lock().unwrap().rules.insert(0, (part.to_owned(), answer));
     }
 
+    /// From now on no other secret gets a token.
+    pub(crate) fn accept_only(&self, secret: &str) {
+        self.0.lock().unwrap().secret = Some(secret.to_owned());
+    }
+
     pub(crate) fn asked(&self, part: &str) -> usize {
         self.0.lock().unwrap().asked.iter().filter(|url| url.contains(part)).count()
     }
@@ -191,6 +198,15 @@ impl HttpClient for Network {
         let answer =
             rules.rules.iter().find(|(part, _)| url.contains(part)).map(|(_, answer)| answer.clone());
         rules.asked.push(url.clone());
+        let form = String::from_utf8_lossy(request.body()).into_owned();
+        let refused = |secret: &String| {
+            let sent = format!("client_secret={}", secret.replace('~', "%7E"));
+            url.ends_with("/token") && !form.split('&').any(|field| field == sent)
+        };
+        let answer = match rules.secret.as_ref().filter(|secret| refused(secret)) {
+            Some(_) => Some(Answer::refusal(7_000_215, "invalid_client", "Invalid client secret.")),
+            None => answer,
+        };
         Box::pin(async move {
             match answer.unwrap_or_else(|| panic!("no rule for {url}")) {
                 Answer::Unreachable(reason) => Err(HttpError::new(HttpErrorKind::Connect, reason)),

@@ -188,7 +188,7 @@ issuer = "https://idp.example.com""#,
     3 | tenant = "contoso.onmicrosoft.com"
       | ^^^^^^
       |
-      = note: `authority` and `tenant` name the Microsoft identity platform, `issuer` any other server
+      = note: `authority`, `tenant` and `region` name the Microsoft identity platform, `issuer` any other server
       = help: remove `tenant` or `issuer`
     "#);
 }
@@ -225,4 +225,47 @@ fn an_authority_may_be_the_name_of_a_cloud() {
         }
         other => panic!("{other:?}"),
     }
+}
+
+fn in_application(lines: &str) -> String {
+    with("tenant = \"contoso.onmicrosoft.com\"", lines)
+}
+
+fn authority(text: &str) -> super::Authority {
+    let config = super::Config::parse("unattended.toml".as_ref(), text, &super::MapEnvironment::default());
+    config.unwrap_or_else(|error| panic!("{}", error.render(false))).application.authority
+}
+
+#[test]
+fn a_region_is_one_of_a_cloud_that_has_regions() {
+    let text = in_application("tenant = \"contoso.onmicrosoft.com\"\nregion = \"westeurope\"");
+    match authority(&text) {
+        super::Authority::Microsoft { region, .. } => assert_eq!(region.unwrap().to_string(), "westeurope"),
+        other => panic!("{other:?}"),
+    }
+    let report = report(&text.replace("westeurope", "west.evil.example/"));
+    assert!(
+        report.contains("`region` is not a region") && report.contains("such as `westeurope`"),
+        "{report}"
+    );
+    let elsewhere = text.replace("region =", "authority = \"https://localhost:8443\"\nregion =");
+    let report = super::report(&elsewhere);
+    assert!(report.contains("`region` is not for this authority"), "{report}");
+}
+
+#[test]
+fn an_authority_whose_path_is_adfs_has_no_tenant_and_no_rules_of_the_platform() {
+    let text = in_application("authority = \"https://adfs.contoso.com/adfs/\"")
+        .replace("5a0e2f3c-1111-4222-8333-444455556666", "nightly-report")
+        .replace("https://graph.microsoft.com/.default", "orders.read");
+    assert_eq!(
+        authority(&text),
+        super::Authority::FederationServices("https://adfs.contoso.com/adfs".to_owned())
+    );
+    for key in ["tenant = \"contoso.com\"", "region = \"westeurope\""] {
+        let report = report(&text.replace("authority =", &format!("{key}\nauthority =")));
+        assert!(report.contains("stands beside the authority of AD FS"), "{report}");
+    }
+    let plain = report(&text.replace("https://adfs", "http://adfs"));
+    assert!(plain.contains("authority"), "{plain}");
 }

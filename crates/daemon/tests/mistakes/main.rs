@@ -6,6 +6,7 @@ mod credentials;
 mod file;
 mod jobs;
 mod sidecar;
+mod token_store;
 
 use std::path::Path;
 
