@@ -105,9 +105,9 @@ impl Default for CacheLimits {
 }
 
 impl Entry {
-    /// The token if it lives.
-    pub(crate) fn live(&self, moment: Moment) -> Option<CachedToken> {
-        let token = CachedToken::live(self.kept.load(), moment)?;
+    /// The token if it lives and can be used.
+    pub(crate) fn live(&self, moment: Moment, can_use: impl Fn(&Kept) -> bool) -> Option<CachedToken> {
+        let token = CachedToken::live(self.kept.load(), |kept| kept.is_live(moment) && can_use(kept))?;
         let now = seconds(moment);
         if self.used.load(Relaxed) != now {
             self.used.store(now, Relaxed);
@@ -142,15 +142,16 @@ impl TokenCache {
         }
     }
 
-    /// The token of a key if it lives, without a handle; and whether this caller is to renew it.
+    /// The token of a key if it lives and can be used, without a handle; and whether this caller is to renew it.
     pub(crate) fn live(
         &self,
         tenant: Option<&TenantId>,
         profile: &Interned,
         moment: Moment,
+        can_use: impl Fn(&Kept) -> bool,
     ) -> Option<(CachedToken, bool)> {
         let look = |entry: &Arc<Entry>| {
-            let token = entry.live(moment)?;
+            let token = entry.live(moment, &can_use)?;
             let may_renew = token.kept().is_due(moment) && entry.may_renew(moment);
             Some((token, may_renew))
         };

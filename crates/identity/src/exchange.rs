@@ -185,11 +185,8 @@ impl Exchange {
             None => &metadata.token_endpoint,
         };
         let bond = self.bond(credential, errand, shown)?;
-        let uri: http::Uri = endpoint.parse().map_err(|cause| {
-            Error::configuration(format!("the token endpoint `{endpoint}` is no URL")).caused_by(cause)
-        })?;
         let proof = match &bond.prover {
-            Some(prover) => Some(prover.proof(&http::Method::POST, &uri, None)?),
+            Some(prover) => Some(prover.proof(&http::Method::POST, &address(endpoint)?, None)?),
             None => None,
         };
         let request = request.into_http(endpoint, errand.correlation_id, proof)?;
@@ -233,11 +230,11 @@ impl Exchange {
         bond: &Bond,
     ) -> Result<Issued, Error> {
         let connections = bond.shown.as_ref().map_or(&self.http, |shown| &shown.connections);
-        let uri = request.uri().clone();
+        let proved = bond.prover.as_ref().map(|prover| (prover, request.uri().clone()));
         let response =
             connections.send(request).await.map_err(|cause| Error::unreachable(endpoint, cause))?;
         let (parts, body) = response.into_parts();
-        if let Some(prover) = &bond.prover {
+        if let Some((prover, uri)) = proved {
             prover.heed_authority(&uri, &parts.headers);
         }
         let body = body.collect(LONGEST_BODY).await.map_err(|cause| Error::unreachable(endpoint, cause))?;
@@ -278,6 +275,12 @@ impl Errand<'_> {
         }
         request
     }
+}
+
+fn address(endpoint: &str) -> Result<http::Uri, Error> {
+    endpoint.parse().map_err(|cause| {
+        Error::configuration(format!("the token endpoint `{endpoint}` is no URL")).caused_by(cause)
+    })
 }
 
 /// How long a server wants to be left alone, as the error says.

@@ -137,9 +137,9 @@ pub struct CachedToken(Guard<Option<Arc<Kept>>>);
 
 impl CachedToken {
     /// The token in `guard`, if there is one that may be served.
-    pub(crate) fn live(guard: Guard<Option<Arc<Kept>>>, moment: Moment) -> Option<Self> {
+    pub(crate) fn live(guard: Guard<Option<Arc<Kept>>>, may_serve: impl Fn(&Kept) -> bool) -> Option<Self> {
         match guard.as_ref() {
-            Some(kept) if kept.is_live(moment) => Some(Self(guard)),
+            Some(kept) if may_serve(kept) => Some(Self(guard)),
             _ => None,
         }
     }

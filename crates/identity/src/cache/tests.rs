@@ -53,7 +53,7 @@ fn keep(cache: &TokenCache, name: &str, until: u64, now: u64) {
 
 fn has(cache: &TokenCache, name: &str, now: u64) -> bool {
     let entry = cache.entry(Some(&tenant(name)), &cache.profiles.intern(profile("s", None)));
-    entry.live(at(now)).is_some()
+    entry.live(at(now), |_| true).is_some()
 }
 
 // D8, D10, D11
@@ -128,6 +128,6 @@ fn a_handle_keeps_its_entry_when_the_token_is_evicted() {
     let held = cache.entry(Some(&tenant("held")), &profile);
     cache.keep(&held, token(100), at(0));
     keep(&cache, "other", 100, 1);
-    assert!(held.live(at(1)).is_none());
+    assert!(held.live(at(1), |_| true).is_none());
     assert!(Arc::ptr_eq(&held, &cache.entry(Some(&tenant("held")), &profile)));
 }

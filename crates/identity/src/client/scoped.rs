@@ -13,7 +13,7 @@ use crate::claims;
 use crate::error::{Error, ErrorKind};
 use crate::flight::Boarding;
 use crate::profile::Profile;
-use crate::token::{AccessToken, CachedToken, FetchReason};
+use crate::token::{AccessToken, CachedToken, FetchReason, Kept};
 
 /// A flight ends so when what it calls panics, or when its runtime is shut down.
 const NO_OUTCOME: &str = "the token request ended without an outcome: a credential or a token store panicked";
@@ -123,10 +123,8 @@ impl ScopedToken {
     pub fn cached_in(&self, tenant: &TenantId) -> Option<CachedToken> {
         let shared = &*self.client.shared;
         let moment = shared.exchange.clock.glance();
-        let (token, may_renew) = shared.cache.live(Some(tenant), &self.entry.key.profile, moment)?;
-        if !self.can_use(&token) {
-            return None;
-        }
+        let can_use = |kept: &Kept| self.can_use(kept);
+        let (token, may_renew) = shared.cache.live(Some(tenant), &self.entry.key.profile, moment, can_use)?;
         if may_renew && let Ok(handle) = self.for_tenant(tenant) {
             handle.renew(moment);
         }
@@ -193,11 +191,11 @@ impl ScopedToken {
 
     /// The token in memory, unless it is bound to a certificate that is not shown any more.
     fn live(&self, moment: Moment) -> Option<CachedToken> {
-        self.entry.live(moment).filter(|token| self.can_use(token))
+        self.entry.live(moment, |kept| self.can_use(kept))
     }
 
-    fn can_use(&self, token: &CachedToken) -> bool {
-        token.kept().shown.as_ref().is_none_or(|shown| self.client.shared.exchange.shows(shown))
+    fn can_use(&self, kept: &Kept) -> bool {
+        kept.shown.as_ref().is_none_or(|shown| self.client.shared.exchange.shows(shown))
     }
 
     /// The cached token if it meets the demand.
