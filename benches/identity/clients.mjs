@@ -1,0 +1,105 @@
+// MSAL for Node and @azure/identity: node clients.mjs CLIENT WORKLOAD SETTINGS.json, as the programs in Rust.
+// NODE_PATH_OF_PACKAGES names the folder that has them.
+
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+
+const CALLS = 10_000;
+const CALLERS = 1_000;
+
+const require = createRequire(`${process.env.NODE_PATH_OF_PACKAGES}/`);
+const [client, workload, path] = process.argv.slice(2);
+const settings = JSON.parse(readFileSync(path, "utf8"));
+const { tenants } = settings;
+
+const clients = {
+  msal() {
+    const { ConfidentialClientApplication } = require("@azure/msal-node");
+    const credential = settings.certificate
+      ? { clientCertificate: { thumbprintSha256: settings.sha256, privateKey: readFileSync(settings.key, "utf8") } }
+      : { clientSecret: settings.secret };
+    const application = new ConfidentialClientApplication({
+      auth: {
+        clientId: settings.client_id,
+        authority: `${settings.authority}/${tenants[0]}`,
+        knownAuthorities: [new URL(settings.authority).host],
+        ...credential,
+      },
+    });
+    const request = { scopes: [settings.scope] };
+    return (tenant) =>
+      application.acquireTokenByClientCredential({ ...request, authority: `${settings.authority}/${tenant}` });
+  },
+  azure_identity() {
+    const { ClientCertificateCredential, ClientSecretCredential } = require("@azure/identity");
+    const local = { authorityHost: settings.authority, disableInstanceDiscovery: true };
+    const credentials = new Map();
+    return (tenant) => {
+      if (!credentials.has(tenant)) {
+        const made = settings.certificate
+          ? new ClientCertificateCredential(tenant, settings.client_id, { certificatePath: settings.pem }, local)
+          : new ClientSecretCredential(tenant, settings.client_id, settings.secret, local);
+        credentials.set(tenant, made);
+      }
+      return credentials.get(tenant).getToken(settings.scope);
+    };
+  },
+};
+
+const workloads = {
+  async first(token) {
+    await token(tenants[0]);
+    return { resident_kb: resident() };
+  },
+  async fill(token) {
+    await token(tenants[0]);
+    const [watch, before] = [stopwatch(), resident()];
+    await each(token, tenants.slice(1), settings.in_flight);
+    const [wall, cpu] = watch();
+    const count = tenants.length - 1;
+    const used = { cpu_us: (cpu / count) * 1e6, wall_us: (wall / count) * 1e6, cpu_s: cpu };
+    return { ...used, resident_kb: resident(), grown_kb: resident() - before };
+  },
+  async cached(token) {
+    await each(token, tenants, 16);
+    let best;
+    for (let round = 0; round < 3; round++) {
+      const watch = stopwatch();
+      for (let n = 0; n < CALLS; n++) await token(tenants[n % tenants.length]);
+      const [wall, cpu] = watch();
+      const now = { wall_ns: (wall / CALLS) * 1e9, cpu_ns: (cpu / CALLS) * 1e9 };
+      if (!best || now.cpu_ns < best.cpu_ns) best = now;
+    }
+    return best;
+  },
+  async stampede(token) {
+    await token(tenants[1]);
+    const watch = stopwatch();
+    const callers = Array.from({ length: CALLERS }, () => token(tenants[0]));
+    const settled = await Promise.allSettled(callers);
+    const served = settled.filter(({ status }) => status === "fulfilled").length;
+    return { ms: watch()[0] * 1e3, served, callers: CALLERS };
+  },
+};
+
+async function each(token, all, inFlight) {
+  let next = 0;
+  const worker = async () => {
+    while (next < all.length) await token(all[next++]);
+  };
+  await Promise.all(Array.from({ length: inFlight }, worker));
+}
+
+function stopwatch() {
+  const [began, cpu] = [performance.now(), process.cpuUsage()];
+  return () => {
+    const used = process.cpuUsage(cpu);
+    return [(performance.now() - began) / 1e3, (used.user + used.system) / 1e6];
+  };
+}
+
+function resident() {
+  return Math.round(process.memoryUsage.rss() / 1024);
+}
+
+console.log(JSON.stringify(await workloads[workload](clients[client]())));

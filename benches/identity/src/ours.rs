@@ -1,0 +1,69 @@
+//! `unattended-identity`.
+
+use std::hint::black_box;
+use std::sync::Arc;
+
+use unattended_core::{ClientId, HttpClient, Scope, Secret, TenantId};
+use unattended_identity::{
+    Authority, ClientCertificate, ClientSecret, ConfidentialClient, Freshness, ScopedToken,
+};
+use unattended_transport::Transport;
+
+use crate::{BoxError, Client, Settings};
+
+/// With a handle for each tenant.
+pub(crate) struct ByHandle(Vec<ScopedToken>);
+
+/// With the tenants' ids alone.
+pub(crate) struct ById {
+    graph: ScopedToken,
+    tenants: Vec<TenantId>,
+}
+
+impl ByHandle {
+    pub(crate) fn new(settings: &Settings) -> Result<Self, BoxError> {
+        let ById { graph, tenants } = ById::new(settings)?;
+        Ok(Self(tenants.iter().map(|tenant| graph.for_tenant(tenant)).collect::<Result<_, _>>()?))
+    }
+}
+
+impl ById {
+    pub(crate) fn new(settings: &Settings) -> Result<Self, BoxError> {
+        let tenants: Vec<TenantId> =
+            settings.tenants.iter().map(|tenant| TenantId::parse(tenant)).collect::<Result<_, _>>()?;
+        let transport: Arc<dyn HttpClient> =
+            Arc::new(Transport::builder().extra_ca_pem(&std::fs::read(&settings.ca_file)?)?.build()?);
+        let authority = Authority::microsoft(&settings.authority, tenants.first().ok_or("no tenant")?)?;
+        let builder = ConfidentialClient::builder(authority, ClientId::parse(&settings.client_id)?);
+        let builder = match settings.certificate {
+            true => {
+                builder.credential(ClientCertificate::from_pem(&Secret::new(std::fs::read(&settings.pem)?))?)
+            }
+            false => builder.credential(ClientSecret::new(Secret::from(settings.secret.as_str()))?),
+        };
+        let graph = builder.http(transport).build()?.for_scope(Scope::parse(&settings.scope)?)?;
+        Ok(Self { graph, tenants })
+    }
+}
+
+impl Client for ByHandle {
+    async fn token(&self, tenant: usize) -> Result<(), BoxError> {
+        let handle = &self.0[tenant];
+        match handle.cached() {
+            Some(token) => _ = black_box(token.authorization()),
+            None => _ = black_box(handle.acquire(Freshness::Cached).await?),
+        }
+        Ok(())
+    }
+}
+
+impl Client for ById {
+    async fn token(&self, tenant: usize) -> Result<(), BoxError> {
+        let tenant = &self.tenants[tenant];
+        match self.graph.cached_in(tenant) {
+            Some(token) => _ = black_box(token.authorization()),
+            None => _ = black_box(self.graph.for_tenant(tenant)?.acquire(Freshness::Cached).await?),
+        }
+        Ok(())
+    }
+}
