@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use http::{HeaderValue, Method};
+use serde::de::DeserializeOwned;
 use unattended_core::{Clock, Entropy, HttpClient, SystemClock, SystemEntropy, TokenSource};
 
 use crate::authenticate::Authenticate;
@@ -16,7 +17,7 @@ use crate::gate::Gate;
 use crate::limits::{self, Limits};
 use crate::operation;
 use crate::origin::Base;
-use crate::pages::Pages;
+use crate::pages::{Items, Pages};
 use crate::parallel::ParallelRead;
 use crate::query;
 use crate::request::{Request, RequestBuilder};
@@ -110,12 +111,23 @@ impl Client {
 
     /// Reads a collection page by page, beginning at `path`.
     pub fn pages(&self, path: &str) -> Pages {
+        self.pages_of(path)
+    }
+
+    /// Reads a collection page by page, its items as values of a type, which are made straight from the text: properties
+    /// that the type does not name are passed over.
+    pub fn pages_of<T: DeserializeOwned + Send + 'static>(&self, path: &str) -> Pages<T> {
         if !self.0.completes_queries {
             return Pages::new(self.clone(), self.base().resolve(path));
         }
         let (path, is_advanced) = query::completed(path);
         let pages = Pages::new(self.clone(), self.base().resolve(&path));
         if is_advanced { pages.header(CONSISTENCY.0, CONSISTENCY.1) } else { pages }
+    }
+
+    /// Reads a collection item by item, each as a value of a type; as [`pages_of`](Self::pages_of).
+    pub fn items<T: DeserializeOwned + Send + 'static>(&self, path: &str) -> Items<T> {
+        self.pages_of(path).items()
     }
 
     /// Goes on reading a collection at a link that an earlier page gave.

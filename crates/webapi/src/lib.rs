@@ -58,7 +58,7 @@ pub use crate::delta::{
 pub use crate::error::{Attempt, Error};
 pub use crate::limits::Limits;
 pub use crate::odata_error::ErrorDetail;
-pub use crate::pages::{Page, Pages, PagesEnd};
+pub use crate::pages::{Items, Page, Pages, PagesEnd};
 pub use crate::parallel::{ParallelEnd, ParallelEvent, ParallelRead};
 pub use crate::query::{QueryLint, lint_query};
 pub use crate::request::{RequestBuilder, RequestClass};

@@ -3,6 +3,7 @@
 mod support;
 
 use futures_util::StreamExt as _;
+use serde::Deserialize;
 use serde_json::{Value, json};
 use unattended_core::HttpErrorKind;
 use unattended_webapi::{Pages, PagesEnd};
@@ -47,6 +48,62 @@ async fn pages_are_followed_to_the_end_with_the_same_headers_and_a_token_each() 
     assert_eq!(api.requests()[1].uri().to_string(), format!("{BASE}{link}"));
     assert_eq!(api.header("consistencylevel"), ["eventual"; 3]);
     assert_eq!((api.sent(), bench.tokens.asked()), (3, 3));
+}
+
+/// What somebody wants of an item.
+#[derive(Debug, Deserialize, PartialEq)]
+struct Named {
+    id: u32,
+}
+
+/// The text of a page that links on to `next`.
+fn text(items: &str, next: Option<&str>) -> Reply {
+    let next = next.map(|next| format!(r#","@odata.nextLink":"{BASE}{next}""#)).unwrap_or_default();
+    reply(200, &[], format!(r#"{{"value":[{items}]{next}}}"#))
+}
+
+// PG-4
+#[tokio::test]
+async fn items_come_one_by_one_as_what_the_caller_wants_of_them() {
+    let api = Api::answering([
+        text(r#"{"id":1,"name":"a","deep":[{"id":9}]},{"id":2}"#, Some("/b")),
+        text("", Some("/c")),
+        broken(HttpErrorKind::Interrupted),
+        text(r#"{"name":null,"id":3}"#, None),
+    ]);
+    let bench = bench(&api);
+    let mut items = bench.client.items::<Named>("/a");
+    let mut came = Vec::new();
+    while let Some(item) = items.next().await.unwrap() {
+        assert_eq!(items.end().is_some(), item.id == 3, "not before the last item");
+        came.push(item.id);
+    }
+    assert_eq!(came, [1, 2, 3]);
+    assert_eq!(items.end(), Some(&PagesEnd::Complete { pages: 3, items: 3, count: None }));
+
+    let api = Api::answering([text(r#"{"id": 1e0}"#, Some("/b")), text("7", None)]);
+    let raw: Vec<_> = crate::support::bench(&api).client.pages("/a").items().collect().await;
+    let raw: Vec<_> = raw.iter().map(|item| item.as_ref().unwrap().get()).collect();
+    assert_eq!(raw, [r#"{"id": 1e0}"#, "7"]);
+}
+
+// PG-4
+#[tokio::test]
+async fn a_page_with_an_item_of_another_shape_is_an_error_and_no_item_before_it_comes_twice() {
+    let api = Api::answering([
+        text(r#"{"id":1}"#, Some("/b")),
+        text(r#"{"id":2},{"id":"x"}"#, None),
+        text(r#"{"id":2},{"id":3}"#, None),
+    ]);
+    let bench = bench(&api);
+    let mut items = bench.client.pages_of::<Named>("/a").without_reading_ahead().items();
+    assert_eq!(items.next().await.unwrap(), Some(Named { id: 1 }));
+    let error = items.next().await.unwrap_err();
+    assert!(error.to_string().contains("/b") && !error.is_transient(), "{error}");
+    assert_eq!(items.end(), None);
+    assert_eq!(items.next().await.unwrap(), Some(Named { id: 2 }));
+    assert_eq!(items.next().await.unwrap(), Some(Named { id: 3 }));
+    assert_eq!(items.next().await.unwrap(), None);
 }
 
 // PG-2, W17

@@ -3,6 +3,7 @@
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use serde::de::DeserializeOwned;
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 use tracing::Instrument as _;
@@ -14,14 +15,14 @@ use crate::error::Error;
 use crate::request::Request;
 
 /// A page that is being read.
-pub(super) enum UnderWay {
+pub(super) enum UnderWay<T> {
     /// By whoever waits for it.
-    Here(BoxFuture<'static, Result<Page, Error>>),
+    Here(BoxFuture<'static, Result<Page<T>, Error>>),
     /// By a task of its own: it must not hold its place at the gate while nobody looks at it.
-    Ahead(Task),
+    Ahead(Task<T>),
 }
 
-impl UnderWay {
+impl<T: DeserializeOwned + Send + 'static> UnderWay<T> {
     pub(super) fn here(client: Client, request: Request) -> Self {
         Self::Here(Box::pin(fetch(client, request)))
     }
@@ -33,7 +34,7 @@ impl UnderWay {
     }
 
     /// `None` once the task is gone, with its runtime or by a panic: then the page has to be asked for here.
-    pub(super) fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Page, Error>>> {
+    pub(super) fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Page<T>, Error>>> {
         match self {
             Self::Here(future) => future.as_mut().poll(context).map(Some),
             Self::Ahead(Task(handle)) => Pin::new(handle).poll(context).map(Result::ok),
@@ -42,9 +43,9 @@ impl UnderWay {
 }
 
 /// Ends with whoever wanted it.
-pub(super) struct Task(JoinHandle<Result<Page, Error>>);
+pub(super) struct Task<T>(JoinHandle<Result<Page<T>, Error>>);
 
-impl Drop for Task {
+impl<T> Drop for Task<T> {
     fn drop(&mut self) {
         self.0.abort();
     }

@@ -1,6 +1,7 @@
 //! A collection, page by page.
 
 mod ahead;
+mod items;
 mod limits;
 mod page;
 mod size;
@@ -17,6 +18,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_core::Stream;
 use http::{Method, StatusCode, Uri};
+use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
 
 use self::ahead::UnderWay;
 use self::limits::Limits;
@@ -26,10 +29,12 @@ use crate::payload::Payload;
 use crate::request::{Headers, Request, RequestClass};
 use crate::seen::Seen;
 
+pub use self::items::Items;
 pub use self::page::Page;
 pub(crate) use self::size::largest as largest_page;
 
-/// The pages of a collection, in the API's own order.
+/// The pages of a collection, in the API's own order, with the items [as they are](Client::pages) or as
+/// [values of a type](Client::pages_of).
 ///
 /// While a page is dealt with, a task of its own reads the next one, if there is a tokio runtime; so at most three
 /// pages are in memory, however many there are.
@@ -38,7 +43,7 @@ pub(crate) use self::size::largest as largest_page;
 /// error it asks for the same page again. As a [`Stream`] the pages end with the first error; what tells the real end
 /// from that is [`end`](Self::end).
 #[must_use = "nothing is sent before `next`"]
-pub struct Pages {
+pub struct Pages<T = Box<RawValue>> {
     client: Client,
     headers: Headers,
     next: Option<Uri>,
@@ -52,11 +57,11 @@ pub struct Pages {
     items: u64,
     count: Option<u64>,
     end: Option<PagesEnd>,
-    under_way: Option<UnderWay>,
+    under_way: Option<UnderWay<T>>,
     reads_ahead: bool,
     limits: Limits,
     /// The objects that have come, if they are to come once.
-    seen: Option<Seen>,
+    seen: Option<(Seen, KeepNew<T>)>,
     repeated: u64,
     stream_failed: bool,
 }
@@ -85,7 +90,19 @@ pub enum PagesEnd {
     },
 }
 
+/// Takes out of a page what has come before; how many items that were.
+type KeepNew<T> = fn(&mut Seen, &mut Vec<T>) -> u64;
+
 impl Pages {
+    /// Leaves out every object whose `id` has come before, and [counts](Self::repeated) it: an API may give a page
+    /// twice, or move an object to a later page while the collection is read. Takes about 20 bytes for each object.
+    pub fn unique(mut self) -> Self {
+        self.seen = Some((Seen::default(), Seen::keep_new));
+        self
+    }
+}
+
+impl<T: DeserializeOwned + Send + 'static> Pages<T> {
     pub(crate) fn new(client: Client, first: Result<Uri, Error>) -> Self {
         let (next, mistake) = first.map_or_else(|error| (None, Some(error)), |uri| (Some(uri), None));
         Self {
@@ -131,11 +148,9 @@ impl Pages {
         self
     }
 
-    /// Leaves out every object whose `id` has come before, and [counts](Self::repeated) it: an API may give a page
-    /// twice, or move an object to a later page while the collection is read. Takes about 20 bytes for each object.
-    pub fn unique(mut self) -> Self {
-        self.seen = Some(Seen::default());
-        self
+    /// The items, one after the other.
+    pub fn items(self) -> Items<T> {
+        Items::new(self)
     }
 
     /// Stops after so many pages; the end is then [`PagesEnd::Limited`], as for the other limits. A page is handed
@@ -168,7 +183,7 @@ impl Pages {
     /// # Errors
     /// As any call. Besides: a link to another origin ([`Error::is_foreign_origin`]), a link that was followed before
     /// ([`Error::link_loop`]), and an answer that is not a page. Pages that were handed out stay valid.
-    pub async fn next(&mut self) -> Result<Option<Page>, Error> {
+    pub async fn next(&mut self) -> Result<Option<Page<T>>, Error> {
         poll_fn(|context| self.poll_page(context)).await.transpose()
     }
 
@@ -178,13 +193,13 @@ impl Pages {
         self.end.as_ref()
     }
 
-    /// How many items were left out because they had come before; zero unless [`unique`](Self::unique).
+    /// How many items were left out because they had come before; zero unless [`unique`](Pages::unique).
     #[must_use]
     pub fn repeated(&self) -> u64 {
         self.repeated
     }
 
-    fn poll_page(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Page, Error>>> {
+    fn poll_page(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Page<T>, Error>>> {
         loop {
             if self.end.is_some() {
                 return Poll::Ready(None);
@@ -271,9 +286,9 @@ impl Pages {
         })
     }
 
-    fn arrived(&mut self, page: &mut Page) {
-        if let Some(seen) = &mut self.seen {
-            self.repeated += seen.keep_new(&mut page.items);
+    fn arrived(&mut self, page: &mut Page<T>) {
+        if let Some((seen, keep_new)) = &mut self.seen {
+            self.repeated += keep_new(seen, &mut page.items);
         }
         self.pages += 1;
         self.items += page.items.len() as u64;
@@ -296,8 +311,8 @@ impl Pages {
     }
 }
 
-impl Stream for Pages {
-    type Item = Result<Page, Error>;
+impl<T: DeserializeOwned + Send + 'static> Stream for Pages<T> {
+    type Item = Result<Page<T>, Error>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         if self.stream_failed {
@@ -309,7 +324,7 @@ impl Stream for Pages {
     }
 }
 
-impl fmt::Debug for Pages {
+impl<T> fmt::Debug for Pages<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Pages")
             .field("pages", &self.pages)

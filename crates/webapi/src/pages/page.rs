@@ -10,11 +10,12 @@ use crate::client::Client;
 use crate::error::{Error, Kind};
 use crate::request::Request;
 
-/// One page.
+/// One page, with the items as values of `T`.
 #[non_exhaustive]
-pub struct Page {
-    /// Each item exactly as the API wrote it: key order, number text and unknown fields included. May be none.
-    pub items: Vec<Box<RawValue>>,
+pub struct Page<T = Box<RawValue>> {
+    /// Raw, as they are unless something else was asked for, each item is exactly as the API wrote it: key order, number
+    /// text and unknown fields included. May be none.
+    pub items: Vec<T>,
     /// The link to the next page, unchanged; [`Client::resume_pages`] takes it.
     pub next_link: Option<String>,
     /// The link to later changes, on the last page of a delta query.
@@ -26,7 +27,7 @@ pub struct Page {
 }
 
 /// Links and items hold people's data: their number is enough.
-impl fmt::Debug for Page {
+impl<T> fmt::Debug for Page<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Page")
             .field("items", &self.items.len())
@@ -49,10 +50,10 @@ impl Page {
 }
 
 /// Asks for a page and reads it.
-pub(super) async fn fetch(client: Client, request: Request) -> Result<Page, Error> {
+pub(super) async fn fetch<T: DeserializeOwned>(client: Client, request: Request) -> Result<Page<T>, Error> {
     let response = client.execute(&request).await?;
     let bytes = response.body().len() as u64;
-    let page = response.json::<Body>().and_then(|body| {
+    let page = response.json::<Body<T>>().and_then(|body| {
         let not_a_page = |reason: &str| Error::new(Kind::Protocol(reason.to_owned()));
         match body {
             Body { error: Some(_), .. } => {
@@ -68,8 +69,8 @@ pub(super) async fn fetch(client: Client, request: Request) -> Result<Page, Erro
 }
 
 #[derive(Deserialize)]
-struct Body {
-    value: Option<Vec<Box<RawValue>>>,
+struct Body<T> {
+    value: Option<Vec<T>>,
     #[serde(rename = "@odata.nextLink")]
     next_link: Option<String>,
     #[serde(rename = "@odata.deltaLink")]
