@@ -8,27 +8,20 @@ Needs openssl, wrk and nginx (Debian: apt-get install openssl wrk nginx-light). 
 """
 
 import argparse
-import base64
-import contextlib
-import hashlib
 import json
 import os
 import pathlib
 import re
 import shutil
-import socket
-import ssl
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 import urllib.parse
-import urllib.request
-import uuid
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
-TICK = 1 / os.sysconf("SC_CLK_TCK")
+from driven import ROOT, Nginx, Sandbox, cpu
+
 SECONDS = 6
 
 
@@ -104,8 +97,10 @@ def pages(sandbox: "Sandbox", folder: pathlib.Path, table: "Table") -> None:
         url = f"{sandbox.ready['graph']}/users?{options}"
         page = sandbox.get(url, token)
         assert len(json.loads(page)["value"]) == 100
-        with Nginx(folder / f"nginx-{len(page)}", page) as nginx:
-            files = Load(nginx.url, 16, nginx.processes(), [])
+        place = folder / f"nginx-{len(page)}"
+        with Nginx(place, f"root {place};", workers=1) as nginx:
+            (place / "page.json").write_bytes(page)
+            files = Load(f"{nginx.origin}/page.json", 16, nginx.processes(), [])
         table.note(
             f"nginx, the same {len(page):,} bytes over TLS", f"{files.cpu_each * 1e6:.0f} us CPU, {files.rate:.0f}/s"
         )
@@ -173,155 +168,6 @@ def rsa_2048() -> tuple:
 # ---------------------------------------------------------------------------------------------------- what is driven
 
 
-class Sandbox:
-    """A running sandbox in a folder of its own."""
-
-    def __init__(self, program: pathlib.Path, folder: pathlib.Path, users: int):
-        folder.mkdir(exist_ok=True)
-        self.program, ready = program, folder / "ready.json"
-        started = time.perf_counter()
-        self.process = subprocess.Popen(
-            [program, "sandbox", "start", "--data", folder / "data", f"--users={users}", "--seed=7"]
-            + ["--ready-file", ready],
-            stdout=subprocess.DEVNULL,
-            stderr=(folder / "log").open("w"),
-            cwd=folder,
-        )
-        while not ready.exists():
-            if self.process.poll() is not None:
-                sys.exit(f"error: the sandbox ended\n{(folder / 'log').read_text()}")
-            time.sleep(0.001)
-        self.took = time.perf_counter() - started
-        self.ready, self.ready_file = json.loads(ready.read_text()), ready
-        self.trust = ssl.create_default_context(cafile=self.ready["ca_file"])
-        self.opener = urllib.request.build_opener(
-            urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=self.trust)
-        )
-
-    def register(self, folder: pathlib.Path, credential: str) -> "Place":
-        folder.mkdir()
-        options = ["--role", "graph:User.Read.All", f"--{credential}", "new", "--grant-admin-consent"]
-        subprocess.run(
-            [self.program, "--quiet", "register", folder.name, *options, "--sandbox", self.ready_file],
-            check=True,
-            capture_output=True,
-            cwd=folder,
-        )
-        return Place(self.program, folder)
-
-    def get(self, url: str, token: str) -> bytes:
-        request = urllib.request.Request(url.replace(" ", "%20"), headers={"Authorization": f"Bearer {token}"})
-        with self.opener.open(request) as answer:
-            return answer.read()
-
-    def processes(self) -> list:
-        return [self.process.pid]
-
-    def resident(self) -> float:
-        status = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
-        return int(re.search(r"VmRSS:\s+(\d+)", status).group(1)) / 1024
-
-    def __enter__(self) -> "Sandbox":
-        return self
-
-    def __exit__(self, *_) -> None:
-        self.process.terminate()
-        self.process.wait()
-
-
-class Place:
-    """A folder with a registered daemon."""
-
-    def __init__(self, program: pathlib.Path, folder: pathlib.Path):
-        self.program, self.folder = program, folder
-        config = (folder / "unattended.toml").read_text()
-        self.client_id = re.search(r'client-id = "([^"]+)"', config).group(1)
-        self.credential = folder / re.search(r'"file:([^"]+)"', config).group(1)
-
-    def token(self) -> str:
-        command = [self.program, "token", "graph", "--raw"]
-        return subprocess.run(command, check=True, cwd=self.folder, capture_output=True, text=True).stdout.strip()
-
-    def token_request(self, url: str, resource: str) -> str:
-        fields = {"client_id": self.client_id, "grant_type": "client_credentials", "scope": f"{resource}/.default"}
-        if self.credential.suffix == ".pem":
-            fields["client_assertion_type"] = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
-            fields["client_assertion"] = self.assertion(url)
-        else:
-            fields["client_secret"] = self.credential.read_text().strip()
-        return urllib.parse.urlencode(fields)
-
-    def assertion(self, audience: str) -> str:
-        encode = lambda data: base64.urlsafe_b64encode(data).rstrip(b"=").decode()
-        der = subprocess.run(
-            ["openssl", "x509", "-in", self.credential, "-outform", "DER"], check=True, capture_output=True
-        ).stdout
-        now = int(time.time())
-        header = {"alg": "RS256", "typ": "JWT", "x5t#S256": encode(hashlib.sha256(der).digest())}
-        claims = {"aud": audience, "iss": self.client_id, "sub": self.client_id, "jti": str(uuid.uuid4())}
-        claims |= {"iat": now, "nbf": now, "exp": now + 600}
-        signed = ".".join(encode(json.dumps(part).encode()) for part in (header, claims))
-        signature = subprocess.run(
-            ["openssl", "dgst", "-sha256", "-sign", self.credential],
-            input=signed.encode(),
-            check=True,
-            capture_output=True,
-        ).stdout
-        return f"{signed}.{encode(signature)}"
-
-
-class Nginx:
-    """nginx with one worker, serving one file over TLS."""
-
-    def __init__(self, folder: pathlib.Path, content: bytes):
-        folder.mkdir()
-        folder.chmod(0o755)
-        (folder / "page.json").write_bytes(content)
-        subprocess.run(
-            ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
-            + ["-subj", "/CN=localhost", "-days", "2", "-keyout", folder / "key.pem", "-out", folder / "certificate.pem"],
-            check=True,
-            capture_output=True,
-        )
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            port = free.getsockname()[1]
-        (folder / "nginx.conf").write_text(
-            f"""
-            worker_processes 1; daemon off; pid {folder}/pid; error_log {folder}/error.log;
-            events {{ worker_connections 512; }}
-            http {{
-                access_log off; keepalive_requests 1000000; default_type application/json; sendfile on;
-                client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy;
-                fastcgi_temp_path {folder}/fastcgi; uwsgi_temp_path {folder}/uwsgi; scgi_temp_path {folder}/scgi;
-                server {{
-                    listen 127.0.0.1:{port} ssl; root {folder};
-                    ssl_certificate {folder}/certificate.pem; ssl_certificate_key {folder}/key.pem;
-                }}
-            }}
-            """
-        )
-        # Started by root, its worker reads as another user.
-        folder.parent.chmod(0o755)
-        self.process = subprocess.Popen(["nginx", "-c", folder / "nginx.conf"], stderr=subprocess.DEVNULL)
-        self.url = f"https://localhost:{port}/page.json"
-        for _ in range(500):
-            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port)):
-                return
-            time.sleep(0.01)
-        sys.exit("error: nginx does not listen")
-
-    def processes(self) -> list:
-        path = pathlib.Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
-        return [int(pid) for pid in path.read_text().split()]
-
-    def __enter__(self) -> "Nginx":
-        return self
-
-    def __exit__(self, *_) -> None:
-        self.process.terminate()
-        self.process.wait()
-
-
 class Load:
     """What one run of wrk cost the server: CPU seconds for each request, requests a second, cores kept busy."""
 
@@ -338,12 +184,6 @@ class Load:
             sys.exit(f"error: refused under load\n{output}")
         requests = int(re.search(r"(\d+) requests in", output).group(1))
         self.cpu_each, self.rate, self.busy = spent / requests, requests / wall, spent / wall
-
-
-def cpu(processes: list) -> float:
-    """Seconds of CPU that the processes have used."""
-    fields = [pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split() for pid in processes]
-    return sum((int(each[11]) + int(each[12])) * TICK for each in fields)
 
 
 class Table:

@@ -9,18 +9,19 @@ clients in Python and Node, what `cargo xtask third-party` installs. Everything 
 
 import argparse
 import collections
-import contextlib
 import hashlib
 import json
 import os
 import pathlib
 import shutil
-import socket
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+from driven import METADATA, Nginx, certificate
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
@@ -196,24 +197,29 @@ class Bench:
         return wall, used.ru_utime + used.ru_stime, json.loads(printed)
 
 
-class Server:
-    """nginx with one worker: the token endpoint of any tenant, with canned answers."""
+class Server(Nginx):
+    """The token endpoint of any tenant, with canned answers."""
 
     def __init__(self, folder: pathlib.Path):
-        self.folder, self.token = folder, "t" * 1_500
-        # Started by root, its worker runs as another user.
-        folder.chmod(0o755)
-        self.certificate("server", ["-addext", "subjectAltName=DNS:localhost"], ["ec", "-pkeyopt", "ec_paramgen_curve:P-256"])
-        self.certificate("client", [], ["rsa:2048"])
+        self.token = "t" * 1_500
+        answer = {"token_type": "Bearer", "expires_in": 3599, "ext_expires_in": 3599, "access_token": self.token}
+        refusal = {"error": "invalid_client", "error_description": "AADSTS7000215: no", "error_codes": [7000215]}
+        place, log = "oauth2/v2.0/token", f"access_log {folder}/asked.log asked;"
+        routes = [
+            (f"= /{DUE}/{place}", 200, answer | {"refresh_in": 1}),
+            (f"= /{REFUSED}/{place}", 401, refusal),
+            (f"~ ^/[^/]+/{place}$", 200, answer),
+        ]
+        token = [f"location {at} {{ {log} return {status} '{json.dumps(body)}'; }}" for at, status, body in routes]
+        super().__init__(folder, "".join([*token, METADATA]), "log_format asked '$uri $connection';")
+        certificate(folder / "client", "client", key=["rsa:2048"])
         pem = (folder / "client-key.pem").read_text() + (folder / "client.pem").read_text()
         (folder / "both.pem").write_text(pem)
         self.openssl("pkcs12", "-export", "-in", folder / "both.pem", "-out", folder / "both.p12", "-passout", "pass:")
         der = self.openssl("x509", "-in", folder / "client.pem", "-outform", "DER")
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.port = free.getsockname()[1]
         self.settings = {
-            "authority": f"https://localhost:{self.port}",
-            "ca_file": str(folder / "server.pem"),
+            "authority": self.origin,
+            "ca_file": str(self.ca_file),
             "client_id": CLIENT_ID,
             "secret": "a-secret-of-the-usual-length-0123456789",
             "pem": str(folder / "both.pem"),
@@ -224,62 +230,9 @@ class Server:
             "scope": "https://graph.microsoft.com/.default",
         }
 
-    def certificate(self, name: str, options: list, key: list) -> None:
-        files = ["-keyout", self.folder / f"{name}-key.pem", "-out", self.folder / f"{name}.pem"]
-        self.openssl("req", "-x509", "-nodes", "-days", "2", "-subj", f"/CN={name}", "-addext", "basicConstraints=critical,CA:FALSE", *options, "-newkey", *key, *files)
-
     @staticmethod
     def openssl(*arguments) -> bytes:
         return subprocess.run(["openssl", *arguments], check=True, capture_output=True).stdout
-
-    def __enter__(self) -> "Server":
-        folder, origin = self.folder, self.settings["authority"]
-        answer = {"token_type": "Bearer", "expires_in": 3599, "ext_expires_in": 3599, "access_token": self.token}
-        refusal = {"error": "invalid_client", "error_description": "AADSTS7000215: no", "error_codes": [7000215]}
-        metadata = {
-            "issuer": f"{origin}/$1/v2.0",
-            "token_endpoint": f"{origin}/$1/oauth2/v2.0/token",
-            "authorization_endpoint": f"{origin}/$1/oauth2/v2.0/authorize",
-            "jwks_uri": f"{origin}/$1/discovery/v2.0/keys",
-        }
-        (folder / "nginx.conf").write_text(
-            f"""
-            worker_processes 1; daemon off; pid {folder}/pid; error_log {folder}/error.log;
-            events {{ worker_connections 2048; }}
-            http {{
-                access_log off; keepalive_requests 1000000; default_type application/json;
-                log_format asked '$uri $connection';
-                client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy;
-                fastcgi_temp_path {folder}/fastcgi; uwsgi_temp_path {folder}/uwsgi; scgi_temp_path {folder}/scgi;
-                server {{
-                    listen 127.0.0.1:{self.port} ssl backlog=2048;
-                    ssl_certificate {folder}/server.pem; ssl_certificate_key {folder}/server-key.pem;
-                    location = /{DUE}/oauth2/v2.0/token {{
-                        access_log {folder}/asked.log asked; return 200 '{json.dumps(answer | {"refresh_in": 1})}';
-                    }}
-                    location = /{REFUSED}/oauth2/v2.0/token {{
-                        access_log {folder}/asked.log asked; return 401 '{json.dumps(refusal)}';
-                    }}
-                    location ~ ^/[^/]+/oauth2/v2.0/token$ {{
-                        access_log {folder}/asked.log asked; return 200 '{json.dumps(answer)}';
-                    }}
-                    location ~ ^/([^/]+)/v2.0/.well-known/openid-configuration$ {{
-                        return 200 '{json.dumps(metadata)}';
-                    }}
-                }}
-            }}
-            """
-        )
-        self.process = subprocess.Popen(["nginx", "-c", folder / "nginx.conf"], stderr=subprocess.DEVNULL)
-        for _ in range(500):
-            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port)):
-                return self
-            time.sleep(0.01)
-        sys.exit(f"error: nginx does not listen\n{(folder / 'error.log').read_text()}")
-
-    def __exit__(self, *_) -> None:
-        self.process.terminate()
-        self.process.wait()
 
     def forget(self) -> None:
         os.truncate(self.folder / "asked.log", 0)
