@@ -84,7 +84,7 @@ impl Collection<'_> {
         };
         let (stretch, count) = call.directory.store.read(|connection| {
             let stretch = self.stretch(connection, call, &options, &query)?;
-            let count = match options.count {
+            let count = match options.tells_count() {
                 true => Some(objects::count(connection, self.table, &call.tenant.id, &condition)?),
                 false => None,
             };

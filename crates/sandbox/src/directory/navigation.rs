@@ -167,7 +167,7 @@ impl Navigation {
             let after = options.skip_token.as_ref().map(|token| tokens.open(&scope, token)).transpose()?;
             let table = cast.map(|entity| entity.table);
             let ends = self.ends(connection, object.id(), table, after.as_ref(), limit + 1)?;
-            let count = match options.count {
+            let count = match options.tells_count() {
                 true => Some(self.number(connection, object.id(), table)?),
                 false => None,
             };

@@ -26,8 +26,8 @@ pub(in crate::directory) struct QueryOptions {
     pub(in crate::directory) search: Option<Search>,
     pub(in crate::directory) expand: Option<Expansion>,
     pub(in crate::directory) order: Option<Order>,
-    /// Whether the answer has `@odata.count`.
-    pub(in crate::directory) count: bool,
+    /// Whether the client asked to have the objects counted.
+    count: bool,
     pub(in crate::directory) skip_token: Option<String>,
     /// Everything the client said except the page token, as the link to the next page repeats it.
     pub(in crate::directory) repeated: String,
@@ -128,6 +128,11 @@ impl QueryOptions {
             search.write(&mut all.sql, &mut all.parameters);
         }
         all
+    }
+
+    /// Whether the answer has `@odata.count`: only that with the first page has it.
+    pub(in crate::directory) fn tells_count(&self) -> bool {
+        self.count && self.skip_token.is_none()
     }
 
     /// Every property that decides which objects come.

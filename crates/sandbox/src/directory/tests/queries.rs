@@ -224,6 +224,20 @@ async fn users_are_counted_for_who_takes_an_eventual_answer() {
     assert_eq!(world.get_eventual("/v1.0/users?$count=true&$top=5").await.is(200).body["@odata.count"], 120);
 }
 
+// AQ-1
+#[tokio::test]
+async fn the_first_page_alone_tells_the_count() {
+    let world = World::with_users(30);
+    let users = world.get("/v1.0/users?$top=3&$select=id").await.is(200);
+    let group = world.new_group("g", &users.column("id")).await;
+    for path in ["/v1.0/users".to_owned(), format!("/v1.0/groups/{group}/members")] {
+        let first = world.get_eventual(&format!("{path}?$count=true&$top=2")).await.is(200);
+        assert!(first.body["@odata.count"].is_number(), "{path}");
+        let second = world.get_eventual(&path_of(&first.body["@odata.nextLink"])).await.is(200);
+        assert!(second.body.get("@odata.count").is_none(), "{path}");
+    }
+}
+
 #[tokio::test]
 async fn users_come_in_the_order_that_was_asked_for() {
     let world = World::new();
