@@ -16,7 +16,7 @@ use crate::control::Settings;
 use crate::mutual_tls::MutualTls;
 use crate::store::{
     Application, Condition, GRAPH_APP_ID, Object, ServicePrincipal, StoreError, Table, Tenant,
-    VAULT_RESOURCE, normalized_name, objects,
+    VAULT_RESOURCE, normalized_name, paging,
 };
 
 impl Authority {
@@ -174,12 +174,10 @@ impl Authority {
         client: &ServicePrincipal,
         resource: &ServicePrincipal,
     ) -> Result<bool, StoreError> {
-        let condition = Condition {
-            sql: "principal_id = ? AND resource_id = ?".into(),
-            parameters: vec![client.id().to_owned().into(), resource.id().to_owned().into()],
-        };
+        let parameters = vec![client.id().to_owned().into(), resource.id().to_owned().into()];
+        let condition = Condition::new("principal_id = ? AND resource_id = ?".into(), parameters);
         self.store.read(|connection| {
-            Ok(objects::count(connection, Table::AppRoleAssignments, &tenant.id, &condition)? > 0)
+            Ok(paging::count(connection, Table::AppRoleAssignments, &tenant.id, &condition)? > 0)
         })
     }
 

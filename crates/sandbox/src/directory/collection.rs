@@ -13,7 +13,7 @@ use super::odata::{QueryOptions, SkipTokens, is_eventual};
 use super::pages::{Page, PageName};
 use super::projection::{self, Projection};
 use super::schema::{EntityType, Kind, Property};
-use crate::store::{Condition, Object, PageQuery, Position, SqlValue, StoreError, Table, objects};
+use crate::store::{Condition, Object, PageQuery, Position, SqlValue, StoreError, Table, objects, paging};
 
 /// The member of an object that holds its tag.
 const ETAG_MEMBER: &str = "@odata.etag";
@@ -75,17 +75,12 @@ impl Collection<'_> {
         let scope = format!("{}\n{}\n{}", call.tenant.id, self.path, options.identity);
         let after = options.skip_token.as_ref().map(|token| tokens.open(&scope, token)).transpose()?;
         let condition = self.narrowed(options.condition());
-        let limit = options.page_size();
-        let query = PageQuery {
-            condition: &condition,
-            order: options.order,
-            after: after.as_ref(),
-            limit: limit + 1,
-        };
+        let query =
+            PageQuery::new(&condition, options.page_size() + 1).ordered(options.order).after(after.as_ref());
         let (stretch, count) = call.directory.store.read(|connection| {
             let stretch = self.stretch(connection, call, &options, &query)?;
             let count = match options.tells_count() {
-                true => Some(objects::count(connection, self.table, &call.tenant.id, &condition)?),
+                true => Some(paging::count(connection, self.table, &call.tenant.id, &condition)?),
                 false => None,
             };
             Ok::<_, Fault>((stretch, count))
@@ -118,13 +113,13 @@ impl Collection<'_> {
         options: &QueryOptions,
         query: &PageQuery<'_>,
     ) -> Result<Stretch, Fault> {
-        let limit = query.limit - 1;
+        let (limit, order) = (query.limit() - 1, query.order());
         let select = options.select.as_deref();
         let projection = Projection::of(self.table, self.shown(select));
         let with_etags = call.directory.control.settings().etags;
         let mut page = Stretch { items: Vec::with_capacity(limit * 400), rest_after: None };
         let (mut count, mut last) = (0, None);
-        objects::for_each(connection, self.table, &call.tenant.id, query, |found| {
+        paging::for_each(connection, self.table, &call.tenant.id, query, |found| {
             if count == limit {
                 page.rest_after = last.take();
                 return Ok(());
@@ -135,7 +130,7 @@ impl Collection<'_> {
             }
             if count == limit {
                 let text = found.text()?;
-                let value = query.order.map(|order| self.order_value(text, order.column)).transpose()?;
+                let value = order.map(|order| self.order_value(text, order.column)).transpose()?;
                 last = Some(Position { seq: found.seq()?, value });
             }
             if self.complete.is_none() && options.expand.is_none() && !with_etags {
@@ -167,7 +162,7 @@ impl Collection<'_> {
         let count = call
             .directory
             .store
-            .read(|connection| objects::count(connection, self.table, &call.tenant.id, &condition))?;
+            .read(|connection| paging::count(connection, self.table, &call.tenant.id, &condition))?;
         Ok(Answer::number(count))
     }
 
@@ -232,9 +227,7 @@ impl Collection<'_> {
 
     fn narrowed(&self, condition: Condition) -> Condition {
         let Some((column, value)) = self.within else { return condition };
-        let mut parameters = vec![SqlValue::Text(value.to_owned())];
-        parameters.extend(condition.parameters);
-        Condition { sql: format!("{column} = ? AND ({})", condition.sql), parameters }
+        Condition::new(format!("{column} = ?"), vec![SqlValue::Text(value.to_owned())]).and(condition)
     }
 
     fn order_value(&self, document: &[u8], column: &str) -> Result<String, StoreError> {

@@ -18,7 +18,7 @@ use super::odata::{Constant, Expression, Operator, parse_filter, select};
 use super::schema::{Property, entity_of};
 use crate::store::changes::{self, Change, Removal};
 use crate::store::links::{self, Direction, Relation};
-use crate::store::{Condition, Object, PageQuery, Position, StoreError, Table, objects};
+use crate::store::{Condition, Object, PageQuery, Position, StoreError, Table, objects, paging};
 
 /// How many objects a page has when nobody says, and at most.
 const DEFAULT_PAGE: usize = 200;
@@ -207,8 +207,8 @@ impl Round<'_> {
     fn objects(&self, connection: &Connection, after: i64, limit: usize) -> Result<Vec<Object>, Fault> {
         let condition = Condition::all();
         let after = Position { seq: after, value: None };
-        let query = PageQuery { condition: &condition, order: None, after: Some(&after), limit };
-        let mut found = objects::page(connection, self.table(), &self.call.tenant.id, &query)?;
+        let query = PageQuery::new(&condition, limit).after(Some(&after));
+        let mut found = paging::page(connection, self.table(), &self.call.tenant.id, &query)?;
         if let Some(complete) = self.collection.complete {
             for object in &mut found {
                 complete(connection, object)?;

@@ -72,6 +72,11 @@ impl Property {
     const fn indexed(self, column: &'static str) -> Self {
         Self { column: Some(column), ..self }
     }
+
+    /// The column by which objects can be put in order: none is without it.
+    pub(super) fn ordering_column(&self) -> Option<&'static str> {
+        self.column.filter(|_| matches!(self.name, "displayName" | "userPrincipalName"))
+    }
 }
 
 /// `microsoft.graph.user`

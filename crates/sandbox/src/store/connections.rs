@@ -159,32 +159,9 @@ fn configure(connection: &Connection) -> rusqlite::Result<()> {
          PRAGMA journal_size_limit = 67108864;",
     )?;
     connection.set_prepared_statement_cache_capacity(64);
-    plan_by_values(connection, false)
-}
-
-/// Whether statements are planned anew for the values of their parameters. They are not, as that takes longer than most
-/// of them; but only a pattern of `LIKE` that is known to the planner leads to an index.
-fn plan_by_values(connection: &Connection, by_values: bool) -> rusqlite::Result<()> {
-    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, !by_values)?;
+    // Statements are not planned anew for the values of their parameters: that takes longer than most of them.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     Ok(())
-}
-
-/// Until it is dropped, statements are planned for the values of their parameters.
-pub(super) struct PlannedByValues<'a>(&'a Connection);
-
-impl<'a> PlannedByValues<'a> {
-    pub(super) fn begin(connection: &'a Connection) -> rusqlite::Result<Self> {
-        plan_by_values(connection, true)?;
-        Ok(Self(connection))
-    }
-}
-
-impl Drop for PlannedByValues<'_> {
-    fn drop(&mut self) {
-        if let Err(error) = plan_by_values(self.0, false) {
-            tracing::error!(%error, "a connection goes on planning by values");
-        }
-    }
 }
 
 /// SQLite gives its WAL files the mode of the database, so that this one decides all three.

@@ -259,7 +259,7 @@ pub(super) fn object(value: Value) -> Map<String, Value> {
 mod tests {
     use unattended_core::SeededEntropy;
 
-    use super::super::layout;
+    use super::super::{Condition, layout, paging};
     use super::*;
 
     const TENANT: &str = "11111111-2222-4333-8444-555555555555";
@@ -363,9 +363,8 @@ mod tests {
         };
         assert_eq!(indexes(&store), indexes(&Store::in_memory().unwrap()));
         for tenant in [&first.tenant.id, &second.tenant_id] {
-            let count = store.read(|connection| {
-                objects::count(connection, Table::Users, tenant, &super::super::Condition::all())
-            });
+            let count =
+                store.read(|connection| paging::count(connection, Table::Users, tenant, &Condition::all()));
             assert_eq!(count.unwrap(), 20);
         }
     }
@@ -374,9 +373,7 @@ mod tests {
     fn ten_thousand_people_move_in_at_once() {
         let (store, _) = seeded(10_000);
         let count: i64 = store
-            .read(|connection| {
-                objects::count(connection, Table::Users, TENANT, &super::super::Condition::all())
-            })
+            .read(|connection| paging::count(connection, Table::Users, TENANT, &Condition::all()))
             .unwrap();
         assert_eq!(count, 10_000);
     }

@@ -122,12 +122,11 @@ impl QueryOptions {
 
     /// The condition of the filter and the search.
     pub(in crate::directory) fn condition(&self) -> Condition {
-        let mut all = self.filter.as_ref().map_or_else(Condition::all, condition);
-        if let Some(search) = &self.search {
-            all.sql = format!("({}) AND ", all.sql);
-            search.write(&mut all.sql, &mut all.parameters);
+        let all = self.filter.as_ref().map_or_else(Condition::all, |filter| condition(filter, self.order));
+        match &self.search {
+            Some(search) => all.and(search.condition()),
+            None => all,
         }
-        all
     }
 
     /// Whether the answer has `@odata.count`: only that with the first page has it.
@@ -232,10 +231,7 @@ fn order_by(value: &str, entity: &EntityType) -> Result<(&'static Property, Orde
             entity.name
         ))
     })?;
-    let column = property
-        .column
-        .filter(|_| matches!(name, "displayName" | "userPrincipalName") && words.next().is_none());
-    let column = column.ok_or_else(unsupported)?;
+    let column = property.ordering_column().filter(|_| words.next().is_none()).ok_or_else(unsupported)?;
     Ok((property, Order { column, descending }))
 }
 

@@ -1,6 +1,6 @@
 //! `$search`: phrases about properties, in quotes, with `AND`, `OR` and parentheses between.
 
-use crate::store::SqlValue;
+use crate::store::{Condition, SqlValue};
 
 use super::super::fault::Fault;
 use super::super::schema::{EntityType, Kind, Property};
@@ -42,8 +42,14 @@ impl Search {
         }
     }
 
-    /// Writes it as a condition; what came from outside becomes a parameter.
-    pub(in crate::directory) fn write(&self, sql: &mut String, parameters: &mut Vec<SqlValue>) {
+    /// The condition that it means; what came from outside becomes a parameter.
+    pub(in crate::directory) fn condition(&self) -> Condition {
+        let (mut sql, mut parameters) = (String::new(), Vec::new());
+        self.write(&mut sql, &mut parameters);
+        Condition::new(sql, parameters)
+    }
+
+    fn write(&self, sql: &mut String, parameters: &mut Vec<SqlValue>) {
         let mut join = |parts: &[Self], operator: &str, sql: &mut String| {
             for (index, part) in parts.iter().enumerate() {
                 sql.push_str(if index == 0 { "(" } else { operator });
@@ -211,7 +217,7 @@ mod tests {
         #[test]
         fn nothing_makes_it_panic(text in "[\"(): ANDORmail\\\\é]{0,60}") {
             if let Ok(search) = Search::parse(&text, &USER) {
-                search.write(&mut String::new(), &mut Vec::new());
+                let _ = search.condition();
             }
         }
     }

@@ -238,6 +238,55 @@ async fn the_first_page_alone_tells_the_count() {
     }
 }
 
+// How the parallel read of a collection asks for what its other parts leave.
+#[tokio::test]
+async fn users_that_begin_otherwise_come_once_each_over_pages() {
+    let world = World::new();
+    let names = ["ada", "Adam", "bob", "김민수", "eve", "김영희", "_x", "이철수", "Zoe", "[a]", "김"];
+    for (number, name) in names.iter().enumerate() {
+        let mut new = user(&format!("u{number}"));
+        new["displayName"] = json!(name);
+        new["department"] = json!(if number % 2 == 0 { "even" } else { "odd" });
+        world.post("/v1.0/users", &new).await.is(201);
+    }
+    for (filter, expected) in [
+        (
+            "not(startswith(displayName,'A')) and not(startswith(displayName,'b'))",
+            "[a] _x eve Zoe 김 김민수 김영희 이철수",
+        ),
+        ("not(startswith(displayName,'a') or startswith(displayName,'김'))", "[a] _x bob eve Zoe 이철수"),
+        ("startswith(displayName,'김') and not(startswith(displayName,'김민'))", "김 김영희"),
+        ("(department eq 'even') and not(startswith(displayName,'a'))", "_x bob eve Zoe 김"),
+        ("startswith(displayName,'')", "[a] _x ada Adam bob eve Zoe 김 김민수 김영희 이철수"),
+        ("startswith(displayName,'a') and startswith(displayName,'b')", ""),
+        (
+            "startswith(displayName,'ad') or startswith(displayName,'ADA') or displayName eq 'bob'",
+            "ada Adam bob",
+        ),
+    ] {
+        let encoded: String = url::form_urlencoded::byte_serialize(filter.as_bytes()).collect();
+        for (order, top) in
+            [("", 1), ("", 2), ("", 99), ("&$orderby=displayName", 2), ("&$orderby=displayName desc", 2)]
+        {
+            let mut path =
+                format!("/v1.0/users?$filter={encoded}&$count=true&$top={top}{}", order.replace(' ', "%20"));
+            let (mut found, mut count) = (Vec::new(), None);
+            loop {
+                let page = world.get_eventual(&path).await.is(200);
+                found.extend(page.column("displayName").into_iter().map(str::to_owned));
+                count = count.or_else(|| page.body["@odata.count"].as_u64());
+                let Some(next) = page.body.get("@odata.nextLink") else { break };
+                path = path_of(next);
+            }
+            if order.ends_with("desc") {
+                found.reverse();
+            }
+            assert_eq!(found.join(" "), expected, "{filter} {order} {top}");
+            assert_eq!(count, Some(found.len() as u64), "{filter}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn users_come_in_the_order_that_was_asked_for() {
     let world = World::new();
