@@ -126,6 +126,9 @@ impl Authority {
         parts: &Parts,
         read: impl FnOnce(&str) -> Result<serde_json::Value, AuthorityError>,
     ) -> Response {
+        if parts.method == Method::OPTIONS {
+            return response::preflight();
+        }
         if !matches!(parts.method, Method::GET | Method::HEAD) {
             return response::text(StatusCode::METHOD_NOT_ALLOWED, "This document is for reading.\n");
         }

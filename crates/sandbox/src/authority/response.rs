@@ -3,8 +3,9 @@
 use axum::body::Body;
 use axum::response::Response;
 use http::header::{
-    ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, CONTENT_TYPE, EXPIRES, HeaderName, PRAGMA, RETRY_AFTER,
-    SET_COOKIE, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
+    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL,
+    CONTENT_TYPE, EXPIRES, HeaderName, PRAGMA, RETRY_AFTER, SET_COOKIE, WWW_AUTHENTICATE,
+    X_CONTENT_TYPE_OPTIONS,
 };
 use http::response::Builder;
 use http::{HeaderValue, StatusCode};
@@ -49,6 +50,16 @@ pub(super) fn document(body: &Value, exchange: &Exchange) -> Response {
         .header(CACHE_CONTROL, "max-age=86400, private")
         .header(ACCESS_CONTROL_ALLOW_ORIGIN, "*");
     json(response, body)
+}
+
+/// What a browser asks before it reads a public document with headers of its own.
+pub(super) fn preflight() -> Response {
+    let response = Response::builder()
+        .status(StatusCode::NO_CONTENT)
+        .header(ACCESS_CONTROL_ALLOW_ORIGIN, "*")
+        .header(ACCESS_CONTROL_ALLOW_METHODS, "GET, OPTIONS")
+        .header(ACCESS_CONTROL_ALLOW_HEADERS, "*");
+    finish(response, Body::empty())
 }
 
 /// The page behind `error_uri`: what an error means and what somebody does about it.

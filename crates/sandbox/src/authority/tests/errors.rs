@@ -143,6 +143,25 @@ async fn the_token_endpoint_takes_posted_forms_only() {
     }
 }
 
+// authority 2: OPTIONS is answered for CORS on the metadata
+#[tokio::test]
+async fn a_page_of_another_origin_may_read_the_public_documents() {
+    let world = World::new();
+    let ask = |method: Method, path: &str| {
+        let url = format!("https://localhost:8443/{path}");
+        world.send(Request::builder().method(method).uri(url).body(axum::body::Body::empty()).unwrap())
+    };
+    for path in ["common/v2.0/.well-known/openid-configuration", "common/discovery/v2.0/keys"] {
+        let asked = ask(Method::OPTIONS, path).await;
+        assert_eq!((asked.status.as_u16(), &*asked.text), (204, ""));
+        assert_eq!(asked.headers["access-control-allow-methods"], "GET, OPTIONS");
+        for answer in [asked, ask(Method::GET, path).await] {
+            assert_eq!(answer.headers["access-control-allow-origin"], "*", "{path}");
+        }
+        assert_eq!(ask(Method::POST, path).await.status, 405);
+    }
+}
+
 // AC-13
 #[tokio::test]
 async fn the_correlation_id_is_the_callers_wherever_the_caller_put_it() {
