@@ -230,11 +230,16 @@ impl Collection<'_> {
         Condition::new(format!("{column} = ?"), vec![SqlValue::Text(value.to_owned())]).and(condition)
     }
 
+    /// The value that an object is ordered by, as the order compares it.
     fn order_value(&self, document: &[u8], column: &str) -> Result<String, StoreError> {
-        let property = self.entity.properties.iter().find(|property| property.column == Some(column));
+        let property = self.entity.properties.iter().find(|property| property.order() == Some(column));
         let Some(property) = property else { return Ok(String::new()) };
         let document: Map<String, Value> = serde_json::from_slice(document)?;
-        Ok(document.get(property.name).and_then(Value::as_str).unwrap_or_default().to_owned())
+        Ok(match document.get(property.name) {
+            Some(Value::String(text)) => text.clone(),
+            Some(Value::Bool(value)) => u8::from(*value).to_string(),
+            _ => String::new(),
+        })
     }
 
     fn context(&self, call: &Call<'_>, options: &QueryOptions, is_single: bool) -> String {

@@ -1,5 +1,8 @@
 //! The types of the directory as data: what a property holds, who may write it, what is returned unasked.
 
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
 use crate::store::Table;
 
 /// One type of object.
@@ -69,6 +72,11 @@ impl Property {
         Self { is_default: false, ..self }
     }
 
+    /// What objects are ordered by that are ordered by it, in SQL: none is without it.
+    pub(crate) fn order(&self) -> Option<&'static str> {
+        EXPRESSIONS.get(self.name).map(String::as_str)
+    }
+
     const fn indexed(self, column: &'static str) -> Self {
         Self { column: Some(column), ..self }
     }
@@ -78,6 +86,22 @@ impl Property {
         self.column.filter(|_| matches!(self.name, "displayName" | "userPrincipalName"))
     }
 }
+
+/// What objects are ordered by, by property. The names that every object has are columns of an index; what has no value
+/// stands before what has one.
+static EXPRESSIONS: LazyLock<HashMap<&'static str, String>> = LazyLock::new(|| {
+    let types = [&USER, &GROUP, &APPLICATION, &SERVICE_PRINCIPAL];
+    let properties = types.into_iter().flat_map(|entity| entity.properties);
+    let of = |property: &'static Property| match (property.name, property.kind) {
+        ("displayName", _) => Some("display_name".to_owned()),
+        ("userPrincipalName", _) => Some("user_principal_name".to_owned()),
+        (name, Kind::Boolean | Kind::DateTime | Kind::Guid | Kind::Text(_)) => {
+            Some(format!("CAST(coalesce(document ->> '$.{name}', '') AS TEXT) COLLATE NOCASE"))
+        }
+        _ => None,
+    };
+    properties.filter_map(|property| Some((property.name, of(property)?))).collect()
+});
 
 /// `microsoft.graph.user`
 pub(crate) static USER: EntityType = EntityType {

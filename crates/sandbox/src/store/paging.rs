@@ -47,7 +47,7 @@ impl Condition {
     }
 }
 
-/// An order by one column that no object is without; ties, and everything without an order, go by age.
+/// An order by one column or expression that no object is without; ties, and everything without an order, go by age.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct Order {
     pub(crate) column: &'static str,

@@ -3,7 +3,7 @@
 use axum::http::HeaderMap;
 use url::form_urlencoded;
 
-use crate::store::{Condition, Order};
+use crate::store::{Condition, Order, Table};
 
 use super::super::expand::Expansion;
 use super::super::fault::Fault;
@@ -26,6 +26,8 @@ pub(in crate::directory) struct QueryOptions {
     pub(in crate::directory) search: Option<Search>,
     pub(in crate::directory) expand: Option<Expansion>,
     pub(in crate::directory) order: Option<Order>,
+    /// The property that the order is by.
+    ordered_by: Option<&'static Property>,
     /// Whether the client asked to have the objects counted.
     count: bool,
     pub(in crate::directory) skip_token: Option<String>,
@@ -51,12 +53,12 @@ impl QueryOptions {
             search: None,
             expand: None,
             order: None,
+            ordered_by: None,
             count: false,
             skip_token: None,
             repeated: String::new(),
             identity: String::new(),
         };
-        let mut order_property = None;
         let mut seen: Vec<String> = Vec::new();
         for (name, value) in form_urlencoded::parse(query.as_bytes()) {
             let Some(option) = name.strip_prefix('$').map(str::to_ascii_lowercase) else { continue };
@@ -75,7 +77,7 @@ impl QueryOptions {
                 "orderby" => {
                     let (property, order) = order_by(&value, entity)?;
                     options.identity.push_str(&format!("orderby={} {}\n", order.column, order.descending));
-                    (order_property, options.order) = (Some(property), Some(order));
+                    (options.ordered_by, options.order) = (Some(property), Some(order));
                 }
                 "count" => options.count = is_eventual && boolean(&value)?,
                 "skiptoken" => options.skip_token = Some(value.clone().into_owned()),
@@ -105,7 +107,7 @@ impl QueryOptions {
         }
         let is_advanced = is_eventual && options.count;
         if !is_advanced {
-            options.refuse_advanced(order_property)?;
+            options.refuse_advanced(entity)?;
         }
         if options.expand.is_some() && (is_advanced || options.search.is_some()) {
             return Err(Fault::unsupported_query(
@@ -152,7 +154,7 @@ impl QueryOptions {
         self.repeated.push_str(&format!("${option}={encoded}&"));
     }
 
-    fn refuse_advanced(&self, order_by: Option<&Property>) -> Result<(), Fault> {
+    fn refuse_advanced(&self, entity: &EntityType) -> Result<(), Fault> {
         if let Some(operator) = self.filter.as_ref().and_then(Expression::advanced_operator) {
             return Err(Fault::unsupported_query(format!(
                 "Operator '{operator}' is not supported because the required parameters might be missing. Try adding \
@@ -160,11 +162,17 @@ impl QueryOptions {
                  https://aka.ms/graph-docs/advanced-queries for more information"
             )));
         }
-        let Some((order_by, filter)) = order_by.zip(self.filter.as_ref()) else { return Ok(()) };
-        if filter.properties().iter().any(|property| property.name != order_by.name) {
-            return Err(Fault::unsupported_query("Sorting not supported for current query."));
+        let Some(order_by) = self.ordered_by else { return Ok(()) };
+        let is_usual = match order_by.name {
+            "displayName" => matches!(entity.table, Table::Users | Table::Groups),
+            "userPrincipalName" => entity.table == Table::Users,
+            _ => false,
+        };
+        let filtered = self.filter.iter().flat_map(Expression::properties);
+        match is_usual && filtered.into_iter().all(|property| property.name == order_by.name) {
+            true => Ok(()),
+            false => Err(Fault::unsupported_query("Sorting not supported for current query.")),
         }
-        Ok(())
     }
 }
 
@@ -231,7 +239,7 @@ fn order_by(value: &str, entity: &EntityType) -> Result<(&'static Property, Orde
             entity.name
         ))
     })?;
-    let column = property.ordering_column().filter(|_| words.next().is_none()).ok_or_else(unsupported)?;
+    let column = property.order().filter(|_| words.next().is_none()).ok_or_else(unsupported)?;
     Ok((property, Order { column, descending }))
 }
 
