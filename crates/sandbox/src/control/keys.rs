@@ -90,6 +90,12 @@ pub(crate) const KEYS: &[Key] = &[
         set: |it, text| put(&mut it.throttling.scale, scale(text)),
     },
     Key {
+        name: "rate-limit-headers",
+        meaning: "whether the directory tells in RateLimit-* headers what is left of the quotas: on or off",
+        get: |it| one_of(&SWITCH, it.rate_limit_headers),
+        set: |it, text| put(&mut it.rate_limit_headers, parse_one_of(&SWITCH, text)),
+    },
+    Key {
         name: "etags",
         meaning: "whether the directory tells the ETags of its objects: on or off",
         get: |it| one_of(&SWITCH, it.etags),

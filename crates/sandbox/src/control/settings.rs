@@ -27,6 +27,8 @@ pub(crate) struct Settings {
     pub(crate) latency: Duration,
     /// Which quotas the directory keeps.
     pub(crate) throttling: Throttling,
+    /// Whether the directory tells in `RateLimit-*` headers what is left of the quotas.
+    pub(crate) rate_limit_headers: bool,
     /// Whether the directory tells the ETags of its objects.
     pub(crate) etags: bool,
     /// Whether the authority refuses a client that asks the same again and again (AADSTS50196).
@@ -128,6 +130,7 @@ impl Default for Settings {
             page_life: 7 * 24 * HOUR,
             latency: Duration::ZERO,
             throttling: Throttling { size: TenantSize::Off, scale: 1.0 },
+            rate_limit_headers: false,
             etags: false,
             loop_rule: false,
             token_quota: None,

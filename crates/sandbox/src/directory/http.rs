@@ -17,6 +17,7 @@ use super::fault::Fault;
 use super::throttle::{Cost, Payer, Usage};
 use super::{Directory, batch, routes};
 use crate::admission::{Refusal, claims_of_challenge};
+use crate::control::settings::TenantSize;
 use crate::form;
 use crate::mutual_tls::MutualTls;
 use crate::store::{GRAPH_APP_ID, Tenant, timestamp};
@@ -195,21 +196,31 @@ impl Directory {
             let call = Call { keys, own_objects_only, ..self.call(request, caller, tenant, now) };
             let units = resource_units(route.cost, &request.query);
             let is_write = route.is_write();
-            let usage = self.pay(&call, Cost { units, is_write })?;
+            let usage = self.pay(caller, Cost { units, is_write })?;
             let mut answer = (route.handler)(&call)?;
             answer.headers.push((RESOURCE_UNIT, units.into()));
             answer.headers.extend(usage.header());
+            if self.control.settings().rate_limit_headers {
+                answer.headers.extend(usage.rate_limit());
+            }
             Ok(answer)
         });
         result.unwrap_or_else(|fault| self.refuse(&fault, request, now))
     }
 
     /// Each request of a batch pays for itself.
-    fn pay(&self, call: &Call<'_>, cost: Cost) -> Result<Usage, Fault> {
+    fn pay(&self, caller: &Caller, cost: Cost) -> Result<Usage, Fault> {
         let now = self.clock.now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
-        let payer =
-            Payer { app_id: call.caller.client_id().as_str(), tenant_id: call.caller.tenant_id().as_str() };
-        self.throttle.pay(self.control.settings().throttling, payer, cost, now)
+        let throttling = self.control.settings().throttling;
+        if throttling.size == TenantSize::Off {
+            return Ok(Usage::NONE);
+        }
+        let app_id = caller.client_id().as_str();
+        let application = self.store.application_by_app_id(app_id)?;
+        let is_personal =
+            application.is_some_and(|it| it.sign_in_audience().contains("PersonalMicrosoftAccount"));
+        let payer = Payer { app_id, tenant_id: caller.tenant_id().as_str(), is_personal };
+        self.throttle.pay(throttling, payer, cost, now)
     }
 
     /// The answer that a refusal is.

@@ -4,9 +4,9 @@ use super::*;
 #[tokio::test]
 async fn a_batch_is_answered_while_its_requests_are_refused_one_by_one() {
     let world = World::with_users(1);
-    world.control.set([("throttling", "small"), ("throttling-scale", "0.001")]).unwrap();
-    // Three units in ten seconds; each of these costs one.
-    let get = |id: u32| json!({ "id": id.to_string(), "method": "GET", "url": "/users?$select=id" });
+    world.control.set([("throttling", "small"), ("throttling-scale", "0.002")]).unwrap();
+    // Seven units in ten seconds; each of these costs two.
+    let get = |id: u32| json!({ "id": id.to_string(), "method": "GET", "url": "/users" });
     let batch = json!({ "requests": (1..=5).map(get).collect::<Vec<_>>() });
     let reply = world.post("/v1.0/$batch", &batch).await.is(200);
     let statuses: Vec<_> =
