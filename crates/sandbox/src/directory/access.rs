@@ -155,6 +155,16 @@ pub(super) const CREATE_ASSIGNMENTS: Access = Access {
 
 pub(super) const DELETE_ASSIGNMENTS: Access = any_of(&["AppRoleAssignment.ReadWrite.All"]);
 
+pub(super) const READ_GRANTS: Access = any_of(&[
+    "DelegatedPermissionGrant.Read.All",
+    "DelegatedPermissionGrant.ReadWrite.All",
+    "Directory.Read.All",
+    "Directory.ReadWrite.All",
+]);
+
+pub(super) const WRITE_GRANTS: Access =
+    any_of(&["DelegatedPermissionGrant.ReadWrite.All", "Directory.ReadWrite.All"]);
+
 pub(super) const READ_ORGANIZATION: Access = any_of(&[
     "Organization.Read.All",
     "Organization.ReadWrite.All",

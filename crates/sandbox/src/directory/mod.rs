@@ -26,6 +26,7 @@ mod navigation;
 mod odata;
 mod organization;
 mod pages;
+mod permission_grants;
 mod projection;
 mod proof;
 mod route_table;

@@ -7,6 +7,7 @@ use super::credentials::{APPLICATIONS, SERVICE_PRINCIPALS};
 use super::exchange::{Answer, Call};
 use super::fault::Fault;
 use super::navigation as nav;
+use super::permission_grants as grants;
 use super::routes::Route;
 use super::schema::{APPLICATION, GROUP, SERVICE_PRINCIPAL, USER};
 use super::{
@@ -222,6 +223,12 @@ pub(super) static ROUTES: &[Route] = &[
         1,
         assignments::delete_of_resource,
     ),
+    get("servicePrincipals/{}/oauth2PermissionGrants", access::READ_GRANTS, 1, grants::list_of_client),
+    get("oauth2PermissionGrants", access::READ_GRANTS, 2, grants::list),
+    post("oauth2PermissionGrants", access::WRITE_GRANTS, 1, grants::create),
+    get("oauth2PermissionGrants/{}", access::READ_GRANTS, 2, grants::get),
+    patch("oauth2PermissionGrants/{}", access::WRITE_GRANTS, 1, grants::update),
+    delete("oauth2PermissionGrants/{}", access::WRITE_GRANTS, 1, grants::delete),
     get("directory/deletedItems/user", access::READ_DELETED, 1, |call| deleted_items::list(call, &USER)),
     get("directory/deletedItems/group", access::READ_DELETED, 1, |call| deleted_items::list(call, &GROUP)),
     get("directory/deletedItems/application", access::READ_DELETED, 1, |call| {

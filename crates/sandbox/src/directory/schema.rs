@@ -231,6 +231,7 @@ pub(crate) fn entity_of(table: Table) -> &'static EntityType {
         Table::ServicePrincipals => &SERVICE_PRINCIPAL,
         Table::AppRoleAssignments => &APP_ROLE_ASSIGNMENT,
         Table::DeletedObjects => &DIRECTORY_OBJECT,
+        Table::PermissionGrants => &PERMISSION_GRANT,
         Table::Users => &USER,
     }
 }
@@ -327,5 +328,21 @@ pub(crate) static APP_ROLE_ASSIGNMENT: EntityType = EntityType {
         property("principalType", Kind::Text(64), Write::Never),
         property("resourceDisplayName", Kind::Text(256), Write::Never),
         property("resourceId", Kind::Guid, Write::Create).indexed("resource_id"),
+    ],
+};
+
+/// `microsoft.graph.oAuth2PermissionGrant`
+pub(crate) static PERMISSION_GRANT: EntityType = EntityType {
+    name: "oAuth2PermissionGrant",
+    resource: "OAuth2PermissionGrant",
+    set: "oauth2PermissionGrants",
+    table: Table::PermissionGrants,
+    properties: &[
+        property("clientId", Kind::Guid, Write::Create).indexed("client_id"),
+        property("consentType", Kind::Text(64), Write::Create),
+        property("id", Kind::Text(43), Write::Never).indexed("id"),
+        property("principalId", Kind::Guid, Write::Create).indexed("principal_id"),
+        property("resourceId", Kind::Guid, Write::Create).indexed("resource_id"),
+        property("scope", Kind::Text(8192), Write::Always),
     ],
 };

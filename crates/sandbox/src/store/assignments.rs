@@ -60,6 +60,6 @@ pub(crate) fn roles_of(
 }
 
 /// An id in the form the directory gives them: 43 characters that say nothing.
-fn new_id(entropy: &dyn Entropy) -> String {
+pub(crate) fn new_id(entropy: &dyn Entropy) -> String {
     BASE64_URL_SAFE_NO_PAD.encode(digest(&SHA256, &entropy.bits().to_be_bytes()))
 }

@@ -13,6 +13,7 @@ pub(crate) enum Table {
     Applications,
     DeletedObjects,
     Groups,
+    PermissionGrants,
     ServicePrincipals,
     Users,
 }
@@ -25,6 +26,7 @@ impl Table {
             Self::Applications => "applications",
             Self::DeletedObjects => "deleted_objects",
             Self::Groups => "groups",
+            Self::PermissionGrants => "permission_grants",
             Self::ServicePrincipals => "service_principals",
             Self::Users => "users",
         }
@@ -152,6 +154,10 @@ pub(super) fn remove(
 ) -> Result<bool, StoreError> {
     let sql = format!("DELETE FROM {} WHERE tenant_id = ?1 AND id = ?2", table.name());
     let is_gone = connection.prepare_cached(&sql)?.execute(params![tenant, id])? > 0;
+    if is_gone && table == Table::Users {
+        // No foreign key: the index that it would need is not there while people move in.
+        connection.prepare_cached("DELETE FROM permission_grants WHERE principal_id = ?1")?.execute([id])?;
+    }
     if is_gone && table.is_tracked() {
         links::remove_all(connection, tenant, table, id)?;
         changes::removed(connection, tenant, table, id, removal)?;

@@ -229,6 +229,8 @@ pub(crate) fn copy(application: &Object, principal: &mut Map<String, Value>) {
     principal.insert("servicePrincipalNames".into(), names.into());
     principal.insert("signInAudience".into(), application.text("signInAudience").into());
     principal.insert("appRoles".into(), application.document.get("appRoles").cloned().unwrap_or_default());
+    let scopes = application.document.get("api").and_then(|api| api.get("oauth2PermissionScopes")).cloned();
+    principal.insert("oauth2PermissionScopes".into(), scopes.unwrap_or_else(|| json!([])));
 }
 
 /// Adds a service principal with the names that select it as a resource.

@@ -43,6 +43,7 @@ pub(super) fn prepare(connection: &mut Connection, path: &Path) -> Result<(), St
 const LATER_TABLES: &[&str] = &[
     changes::TABLES,
     GROUPS,
+    PERMISSION_GRANTS,
     links::TABLES,
     deleted::TABLES,
     federation::TABLES,
@@ -64,6 +65,25 @@ CREATE TABLE IF NOT EXISTS groups (
 CREATE INDEX IF NOT EXISTS groups_by_tenant ON groups (tenant_id);
 CREATE INDEX IF NOT EXISTS groups_by_display_name ON groups (tenant_id, display_name);
 CREATE INDEX IF NOT EXISTS groups_by_mail ON groups (tenant_id, mail);
+";
+
+const PERMISSION_GRANTS: &str = "
+CREATE TABLE IF NOT EXISTS permission_grants (
+    seq          INTEGER PRIMARY KEY,
+    tenant_id    TEXT NOT NULL REFERENCES tenants (id),
+    id           TEXT NOT NULL UNIQUE,
+    document     TEXT NOT NULL,
+    client_id    TEXT COLLATE NOCASE AS (document ->> '$.clientId')
+                 REFERENCES service_principals (id) ON DELETE CASCADE,
+    resource_id  TEXT COLLATE NOCASE AS (document ->> '$.resourceId')
+                 REFERENCES service_principals (id) ON DELETE CASCADE,
+    principal_id TEXT COLLATE NOCASE AS (document ->> '$.principalId')
+) STRICT;
+CREATE UNIQUE INDEX IF NOT EXISTS permission_grants_once
+    ON permission_grants (client_id, resource_id, coalesce(principal_id, ''));
+CREATE INDEX IF NOT EXISTS permission_grants_by_tenant ON permission_grants (tenant_id);
+CREATE INDEX IF NOT EXISTS permission_grants_by_resource ON permission_grants (resource_id);
+CREATE INDEX IF NOT EXISTS permission_grants_by_principal ON permission_grants (principal_id);
 ";
 
 fn create(connection: &mut Connection) -> Result<(), StoreError> {

@@ -11,6 +11,7 @@ mod federated_credentials;
 mod groups;
 mod memberships;
 mod pages;
+mod permission_grants;
 mod proof;
 mod queries;
 mod search_and_expand;
