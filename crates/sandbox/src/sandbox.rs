@@ -333,11 +333,12 @@ impl Prepared {
         let directory = Directory {
             throttle: directory::Throttle::default(),
             pages: directory::Pages::default(),
+            lag: directory::Lag::default(),
             store: Arc::clone(&self.store),
             control: Arc::clone(control),
             clock: control.clock(),
             entropy: Arc::clone(&entropy),
-            admission: Admission::new(of_directory.build().map_err(internal)?),
+            admission: Arc::new(Admission::new(of_directory.build().map_err(internal)?)),
             base_url: format!("{}/graph", origin.base()),
         };
         let vaults = Vaults {

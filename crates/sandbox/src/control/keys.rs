@@ -42,6 +42,12 @@ pub(crate) const KEYS: &[Key] = &[
         set: |it, text| put(&mut it.replication_delay, span::parse(text)),
     },
     Key {
+        name: "read-lag",
+        meaning: "how long a read of the directory after a write is served from before it",
+        get: |it| span::show(it.read_lag),
+        set: |it, text| put(&mut it.read_lag, span::parse(text)),
+    },
+    Key {
         name: "federation-delay",
         meaning: "how long a new federated credential takes to be known to the authority",
         get: |it| span::show(it.federation_delay),

@@ -13,6 +13,8 @@ pub(crate) struct Settings {
     pub(crate) consent_delay: Duration,
     /// How long a new object of the directory takes to be seen, by the authority too.
     pub(crate) replication_delay: Duration,
+    /// How long a read of the directory after a write is served from before it.
+    pub(crate) read_lag: Duration,
     /// How long a new federated credential takes to be known to the authority.
     pub(crate) federation_delay: Duration,
     /// How long a token lives.
@@ -123,6 +125,7 @@ impl Default for Settings {
         Self {
             consent_delay: Duration::ZERO,
             replication_delay: Duration::ZERO,
+            read_lag: Duration::ZERO,
             federation_delay: Duration::ZERO,
             token_life: TokenLife::Fixed(Duration::from_secs(3599)),
             cae_token_life: TokenLife::Between(20 * HOUR, 28 * HOUR),

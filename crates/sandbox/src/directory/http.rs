@@ -193,10 +193,15 @@ impl Directory {
         let now = seconds(self.clock.now());
         let result = routes::find(&request.method, &request.path).and_then(|(route, keys)| {
             let own_objects_only = route.access.admit(caller)?;
-            let call = Call { keys, own_objects_only, ..self.call(request, caller, tenant, now) };
             let units = resource_units(route.cost, &request.query);
             let is_write = route.is_write();
             let usage = self.pay(caller, Cost { units, is_write })?;
+            let behind = match is_write {
+                true => self.fall_behind(now).map(|()| None)?,
+                false => self.behind(now),
+            };
+            let seen = behind.as_deref().unwrap_or(self);
+            let call = Call { keys, own_objects_only, ..seen.call(request, caller, tenant, now) };
             let mut answer = (route.handler)(&call)?;
             answer.headers.push((RESOURCE_UNIT, units.into()));
             answer.headers.extend(usage.header());

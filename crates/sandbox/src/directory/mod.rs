@@ -21,6 +21,7 @@ mod fault;
 mod federated_credentials;
 mod groups;
 mod http;
+mod lag;
 mod memberships;
 mod navigation;
 mod odata;
@@ -44,6 +45,7 @@ use std::sync::Arc;
 use unattended_core::{Clock, Entropy};
 
 pub(crate) use self::http::router;
+pub(crate) use self::lag::Lag;
 use self::odata::SkipTokens;
 pub(crate) use self::pages::Pages;
 pub(crate) use self::throttle::Throttle;
@@ -59,11 +61,12 @@ pub(crate) struct Directory {
     /// What callers have left of their quotas.
     pub(crate) throttle: Throttle,
     pub(crate) pages: Pages,
+    pub(crate) lag: Lag,
     /// The time in the sandbox.
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) entropy: Arc<dyn Entropy>,
     /// Admits the tokens whose audience is Microsoft Graph.
-    pub(crate) admission: Admission,
+    pub(crate) admission: Arc<Admission>,
     /// The URL under which `/v1.0` is found, without a trailing slash: `https://localhost:PORT/graph`.
     pub(crate) base_url: String,
 }

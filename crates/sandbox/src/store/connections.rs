@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::Duration;
 
+use rusqlite::backup::Backup;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 use unattended_files as files;
@@ -25,6 +26,9 @@ pub(crate) struct Store {
     readers: Vec<Mutex<Connection>>,
     next_reader: AtomicUsize,
     generation: AtomicU64,
+    restores: AtomicU64,
+    /// Whether it is a view of the past: its one connection is in a transaction that never ends.
+    is_pinned: bool,
     pub(super) caches: Caches,
 }
 
@@ -56,6 +60,8 @@ impl Store {
             readers,
             next_reader: AtomicUsize::new(0),
             generation: AtomicU64::new(0),
+            restores: AtomicU64::new(0),
+            is_pinned: false,
             caches: Caches::default(),
         }
     }
@@ -69,8 +75,29 @@ impl Store {
             0 => lock(&self.writer),
             count => lock(&self.readers[self.next_reader.fetch_add(1, Ordering::Relaxed) % count]),
         });
-        let _snapshot = ReadTransaction::begin(&connection)?;
+        let _snapshot = match self.is_pinned {
+            true => None,
+            false => Some(ReadTransaction::begin(&connection)?),
+        };
         work(&connection)
+    }
+
+    /// A view of everything as it is now, for reading, whatever is written later. A file keeps what it needs for that in
+    /// its log; of a database in memory it is a copy.
+    pub(crate) fn pinned(&self) -> Result<Self, StoreError> {
+        let writer = lock(&self.writer);
+        let connection = match writer.path().filter(|path| !path.is_empty()) {
+            Some(path) => connect(Path::new(path))?,
+            None => {
+                let mut copy = Connection::open_in_memory()?;
+                Backup::new(&writer, &mut copy)?.run_to_completion(i32::MAX, Duration::ZERO, None)?;
+                copy
+            }
+        };
+        connection.execute_batch("BEGIN")?;
+        // The view begins with the first read.
+        connection.query_row("SELECT count(*) FROM tenants", [], |_| Ok(()))?;
+        Ok(Self { is_pinned: true, ..Self::of(connection, Vec::new()) })
     }
 
     /// Whether a read would begin at once, as far as one can tell: others may be faster.
@@ -91,6 +118,15 @@ impl Store {
     /// Changes with every write: what was read at the same generation is still what a read would find.
     pub(crate) fn generation(&self) -> u64 {
         self.generation.load(Ordering::Acquire)
+    }
+
+    /// Changes with every snapshot that is restored: what was before it is not the past of what is now.
+    pub(crate) fn restores(&self) -> u64 {
+        self.restores.load(Ordering::Acquire)
+    }
+
+    pub(super) fn was_restored(&self) {
+        self.restores.fetch_add(1, Ordering::AcqRel);
     }
 
     /// Makes everybody read anew what they remember, because something beside the database changed.
@@ -225,6 +261,24 @@ mod tests {
         let error = Store::open(&path).unwrap_err();
         assert!(error.to_string().contains("newer version"), "{error}");
         assert!(error.remedy().is_some());
+    }
+
+    #[test]
+    fn a_view_of_the_past_stays_what_it_was() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("sandbox.sqlite3");
+        for store in [Store::in_memory().unwrap(), Store::open(&path).unwrap()] {
+            store.set_setting("port", b"1").unwrap();
+            let past = store.pinned().unwrap();
+            store.set_setting("port", b"2").unwrap();
+            for _ in 0..2 {
+                assert_eq!(past.setting("port").unwrap().as_deref(), Some(&b"1"[..]));
+            }
+            assert_eq!(store.setting("port").unwrap().as_deref(), Some(&b"2"[..]));
+            drop(past);
+            store.set_setting("port", b"3").unwrap();
+            assert_eq!(store.setting("port").unwrap().as_deref(), Some(&b"3"[..]));
+        }
     }
 
     #[test]

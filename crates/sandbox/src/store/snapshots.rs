@@ -28,7 +28,9 @@ impl Store {
     /// state; writers wait.
     pub(crate) fn restore(&self, path: &Path) -> Result<(), StoreError> {
         let snapshot = Connection::open(path).map_err(|error| StoreError::open(path, error))?;
-        self.with_writer(|connection| transfer(&snapshot, connection))
+        self.with_writer(|connection| transfer(&snapshot, connection))?;
+        self.was_restored();
+        Ok(())
     }
 
     /// How long the database is, in bytes.

@@ -29,7 +29,7 @@ use tower::ServiceExt;
 use unattended_core::{Clock, ManualClock, SeededEntropy, TenantId};
 use unattended_protect::Validator;
 
-use super::{Directory, Pages, Throttle, router};
+use super::{Directory, Lag, Pages, Throttle, router};
 use crate::admission::Admission;
 use crate::authority::SigningKeys;
 use crate::control::Control;
@@ -115,8 +115,9 @@ impl World {
             control: Arc::clone(&control),
             throttle: Throttle::default(),
             pages: Pages::default(),
+            lag: Lag::default(),
             entropy,
-            admission: Admission::new(validator),
+            admission: Arc::new(Admission::new(validator)),
             base_url: BASE.into(),
         };
         Self {
