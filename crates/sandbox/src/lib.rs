@@ -32,7 +32,7 @@
 //! | `store`, `snapshots` | everything that is kept, and the way back |
 //! | `tenants` | the tenants and their administrators |
 //! | `server`, `tls`, `data_directory` | how it is served, and where it lives |
-//! | `form` | forms and queries as they are sent |
+//! | `form`, `host` | forms, queries and hosts as they are sent |
 
 mod admin;
 mod admission;
@@ -45,6 +45,7 @@ mod error;
 mod faults;
 mod form;
 mod front;
+mod host;
 mod journal;
 mod mutual_tls;
 mod outbound;

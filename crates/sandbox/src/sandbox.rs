@@ -339,7 +339,7 @@ impl Prepared {
             clock: control.clock(),
             entropy: Arc::clone(&entropy),
             admission: Arc::new(Admission::new(of_directory.build().map_err(internal)?)),
-            base_url: format!("{}/graph", origin.base()),
+            base_url: format!("{}{}", origin.base(), directory::MOUNT),
         };
         let vaults = Vaults {
             store: Arc::clone(&self.store),
@@ -364,7 +364,7 @@ impl Prepared {
         let consent = Arc::new(Consent::new(Arc::clone(&authority))?);
         let authority = authority::router(authority).layer(from_fn_with_state(consent, consent::answer));
         Ok(Router::new()
-            .nest("/graph", directory::router(Arc::new(directory)))
+            .nest(directory::MOUNT, directory::router(Arc::new(directory)))
             .nest("/vault", vault::router(Arc::new(vaults)))
             .merge(authority))
     }

@@ -1,12 +1,15 @@
-//! Tokens that are good only together with a certificate (RFC 8705 section 3).
+//! Tokens that are good only together with a certificate (RFC 8705 section 3) or a key (RFC 7800 section 3).
 
 use axum::http::header::AUTHORIZATION;
 use axum::http::{HeaderMap, HeaderValue};
 use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine as _};
 use serde::Deserialize;
 
-/// How the platform's clients present such a token.
-const SCHEME: &[u8] = b"mtls_pop ";
+use super::signed_request::SignedRequest;
+
+/// How the platform's clients present a token that is bound to a certificate, and a request that a key signed.
+const MUTUAL_TLS: &[u8] = b"mtls_pop ";
+const SIGNED: &[u8] = b"PoP ";
 
 #[derive(Deserialize)]
 struct Claims {
@@ -17,40 +20,72 @@ struct Claims {
 struct Confirmation {
     #[serde(rename = "x5t#S256")]
     thumbprint: Option<String>,
+    kid: Option<String>,
 }
 
-/// Writes the platform's scheme for bound tokens as the usual one; whether it was there.
-pub(super) fn as_bearer(headers: &mut HeaderMap) -> bool {
-    let Some(value) = headers.get_mut(AUTHORIZATION) else { return false };
-    let Some((scheme, token)) = value.as_bytes().split_at_checked(SCHEME.len()) else { return false };
-    if !scheme.eq_ignore_ascii_case(SCHEME) {
-        return false;
-    }
-    let Ok(mut bearer) = HeaderValue::from_bytes(&[b"Bearer ", token].concat()) else { return false };
+/// What a valid token is good with alone.
+#[derive(Debug, Eq, PartialEq)]
+pub(super) enum Bond {
+    Nothing,
+    /// The certificate with this thumbprint.
+    Certificate(String),
+    /// The key with this thumbprint (RFC 7638).
+    Key(String),
+    /// Something that nobody here knows.
+    Other,
+}
+
+/// How a token is presented.
+pub(super) enum Presented {
+    AsBearer,
+    AsBound,
+    Signed(Box<SignedRequest>),
+}
+
+/// How the token is presented, which afterwards is in the header by itself, as a bearer token would be.
+pub(super) fn presented(headers: &mut HeaderMap) -> Presented {
+    let Some(value) = headers.get_mut(AUTHORIZATION) else { return Presented::AsBearer };
+    let of_scheme = |scheme: &[u8]| {
+        let (given, rest) = value.as_bytes().split_at_checked(scheme.len())?;
+        given.eq_ignore_ascii_case(scheme).then(|| rest.to_vec())
+    };
+    let (token, presented) = if let Some(token) = of_scheme(MUTUAL_TLS) {
+        (token, Presented::AsBound)
+    } else if let Some(request) = of_scheme(SIGNED) {
+        let request = std::str::from_utf8(&request).ok().and_then(SignedRequest::read);
+        let Some(request) = request else { return Presented::AsBearer };
+        (request.token().as_bytes().to_vec(), Presented::Signed(Box::new(request)))
+    } else {
+        return Presented::AsBearer;
+    };
+    let Ok(mut bearer) = HeaderValue::from_bytes(&[b"Bearer ", &token[..]].concat()) else {
+        return Presented::AsBearer;
+    };
     bearer.set_sensitive(true);
     *value = bearer;
-    true
+    presented
 }
 
-/// Whether a token may be shown by a connection with this certificate. A token that is bound to
-/// none may be shown by any, unless it was presented as a bound one.
-pub(super) fn holds(bound_to: Option<&str>, presented_as_bound: bool, shown: Option<&str>) -> bool {
-    match bound_to {
-        Some(thumbprint) => shown == Some(thumbprint),
-        None => !presented_as_bound,
+impl Bond {
+    /// What binds the token in the header, which was found valid.
+    pub(super) fn of(headers: &HeaderMap) -> Self {
+        Self::in_token(headers).unwrap_or(Self::Nothing)
     }
-}
 
-/// The thumbprint in the claims of a token that was found valid; of one whose confirmation is of another kind, none that fits.
-pub(super) fn bound_to(headers: &HeaderMap) -> Option<String> {
-    let value = headers.get(AUTHORIZATION)?.as_bytes();
-    let claims = BASE64_URL_SAFE_NO_PAD.decode(value.split(|byte| *byte == b'.').nth(1)?).ok()?;
-    // Few tokens are bound, and most need not be read again.
-    if !claims.windows(5).any(|part| part == br#""cnf""#) {
-        return None;
+    fn in_token(headers: &HeaderMap) -> Option<Self> {
+        let value = headers.get(AUTHORIZATION)?.as_bytes();
+        let claims = BASE64_URL_SAFE_NO_PAD.decode(value.split(|byte| *byte == b'.').nth(1)?).ok()?;
+        // Few tokens are bound, and most need not be read again.
+        if !claims.windows(5).any(|part| part == br#""cnf""#) {
+            return None;
+        }
+        let claims: Claims = serde_json::from_slice(&claims).ok()?;
+        Some(match claims.cnf? {
+            Confirmation { thumbprint: Some(thumbprint), .. } => Self::Certificate(thumbprint),
+            Confirmation { kid: Some(kid), .. } => Self::Key(kid),
+            Confirmation { .. } => Self::Other,
+        })
     }
-    let claims: Claims = serde_json::from_slice(&claims).ok()?;
-    claims.cnf.map(|it| it.thumbprint.unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -62,27 +97,30 @@ mod tests {
         HeaderMap::from_iter([(AUTHORIZATION, token.parse().unwrap())])
     }
 
-    // authority 7.5
+    // authority 7.5, 11
     #[test]
-    fn a_bound_token_is_good_with_its_certificate_alone() {
-        let holds = |it: &HeaderMap, as_bound, shown| holds(bound_to(it).as_deref(), as_bound, shown);
-        let bound = headers("Bearer", r#"{"cnf":{"x5t#S256":"abc"}}"#);
-        assert!(holds(&bound, false, Some("abc")) && holds(&bound, true, Some("abc")));
-        assert!(!holds(&bound, false, Some("abd")) && !holds(&bound, false, None));
-        let other = headers("Bearer", r#"{"cnf":{"kid":"abc"}}"#);
-        assert!(!holds(&other, false, Some("abc")) && !holds(&other, false, None));
-        let plain = headers("Bearer", r#"{"aud":"\"cnf"}"#);
-        assert!(holds(&plain, false, None) && holds(&plain, false, Some("abc")));
-        assert!(!holds(&plain, true, Some("abc")));
+    fn the_confirmation_of_a_token_says_what_it_is_good_with() {
+        for (claims, bond) in [
+            (r#"{"cnf":{"x5t#S256":"abc"}}"#, Bond::Certificate("abc".into())),
+            (r#"{"cnf":{"kid":"abc"}}"#, Bond::Key("abc".into())),
+            (r#"{"cnf":{"jkt":"abc"}}"#, Bond::Other),
+            (r#"{"aud":"\"cnf"}"#, Bond::Nothing),
+        ] {
+            assert_eq!(Bond::of(&headers("Bearer", claims)), bond, "{claims}");
+        }
     }
 
     #[test]
-    fn the_scheme_of_bound_tokens_is_the_usual_one_by_another_name() {
+    fn the_schemes_of_bound_tokens_are_the_usual_one_by_another_name() {
         for (scheme, is_bound) in [("mtls_pop", true), ("MTLS_POP", true), ("Bearer", false)] {
             let mut headers = headers(scheme, "{}");
-            assert_eq!(as_bearer(&mut headers), is_bound);
+            assert_eq!(matches!(presented(&mut headers), Presented::AsBound), is_bound);
             assert!(headers[AUTHORIZATION].to_str().unwrap().starts_with("Bearer e30."));
         }
-        assert!(!as_bearer(&mut HeaderMap::new()));
+        assert!(matches!(presented(&mut HeaderMap::new()), Presented::AsBearer));
+        // What is not readable stays what it is, and no token is found in it.
+        let mut nonsense = headers("PoP", "{}");
+        assert!(matches!(presented(&mut nonsense), Presented::AsBearer));
+        assert!(nonsense[AUTHORIZATION].to_str().unwrap().starts_with("PoP "));
     }
 }

@@ -2,6 +2,7 @@
 //! service principal is there and enabled.
 
 mod binding;
+mod signed_request;
 
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -13,6 +14,9 @@ use base64::prelude::{BASE64_STANDARD, Engine as _};
 use serde_json::json;
 use unattended_protect::{Caller, Rejection, Validator};
 
+use self::binding::{Bond, Presented};
+pub(crate) use self::signed_request::Made;
+use self::signed_request::Taken;
 use crate::authority::unix_seconds;
 use crate::store::{Cached, Store, StoreError, Tenant, principals, revocations};
 
@@ -21,8 +25,8 @@ use crate::store::{Cached, Store, StoreError, Tenant, principals, revocations};
 pub(crate) struct Admitted {
     pub(crate) caller: Caller,
     pub(crate) tenant: Arc<Tenant>,
-    /// The thumbprint of the certificate that the token is good with alone.
-    bound_to: Option<String>,
+    /// What the token is good with alone.
+    bond: Bond,
     /// Since when that is known.
     since: SystemTime,
 }
@@ -31,7 +35,7 @@ pub(crate) struct Admitted {
 #[derive(Debug)]
 pub(crate) enum Refusal {
     Rejected(Rejection),
-    /// The token is bound to a certificate that the connection did not show.
+    /// The token is bound to a certificate that the connection did not show, or to a key that did not sign this request.
     NotTheHolder,
     /// The tenant is not there.
     NoTenant,
@@ -46,6 +50,15 @@ pub(crate) enum Refusal {
     Store(StoreError),
 }
 
+/// What comes with a token, and shows that its caller is its holder.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Shown<'a> {
+    /// The certificate of the connection, by its thumbprint.
+    pub(crate) certificate: Option<&'a str>,
+    /// The request, where signed ones are taken.
+    pub(crate) made: Option<Made<'a>>,
+}
+
 /// Judges callers, and remembers those it admitted until something is written: a client that reads page after page is
 /// the same client each time.
 #[derive(Debug)]
@@ -53,29 +66,37 @@ pub(crate) struct Admission {
     validator: Validator,
     /// By the digest of the header: tokens are not kept.
     admitted: Cached<[u8; 32], Arc<Admitted>>,
+    taken: Taken,
 }
 
 impl Admission {
     /// Accepts the tokens that `validator` accepts. Whoever changes its keys has the store [forget](Store::forget).
     pub(crate) fn new(validator: Validator) -> Self {
-        Self { validator, admitted: Cached::default() }
+        Self { validator, admitted: Cached::default(), taken: Taken::default() }
     }
 
-    /// Judges the `Authorization` header of a request that arrived at `now` over a connection that showed this
-    /// certificate, named by its thumbprint. The scheme of bound tokens is rewritten to the usual one.
+    /// Judges the `Authorization` header of a request that arrived at `now` with this beside it. The schemes of bound
+    /// tokens are rewritten to the usual one.
     pub(crate) fn admit(
         &self,
         store: &Store,
         headers: &mut HeaderMap,
-        certificate: Option<&str>,
+        shown: Shown<'_>,
         now: SystemTime,
     ) -> Result<Arc<Admitted>, Refusal> {
-        let presented_as_bound = binding::as_bearer(headers);
+        let presented = binding::presented(headers);
         let admitted = self.recall_or_judge(store, headers, now)?;
-        match binding::holds(admitted.bound_to.as_deref(), presented_as_bound, certificate) {
-            true => Ok(admitted),
-            false => Err(Refusal::NotTheHolder),
-        }
+        let is_holder = match (&admitted.bond, presented) {
+            (Bond::Nothing, Presented::AsBearer) => true,
+            (Bond::Certificate(thumbprint), Presented::AsBearer | Presented::AsBound) => {
+                shown.certificate == Some(thumbprint)
+            }
+            (Bond::Key(key), Presented::Signed(request)) => {
+                shown.made.is_some_and(|made| self.taken.take(&request, key, made, unix_seconds(now)))
+            }
+            _ => false,
+        };
+        if is_holder { Ok(admitted) } else { Err(Refusal::NotTheHolder) }
     }
 
     fn recall_or_judge(
@@ -113,7 +134,7 @@ impl Admission {
         }
         // Who cannot be challenged keeps its token until that ends.
         match is_there {
-            true => Ok(Admitted { caller, tenant, bound_to: binding::bound_to(headers), since: now }),
+            true => Ok(Admitted { caller, tenant, bond: Bond::of(headers), since: now }),
             false => Err(Refusal::NoPrincipal),
         }
     }

@@ -56,8 +56,8 @@ pub(crate) struct Grant<'a> {
     pub(crate) with_capabilities: bool,
     /// Seconds, as `expires_in` says. The token itself lives a second longer.
     pub(crate) lifetime: i64,
-    /// The thumbprint of the certificate that the token is bound to (RFC 8705 section 3.1).
-    pub(crate) confirmation: Option<String>,
+    /// What the token is bound to, if to anything.
+    pub(crate) confirmation: Option<Confirmation>,
     /// The token does not begin before, and so is not among those that were revoked then. Unix seconds.
     pub(crate) not_before: Option<i64>,
 }
@@ -72,7 +72,7 @@ pub(crate) struct Claims<'a> {
     exp: i64,
     aio: String,
     #[serde(skip_serializing_if = "Option::is_none")]
-    cnf: Option<Confirmation<'a>>,
+    cnf: Option<&'a Confirmation>,
     #[serde(skip_serializing_if = "Option::is_none")]
     appid: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -99,9 +99,23 @@ pub(crate) struct Claims<'a> {
 
 /// `cnf`: who may show the token.
 #[derive(Debug, Serialize)]
-struct Confirmation<'a> {
+pub(crate) enum Confirmation {
+    /// Who holds the certificate with this thumbprint (RFC 8705 section 3.1).
     #[serde(rename = "x5t#S256")]
-    thumbprint: &'a str,
+    Certificate(String),
+    /// Who signs requests with the key of this thumbprint.
+    #[serde(rename = "kid")]
+    Key(String),
+}
+
+impl Confirmation {
+    /// What the type of such a token is called.
+    pub(crate) fn token_type(&self) -> &'static str {
+        match self {
+            Self::Certificate(_) => "mtls_pop",
+            Self::Key(_) => "pop",
+        }
+    }
 }
 
 impl<'a> Claims<'a> {
@@ -122,7 +136,7 @@ impl<'a> Claims<'a> {
             nbf: not_before,
             exp: exchange.now() + grant.lifetime + 1,
             aio: opaque(entropy),
-            cnf: grant.confirmation.as_deref().map(|thumbprint| Confirmation { thumbprint }),
+            cnf: grant.confirmation.as_ref(),
             appid: is_v1.then_some(grant.client_id),
             appidacr: is_v1.then(|| grant.proof.as_claim()),
             azp: (!is_v1).then_some(grant.client_id),

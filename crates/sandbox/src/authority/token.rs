@@ -5,13 +5,13 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::Authority;
-use super::claims::{Claims, Grant, Header, Version};
+use super::claims::{Claims, Confirmation, Grant, Header, Version};
 use super::client_authentication::ClientAuthentication;
 use super::discovery::TenantSegment;
 use super::error::{self, AuthorityError};
 use super::exchange::Exchange;
 use super::scope::requested_resource;
-use super::token_request::{Endpoint, TokenRequest};
+use super::token_request::{Binding, Endpoint, TokenRequest};
 use crate::control::Settings;
 use crate::mutual_tls::MutualTls;
 use crate::store::{
@@ -70,10 +70,13 @@ impl Authority {
             now: exchange.now(),
         };
         let proof = authentication.authenticate(&application, request.credential())?;
-        let confirmation = match (request.wants_bound_token(), mutual_tls.and_then(|it| it.chain.as_ref())) {
-            (false, _) => None,
-            (true, Some(chain)) => Some(chain.confirmation()),
-            (true, None) => return Err(AuthorityError::from(&error::CLIENT_CERTIFICATE_MISSING)),
+        let confirmation = match (request.binding(), mutual_tls.and_then(|it| it.chain.as_ref())) {
+            (Binding::Nothing, _) => None,
+            (Binding::Key(key), _) => Some(Confirmation::Key(key.clone())),
+            (Binding::Certificate, Some(chain)) => Some(Confirmation::Certificate(chain.confirmation())),
+            (Binding::Certificate, None) => {
+                return Err(AuthorityError::from(&error::CLIENT_CERTIFICATE_MISSING));
+            }
         };
         let missing = || error::SERVICE_PRINCIPAL_MISSING.with("app", client_id).with("tenant", &tenant.id);
         let principal = principal.ok_or_else(missing)?;
@@ -204,7 +207,7 @@ impl Authority {
         let claims = Claims::new(grant, &self.origin, exchange, &*self.entropy);
         let token = key.sign(&header, &claims).ok_or_else(|| AuthorityError::from(&error::SERVER_FAILED))?;
         let lifetime = grant.lifetime;
-        let token_type = if grant.confirmation.is_some() { "mtls_pop" } else { "Bearer" };
+        let token_type = grant.confirmation.as_ref().map_or("Bearer", Confirmation::token_type);
         let refresh_in = is_long.then_some(lifetime / 2);
         let mut body = match endpoint {
             Endpoint::V2 => json!({

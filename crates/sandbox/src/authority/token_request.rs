@@ -3,9 +3,10 @@
 use std::fmt;
 
 use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use http::HeaderMap;
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
+use serde::Deserialize;
 use unattended_core::Secret;
 
 use super::claims_request::ClaimsRequest;
@@ -20,6 +21,8 @@ const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer
 
 /// The one of an assertion that is bound to the certificate of the connection.
 const JWT_POP: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-pop";
+
+const SHA256_BYTES: usize = 32;
 
 /// Which of the two token endpoints.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -36,8 +39,18 @@ pub(crate) struct TokenRequest {
     resource: Option<String>,
     credential: Option<PresentedCredential>,
     claims: ClaimsRequest,
-    wants_bound_token: bool,
+    binding: Binding,
     used_basic: bool,
+}
+
+/// What the client wants its token to be bound to.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) enum Binding {
+    Nothing,
+    /// The certificate of the connection.
+    Certificate,
+    /// The key with this thumbprint (RFC 7638).
+    Key(String),
 }
 
 /// How the client means to prove itself.
@@ -113,6 +126,14 @@ impl TokenRequest {
             (None, None, Some(text)) => Some(PresentedCredential::Assertion { text, is_bound }),
             _ => return Err(malformed("The request presents more than one credential.")),
         };
+        let binding = match field("token_type").as_deref() {
+            Some("mtls_pop") => Binding::Certificate,
+            Some("pop") => {
+                let key = field("req_cnf").as_deref().and_then(key_to_confirm);
+                Binding::Key(key.ok_or_else(|| malformed("The req_cnf parameter names no key."))?)
+            }
+            _ => Binding::Nothing,
+        };
         Ok(Self {
             grant_type: field("grant_type"),
             client_id: client_id.or(basic_id).map(|id| id.to_ascii_lowercase()),
@@ -120,7 +141,7 @@ impl TokenRequest {
             resource: field("resource"),
             credential,
             claims,
-            wants_bound_token: field("token_type").as_deref() == Some("mtls_pop"),
+            binding,
             used_basic,
         })
     }
@@ -150,9 +171,8 @@ impl TokenRequest {
         &self.claims
     }
 
-    /// Whether the token shall be good only together with the certificate of the connection.
-    pub(crate) fn wants_bound_token(&self) -> bool {
-        self.wants_bound_token
+    pub(crate) fn binding(&self) -> &Binding {
+        &self.binding
     }
 
     /// Whether the client authenticated by the `Authorization` header: then a refusal carries a challenge (RFC 6749
@@ -166,6 +186,17 @@ impl fmt::Debug for TokenRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TokenRequest").field("client_id", &self.client_id).finish_non_exhaustive()
     }
+}
+
+/// The thumbprint in `req_cnf`: `{"kid":"..."}` in base64url.
+fn key_to_confirm(text: &str) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Confirmation {
+        kid: String,
+    }
+    let decoded = |text: &str| URL_SAFE_NO_PAD.decode(text.trim_end_matches('=')).ok();
+    let Confirmation { kid } = serde_json::from_slice(&decoded(text)?).ok()?;
+    (decoded(&kid)?.len() == SHA256_BYTES && !kid.contains('=')).then_some(kid)
 }
 
 /// Client id and secret of the `Basic` scheme, each form-encoded before they were joined (RFC 6749 section 2.3.1).
@@ -228,6 +259,25 @@ mod tests {
                 .unwrap();
         assert_eq!((request.client_id().unwrap(), secret(&request)), ("id", Some("a+b c")));
         assert_eq!(request.grant_type().unwrap_err().entry.code, 900_144);
+    }
+
+    // authority 6.1: token_type, req_cnf
+    #[test]
+    fn the_key_that_a_token_shall_be_bound_to_is_named_by_its_thumbprint() {
+        let kid = URL_SAFE_NO_PAD.encode([7; 32]);
+        let request = |confirmation: &str| {
+            let encoded = URL_SAFE_NO_PAD.encode(confirmation);
+            parse(None, &format!("token_type=pop&req_cnf={encoded}"))
+        };
+        let named = request(&format!(r#"{{"kid":"{kid}","xms_ksl":"sw"}}"#)).unwrap();
+        assert_eq!(named.binding(), &Binding::Key(kid));
+        assert_eq!(parse(None, "token_type=mtls_pop").unwrap().binding(), &Binding::Certificate);
+        assert_eq!(parse(None, "token_type=Bearer&req_cnf=x").unwrap().binding(), &Binding::Nothing);
+        for wrong in ["", "{}", r#"{"kid":""}"#, r#"{"kid":"AAAA"}"#, r#"{"kid":"*"}"#] {
+            assert_eq!(request(wrong).unwrap_err(), 9_002_313, "{wrong}");
+        }
+        assert_eq!(parse(None, "token_type=pop").unwrap_err(), 9_002_313);
+        assert_eq!(parse(None, "token_type=pop&req_cnf=%FF").unwrap_err(), 9_002_313);
     }
 
     #[test]

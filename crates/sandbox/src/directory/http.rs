@@ -16,11 +16,15 @@ use super::exchange::{Answer, Body, Call, Request};
 use super::fault::Fault;
 use super::throttle::{Cost, Payer, Usage};
 use super::{Directory, batch, routes};
-use crate::admission::{Refusal, claims_of_challenge};
+use crate::admission::{Made, Refusal, Shown, claims_of_challenge};
 use crate::control::settings::TenantSize;
 use crate::form;
+use crate::host::host;
 use crate::mutual_tls::MutualTls;
 use crate::store::{GRAPH_APP_ID, Tenant, timestamp};
+
+/// The path of the directory below its origin.
+pub(crate) const MOUNT: &str = "/graph";
 
 /// The largest body that is read.
 const MAX_BODY_BYTES: usize = 4 * 1024 * 1024;
@@ -46,6 +50,7 @@ async fn serve(State(directory): State<Arc<Directory>>, request: axum::extract::
     let mut headers = parts.headers;
     let certificate = parts.extensions.get::<MutualTls>().and_then(|it| it.chain.as_ref());
     let certificate = certificate.map(|chain| chain.confirmation());
+    let host = host(&uri, &headers).to_owned();
     // One pair of ids for the header, the error body and the log.
     let request_id = directory.entropy.uuid();
     let header = |id: &str| HeaderValue::from_str(id).unwrap_or(HeaderValue::from_static("unknown"));
@@ -56,13 +61,15 @@ async fn serve(State(directory): State<Arc<Directory>>, request: axum::extract::
     let ids = [REQUEST_ID, CLIENT_REQUEST_ID].map(|name| (name.clone(), headers[&name].clone()));
     let (path, query) = (uri.path(), uri.query().unwrap_or_default());
     let answer = if is_brief(&parts.method, &uri) && directory.store.is_free() {
-        directory.receive(parts.method, path, query, headers, certificate.as_deref(), body.ok())
+        let shown = (certificate.as_deref(), &*host);
+        directory.receive(parts.method, path, query, headers, shown, body.ok())
     } else {
         // SQLite blocks, so that everything after the body does.
         let (answering, uri) = (Arc::clone(&directory), uri.clone());
         let answer = tokio::task::spawn_blocking(move || {
             let query = uri.query().unwrap_or_default();
-            answering.receive(parts.method, uri.path(), query, headers, certificate.as_deref(), body.ok())
+            let shown = (certificate.as_deref(), &*host);
+            answering.receive(parts.method, uri.path(), query, headers, shown, body.ok())
         });
         answer.await.unwrap_or_else(|error| {
             tracing::error!(%error, "a handler of the directory did not end");
@@ -89,11 +96,14 @@ impl Directory {
         path: &str,
         query: &str,
         mut headers: HeaderMap,
-        certificate: Option<&str>,
+        (certificate, host): (Option<&str>, &str),
         body: Option<Bytes>,
     ) -> Answer {
         let now = self.clock.now();
-        let admission = self.admission.admit(&self.store, &mut headers, certificate, now);
+        let whole_path = format!("{MOUNT}{path}");
+        let made = Made { method: &method, host, path: &whole_path };
+        let shown = Shown { certificate, made: Some(made) };
+        let admission = self.admission.admit(&self.store, &mut headers, shown, now);
         let (version, path) = match path.trim_start_matches('/').split_once('/') {
             Some((version, path)) => (version, path),
             None => (path.trim_start_matches('/'), ""),
@@ -138,7 +148,8 @@ impl Directory {
         match refusal {
             Refusal::Rejected(rejection) => self.challenge(&rejection),
             Refusal::NotTheHolder => {
-                let message = "The token is bound to a certificate that the connection did not show.";
+                let message = "The token is bound to a certificate that the connection did not show, or to a key that did not \
+                               sign this request.";
                 self.unauthorized(message, r#", error="invalid_token""#)
             }
             Refusal::Challenged { since } => self.claims_challenge(since.unwrap_or_else(|| seconds(now))),
@@ -180,7 +191,7 @@ impl Directory {
     /// 401 with a challenge and further parameters of it.
     fn unauthorized(&self, message: &str, parameters: &str) -> Fault {
         let mut fault = Fault::new(StatusCode::UNAUTHORIZED, "InvalidAuthenticationToken", message);
-        let origin = self.base_url.strip_suffix("/graph").unwrap_or(&self.base_url);
+        let origin = self.base_url.strip_suffix(MOUNT).unwrap_or(&self.base_url);
         let challenge = format!(
             r#"Bearer realm="", authorization_uri="{origin}/common/oauth2/authorize", client_id="{GRAPH_APP_ID}"{parameters}"#
         );

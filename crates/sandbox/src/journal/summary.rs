@@ -7,14 +7,14 @@ use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderName, IF_MATCH, IF_NONE_MATCH, USER_AGENT};
+use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName, IF_MATCH, IF_NONE_MATCH, USER_AGENT};
 use http::request::Parts;
-use http::uri::Authority;
 use http::{HeaderMap, HeaderValue, Method};
 use serde::Deserialize;
 
 use super::entry::{RequestEntry, is_token_path};
 use crate::form;
+use crate::host::host;
 
 /// Headers that are shown. A client's secrets are in none of them but the first, of which only the scheme is shown.
 static SHOWN_HEADERS: [HeaderName; 12] = [
@@ -65,7 +65,7 @@ impl Summary {
         let mut text = String::with_capacity(512);
         text.push_str("https://");
         let kept = [
-            &short(host(parts))[..],
+            &short(host(&parts.uri, &parts.headers))[..],
             parts.method.as_str(),
             &short(parts.uri.path()),
             &application,
@@ -107,12 +107,6 @@ impl Summary {
         let headers = parts.filter_map(header).collect();
         RequestEntry { origin, method, path, query, application, scope, headers, fingerprint }
     }
-}
-
-/// The host as the client named it; HTTP/2 has it in the URI.
-fn host(parts: &Parts) -> &str {
-    let header = || parts.headers.get(HOST).and_then(|host| host.to_str().ok());
-    parts.uri.authority().map(Authority::as_str).or_else(header).unwrap_or_default()
 }
 
 type Form<'a> = Vec<form::Field<'a>>;
@@ -283,7 +277,7 @@ mod tests {
             query.extend_pairs(names.iter().map(|name| (name, "S3CRET")));
             let method = if is_post { Method::POST } else { Method::GET };
             let mut request =
-                Request::builder().method(&method).uri(format!("{path}?{}", query.finish())).header(HOST, "h:1");
+                Request::builder().method(&method).uri(format!("{path}?{}", query.finish())).header("host", "h:1");
             for (name, value) in SHOWN_HEADERS.iter().zip(&values) {
                 if let Some(value) = value {
                     request = request.header(name, value.as_bytes());

@@ -7,11 +7,11 @@
 use axum::Router;
 use axum::extract::Request;
 use http::Uri;
-use http::header::HOST;
 use http::uri::PathAndQuery;
 use tower::ServiceExt;
 
 use crate::authority::Origin;
+use crate::host::host;
 
 /// Below this path of the origin are the vaults.
 pub(super) const PATH: &str = "/vault";
@@ -46,19 +46,14 @@ pub(crate) fn vault_url(origin: &Origin, vault: &str) -> String {
 /// Routes in which a vault is found by its host, too: the host becomes a path.
 pub(crate) fn by_host(routes: Router) -> Router {
     let rewritten = routes.map_request(|mut request: Request| {
-        if let Some(uri) = vault_of_host(&host(&request)).and_then(|vault| below_vault(request.uri(), vault))
+        if let Some(uri) = vault_of_host(host(request.uri(), request.headers()))
+            .and_then(|vault| below_vault(request.uri(), vault))
         {
             *request.uri_mut() = uri;
         }
         request
     });
     Router::new().fallback_service(rewritten)
-}
-
-/// The host of a request with its port; HTTP/2 has it in the URI.
-pub(super) fn host(request: &Request) -> String {
-    let header = request.headers().get(HOST).and_then(|host| host.to_str().ok());
-    request.uri().authority().map(http::uri::Authority::as_str).or(header).unwrap_or_default().to_owned()
 }
 
 /// The vault that a host names.

@@ -12,12 +12,13 @@ use http::request::Parts;
 use http::{HeaderName, HeaderValue, Method, StatusCode};
 use unattended_protect::{Rejection, RejectionKind};
 
-use super::address::{Address, host};
+use super::address::Address;
 use super::call::{Answer, Call};
 use super::fault::Fault;
 use super::objects::{CERTIFICATES, SECRETS};
 use super::{Vaults, certificates, secrets};
-use crate::admission::{Admitted, Refusal, claims_of_challenge};
+use crate::admission::{Admitted, Refusal, Shown, claims_of_challenge};
+use crate::host::host;
 use crate::mutual_tls::MutualTls;
 use crate::store::{Tenant, VAULT_RESOURCE};
 use crate::tenants::DOMAIN_SUFFIX;
@@ -33,7 +34,7 @@ pub(crate) fn router(vaults: Arc<Vaults>) -> Router {
 }
 
 async fn serve(State(vaults): State<Arc<Vaults>>, request: Request) -> Response {
-    let host = host(&request);
+    let host = host(request.uri(), request.headers()).to_owned();
     let (parts, body) = request.into_parts();
     let body = to_bytes(body, MAX_BODY_BYTES).await.ok();
     let client_request_id = parts.headers.get(CLIENT_REQUEST_ID).cloned();
@@ -100,6 +101,8 @@ impl Vaults {
         let invalid = |why: &str| format!("[BearerTokenInvalid] Error validating token: '{why}'");
         let certificate = parts.extensions.get::<MutualTls>().and_then(|it| it.chain.as_ref());
         let certificate = certificate.map(|chain| chain.confirmation());
+        // Vaults know tokens that are bound to certificates, and no signed requests.
+        let shown = Shown { certificate: certificate.as_deref(), made: None };
         let mut headers = parts.headers.clone();
         let mut challenge = format!(
             r#"Bearer authorization="{}/{}", resource="{}""#,
@@ -107,13 +110,13 @@ impl Vaults {
             tenant.id,
             self.resource(address)
         );
-        let message = match self.admission.admit(&self.store, &mut headers, certificate.as_deref(), now) {
+        let message = match self.admission.admit(&self.store, &mut headers, shown, now) {
             Ok(admitted) if admitted.tenant.id == tenant.id => return Ok(admitted),
             Ok(_) => wrong_issuer(),
             Err(Refusal::Rejected(rejection)) => {
                 self.message(&rejection, address).unwrap_or_else(wrong_issuer)
             }
-            Err(Refusal::NotTheHolder) => invalid("The connection did not show the token's certificate."),
+            Err(Refusal::NotTheHolder) => invalid("The token is bound to what the request did not prove."),
             Err(Refusal::NoTenant | Refusal::NoPrincipal) => {
                 invalid("The service principal is disabled or not there.")
             }

@@ -9,6 +9,7 @@ mod life;
 mod mutual_tls;
 mod principals;
 mod revocation;
+mod signed_requests;
 mod tenants;
 mod tls;
 mod vault;
@@ -62,18 +63,22 @@ async fn administrator_token(ready: &Ready) -> Value {
 
 /// A token of the administrator's application for a resource.
 async fn administrator_token_for(ready: &Ready, resource: &str) -> Value {
+    administrator_token_with(ready, resource, &[]).await
+}
+
+/// The same by a request that says more.
+async fn administrator_token_with(ready: &Ready, resource: &str, more: &[(&str, &str)]) -> Value {
+    let scope = format!("{resource}/.default");
     let secret = fs::read_to_string(&ready.administrator.secret_file).unwrap();
-    let response = client(ready)
-        .post(format!("{}/{}/oauth2/v2.0/token", ready.authority, ready.tenant_id))
-        .form(&[
-            ("grant_type", "client_credentials"),
-            ("client_id", ready.administrator.client_id.as_str()),
-            ("client_secret", secret.as_str()),
-            ("scope", &format!("{resource}/.default")),
-        ])
-        .send()
-        .await
-        .unwrap();
+    let mut form = vec![
+        ("grant_type", "client_credentials"),
+        ("client_id", ready.administrator.client_id.as_str()),
+        ("client_secret", secret.as_str()),
+        ("scope", &scope),
+    ];
+    form.extend_from_slice(more);
+    let url = format!("{}/{}/oauth2/v2.0/token", ready.authority, ready.tenant_id);
+    let response = client(ready).post(url).form(&form).send().await.unwrap();
     assert_eq!(response.status(), 200, "{:?}", response.text().await);
     response.json().await.unwrap()
 }
