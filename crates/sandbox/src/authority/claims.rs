@@ -15,6 +15,9 @@ use super::origin::Origin;
 /// Tokens are backdated for APIs whose clock is behind.
 const BACKDATED: i64 = 300;
 
+/// Where in the world every tenant of the sandbox is.
+pub(crate) const REGION: &str = "EU";
+
 /// Which of the two token formats; the resource decides.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Version {
@@ -42,7 +45,9 @@ impl<'a> Header<'a> {
 #[derive(Debug)]
 pub(crate) struct Grant<'a> {
     pub(crate) version: Version,
-    /// The audience of a v1 token: the resource as it was requested.
+    /// `aud`: the resource as it was requested, or its application id.
+    pub(crate) audience: &'a str,
+    /// The resource as it was requested.
     pub(crate) requested_resource: &'a str,
     pub(crate) resource_app_id: &'a str,
     pub(crate) tenant_id: &'a str,
@@ -54,6 +59,8 @@ pub(crate) struct Grant<'a> {
     pub(crate) with_idtyp: bool,
     /// Whether the token says that its client handles claims challenges.
     pub(crate) with_capabilities: bool,
+    /// Whether the token says where in the world its tenant is.
+    pub(crate) with_region: bool,
     /// Seconds, as `expires_in` says. The token itself lives a second longer.
     pub(crate) lifetime: i64,
     /// What the token is bound to, if to anything.
@@ -90,6 +97,8 @@ pub(crate) struct Claims<'a> {
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     roles: &'a [String],
     sub: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tenant_region_scope: Option<&'static str>,
     tid: &'a str,
     uti: String,
     ver: &'static str,
@@ -131,7 +140,7 @@ impl<'a> Claims<'a> {
         let not_before =
             grant.not_before.map_or(usual, |least| least.clamp(usual, exchange.now() + BACKDATED));
         Claims {
-            aud: if is_v1 { grant.requested_resource } else { grant.resource_app_id },
+            aud: grant.audience,
             iat: not_before,
             nbf: not_before,
             exp: exchange.now() + grant.lifetime + 1,
@@ -148,6 +157,7 @@ impl<'a> Claims<'a> {
             rh: refresh_handle(grant.tenant_id, grant.resource_app_id, entropy),
             roles: &grant.roles,
             sub: grant.client_object_id,
+            tenant_region_scope: grant.with_region.then_some(REGION),
             tid: grant.tenant_id,
             uti: URL_SAFE_NO_PAD.encode(exchange.token_id()),
             ver: if is_v1 { "1.0" } else { "2.0" },

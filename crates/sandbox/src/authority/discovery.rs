@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use url::Url;
 
-use super::claims::{Version, issuer};
+use super::claims::{REGION, Version, issuer};
 use super::error::{self, AuthorityError};
 use super::origin::Origin;
 use crate::control::settings::InstanceDiscovery;
@@ -109,7 +109,7 @@ pub(crate) fn metadata(origin: &Origin, tenant: &TenantSegment, version: Version
         ],
         "kerberos_endpoint": format!("{base}/kerberos"),
         "tenant_region_scope": match tenant {
-            TenantSegment::Tenant(_) => Value::from("EU"),
+            TenantSegment::Tenant(_) => Value::from(REGION),
             TenantSegment::Crowd(_) => Value::Null,
         },
         "mtls_endpoint_aliases": { "token_endpoint": mutual_tls_endpoint },

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::Authority;
 use super::claims::{Claims, Confirmation, Grant, Header, Version};
-use super::client_authentication::ClientAuthentication;
+use super::client_authentication::{ClientAuthentication, Proof};
 use super::discovery::TenantSegment;
 use super::error::{self, AuthorityError};
 use super::exchange::Exchange;
@@ -88,27 +88,49 @@ impl Authority {
         let is_long =
             claims.handles_challenges && is_graph && application.sign_in_audience() == "AzureADMyOrg";
         let life = if is_long { settings.cae_token_life } else { settings.token_life };
-        let is_v2 = target.access_token_version == Some(2);
-        // What a tenant began with is not younger than the tenant, whatever the delay.
-        let delay = i64::try_from(settings.consent_delay.as_secs()).unwrap_or(i64::MAX / 2);
-        let granted_until = (delay > 0).then(|| (exchange.now() - delay).max(tenant.created_at));
         let grant = Grant {
-            version: if is_v2 { Version::V2 } else { Version::V1 },
-            requested_resource: resource,
-            resource_app_id: target.app_id(),
-            tenant_id: &tenant.id,
-            client_id: principal.app_id(),
-            client_object_id: principal.id(),
             proof,
-            roles: self.store.application_role_values_of(principal.id(), &target, granted_until)?,
-            with_idtyp: is_graph || self.wants_claim(&target, "idtyp")?,
             with_capabilities: claims.handles_challenges
                 && (is_graph || self.wants_claim(&target, "xms_cc")?),
             lifetime: i64::try_from(life.draw(&*self.entropy).as_secs()).unwrap_or(i64::MAX / 2),
             confirmation,
             not_before: claims.not_before,
+            ..self.grant(&settings, &tenant, &principal, &target, resource, exchange.now())?
         };
         self.respond(endpoint, &grant, is_long, exchange)
+    }
+
+    /// What a client gets for a resource when nothing else is said: a bearer token of no length yet.
+    fn grant<'a>(
+        &self,
+        settings: &Settings,
+        tenant: &'a Tenant,
+        principal: &'a ServicePrincipal,
+        target: &'a ServicePrincipal,
+        resource: &'a str,
+        now: i64,
+    ) -> Result<Grant<'a>, StoreError> {
+        let is_v2 = target.access_token_version == Some(2);
+        // What a tenant began with is not younger than the tenant, whatever the delay.
+        let delay = i64::try_from(settings.consent_delay.as_secs()).unwrap_or(i64::MAX / 2);
+        let granted_until = (delay > 0).then(|| (now - delay).max(tenant.created_at));
+        Ok(Grant {
+            version: if is_v2 { Version::V2 } else { Version::V1 },
+            audience: if is_v2 || self.wants_guid(target)? { target.app_id() } else { resource },
+            requested_resource: resource,
+            resource_app_id: target.app_id(),
+            tenant_id: &tenant.id,
+            client_id: principal.app_id(),
+            client_object_id: principal.id(),
+            proof: Proof::Assertion,
+            roles: self.store.application_role_values_of(principal.id(), target, granted_until)?,
+            with_idtyp: target.app_id() == GRAPH_APP_ID || self.wants_claim(target, "idtyp")?,
+            with_capabilities: false,
+            with_region: self.wants_claim(target, "tenant_region_scope")?,
+            lifetime: 0,
+            confirmation: None,
+            not_before: None,
+        })
     }
 
     /// The application, if it may be used in the tenant, and what stands for it there.
@@ -186,13 +208,24 @@ impl Authority {
 
     /// Whether an API asked for an optional claim.
     fn wants_claim(&self, resource: &ServicePrincipal, claim: &str) -> Result<bool, StoreError> {
+        self.asks(resource, |optional| optional["name"] == claim)
+    }
+
+    /// Whether an API wants to be named by its application id in `aud`, however it was asked for.
+    fn wants_guid(&self, resource: &ServicePrincipal) -> Result<bool, StoreError> {
+        self.asks(resource, |optional| {
+            let mut properties = optional["additionalProperties"].as_array().into_iter().flatten();
+            optional["name"] == "aud" && properties.any(|property| property == "use_guid")
+        })
+    }
+
+    /// Whether an optional claim for access tokens of an API is what is looked for.
+    fn asks(&self, resource: &ServicePrincipal, is: impl Fn(&Value) -> bool) -> Result<bool, StoreError> {
         let application = self.store.application_by_app_id(resource.app_id())?;
-        let asks = |application: &Arc<Application>| {
-            let optional =
-                application.object.document.get("optionalClaims")?.get("accessToken")?.as_array()?;
-            Some(optional.iter().any(|optional| optional["name"] == claim))
-        };
-        Ok(application.as_ref().and_then(asks).unwrap_or(false))
+        let optional = application.as_ref().and_then(|application| {
+            application.object.document.get("optionalClaims")?.get("accessToken")?.as_array()
+        });
+        Ok(optional.is_some_and(|optional| optional.iter().any(is)))
     }
 
     fn respond(

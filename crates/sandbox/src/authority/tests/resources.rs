@@ -146,6 +146,29 @@ async fn another_api_gets_idtyp_if_it_asks() {
     assert_eq!(answer.claims()["idtyp"], "app");
 }
 
+// authority 9, 11: optional claims change what a token says
+#[tokio::test]
+async fn an_api_may_ask_to_be_named_by_its_id_and_for_the_region() {
+    let (world, client, secret, _) = world(None);
+    let asks = |properties: Value| {
+        json!({ "optionalClaims": { "accessToken": [
+            { "name": "aud", "additionalProperties": properties }, { "name": "tenant_region_scope" },
+        ] } })
+    };
+    for (name, properties, by_id) in
+        [("stock", json!(["use_guid"]), true), ("parts", json!([]), false), ("tools", Value::Null, false)]
+    {
+        let api = world.application(name, asks(properties));
+        let uri = format!("api://{name}");
+        world.principal(&api, None, json!({ "servicePrincipalNames": [api.client_id, uri] }));
+        let claims = world.token(&client, &secret, &format!("{uri}/.default")).await.claims();
+        assert_eq!(claims["aud"], if by_id { api.client_id.as_str() } else { uri.as_str() });
+        assert_eq!((&claims["ver"], &claims["tenant_region_scope"]), (&json!("1.0"), &json!("EU")));
+    }
+    let plain = world.token(&client, &secret, "api://orders/.default").await.claims();
+    assert_eq!(plain.get("tenant_region_scope"), None);
+}
+
 // AC-7
 #[tokio::test]
 async fn a_resource_that_is_missing_or_disabled_is_refused() {
