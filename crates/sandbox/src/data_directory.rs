@@ -14,11 +14,12 @@ const DATABASE: &str = "sandbox.sqlite3";
 const LOCK: &str = "sandbox.lock";
 
 /// Every file that a sandbox makes, beside its lock.
-const FILES: [&str; 7] = [
+const FILES: [&str; 8] = [
     DataDirectory::CA_CERTIFICATE,
     DataDirectory::CA_KEY,
     DataDirectory::ADMINISTRATOR_SECRET,
     DataDirectory::CONTROL_TOKEN,
+    DataDirectory::ARC_KEY,
     DATABASE,
     "sandbox.sqlite3-wal",
     "sandbox.sqlite3-shm",
@@ -37,6 +38,8 @@ impl DataDirectory {
     pub(crate) const CA_KEY: &str = "ca.key";
     pub(crate) const ADMINISTRATOR_SECRET: &str = "administrator.secret";
     pub(crate) const CONTROL_TOKEN: &str = "control.token";
+    /// What the Arc agent's challenge names.
+    pub(crate) const ARC_KEY: &str = "arc.key";
 
     /// Takes a directory, which is made with mode 0700 if need be.
     ///

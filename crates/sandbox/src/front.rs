@@ -16,6 +16,7 @@ use crate::control::Control;
 use crate::data_directory::DataDirectory;
 use crate::faults::{FaultLayer, Faults, inject};
 use crate::journal::{Journal, record};
+use crate::managed_identity::Hosts;
 use crate::snapshots::Snapshots;
 use crate::store::{Store, StoreError};
 use crate::tenants::Tenants;
@@ -53,6 +54,7 @@ impl Front<'_> {
             tenants: self.tenants.clone(),
             store: Arc::clone(self.store),
             keys: Arc::clone(self.keys),
+            hosts: Hosts::new(self.store, self.directory, &self.base),
             stop: self.stop,
         };
         let faults = FaultLayer { control: Arc::clone(self.control), faults, base: self.base };

@@ -23,6 +23,7 @@
 //! | `authority` | the identity platform: discovery, keys, token endpoint |
 //! | `consent` | an administrator's consent, as pages |
 //! | `directory` | the Graph-compatible API |
+//! | `managed_identity` | the tokens of the machine's own identities |
 //! | `vault` | the key vaults, for secrets and certificates |
 //! | `admission` | who may ask the directory or a vault anything at all |
 //! | [`people`] | plausible people, the same for the same seed |
@@ -47,6 +48,7 @@ mod form;
 mod front;
 mod host;
 mod journal;
+mod managed_identity;
 mod mutual_tls;
 mod outbound;
 pub mod people;

@@ -22,6 +22,7 @@ use crate::control::Control;
 use crate::data_directory::DataDirectory;
 use crate::directory::{self, Directory};
 use crate::front::Front;
+use crate::managed_identity::{self, Hosts};
 use crate::outbound::Outbound;
 use crate::ready::Ready;
 use crate::server::Server;
@@ -362,10 +363,13 @@ impl Prepared {
         };
         let authority = Arc::new(authority);
         let consent = Arc::new(Consent::new(Arc::clone(&authority))?);
+        let hosts = Hosts::new(&self.store, &self.directory, authority.origin.base());
+        let identities = managed_identity::router(Arc::clone(&authority), hosts);
         let authority = authority::router(authority).layer(from_fn_with_state(consent, consent::answer));
         Ok(Router::new()
             .nest(directory::MOUNT, directory::router(Arc::new(directory)))
             .nest("/vault", vault::router(Arc::new(vaults)))
+            .merge(identities)
             .merge(authority))
     }
 }

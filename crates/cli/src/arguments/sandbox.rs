@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 
 use super::parse_method;
 
@@ -67,6 +67,10 @@ pub(crate) enum Sandbox {
     },
     /// Print variables for MSAL, azure-identity and their like, to be evaluated by a shell
     Env {
+        /// Say where programs get tokens of the machine's managed identities, too, as on a host of this kind
+        #[arg(long, value_name = "HOST")]
+        managed_identity: Option<IdentityHost>,
+
         #[command(flatten)]
         sandbox: WhichSandbox,
     },
@@ -76,6 +80,9 @@ pub(crate) enum Sandbox {
     /// Who may do what in the vault of a tenant of a running sandbox
     #[command(subcommand)]
     Vault(SandboxVault),
+    /// The managed identities of the machine that a running sandbox plays
+    #[command(subcommand)]
+    Identity(SandboxIdentity),
     /// Which certificates an application of a running sandbox trusts by subject name and issuer
     #[command(subcommand)]
     Trust(SandboxTrust),
@@ -164,6 +171,50 @@ pub(crate) enum SandboxTenant {
         #[command(flatten)]
         sandbox: WhichSandbox,
     },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum SandboxIdentity {
+    /// Give the machine an identity: its own, or one that is assigned to it
+    Add {
+        /// Letters, digits, hyphens and underscores
+        name: String,
+
+        /// One beside the machine's own, which programs ask for by its client ID; there may be many
+        #[arg(long)]
+        user_assigned: bool,
+
+        /// The tenant that it is in, by GUID or domain [default: the first one]
+        #[arg(long)]
+        tenant: Option<String>,
+
+        #[command(flatten)]
+        sandbox: WhichSandbox,
+    },
+    /// Show the identities
+    List {
+        #[command(flatten)]
+        sandbox: WhichSandbox,
+    },
+    /// Take an identity and its service principal away
+    Remove {
+        /// Its client ID
+        client_id: String,
+
+        #[command(flatten)]
+        sandbox: WhichSandbox,
+    },
+}
+
+/// Where programs find the tokens of managed identities.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum IdentityHost {
+    /// The instance metadata service of a virtual machine
+    Imds,
+    /// App Service, Functions, Container Apps
+    AppService,
+    /// A machine with the Arc agent
+    Arc,
 }
 
 #[derive(Debug, Subcommand)]

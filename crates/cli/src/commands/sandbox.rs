@@ -3,6 +3,7 @@
 mod applications;
 mod control;
 mod environment;
+mod identities;
 mod journal;
 mod keys;
 mod running;
@@ -52,9 +53,15 @@ pub(crate) async fn run(sandbox: Sandbox, printer: &Printer) -> Result<Exit, Com
             let path = format!("/snapshots/{}/restore", segment(&name)?);
             control::order(&running(&sandbox)?, Method::POST, &path, ("restored", &name), printer).await?;
         }
-        Sandbox::Env { sandbox } => {
-            environment::print(&running::ready(sandbox.sandbox.as_deref())?, printer)?
+        Sandbox::Env { managed_identity: None, sandbox } => {
+            environment::print(&running::ready(sandbox.sandbox.as_deref())?, None, printer)?;
         }
+        Sandbox::Env { managed_identity: Some(host), sandbox } => {
+            let running = running(&sandbox)?;
+            let hosts = running.ask(Method::GET, "/identities", None).await?["hosts"].take();
+            environment::print(&running.ready, Some((host, &hosts)), printer)?;
+        }
+        Sandbox::Identity(identity) => identities::run(&identity, printer).await?,
         Sandbox::Tenant(SandboxTenant::Add { name, sandbox }) => {
             control::add_tenant(&running(&sandbox)?, &name, printer).await?;
         }

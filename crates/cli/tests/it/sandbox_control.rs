@@ -103,6 +103,34 @@ fn other_clients_get_their_variables() {
     assert!(lines.stdout.lines().all(|line| line.starts_with("export ")), "{lines}");
 }
 
+// runtime S5
+#[test]
+fn the_machine_gets_identities_and_programs_learn_where_their_tokens_are() {
+    let (sandbox, place) = (Sandbox::in_memory(), Workplace::new());
+    let own = control(&place, &sandbox, &["identity", "add", "vm-1", "--json"]).expect(0).json();
+    assert_eq!(own["kind"], "system-assigned");
+    control(&place, &sandbox, &["identity", "add", "vm-2"]).expect(1).says(&["userAssigned"]);
+    control(&place, &sandbox, &["identity", "add", "reports", "--user-assigned"])
+        .expect(0)
+        .says(&["reports (user-assigned) in contoso.onmicrosoft.com"]);
+    let all = control(&place, &sandbox, &["identity", "list", "--json"]).expect(0).json();
+    assert_eq!(all["identities"].as_array().unwrap().len(), 2);
+    assert!(all.get("hosts").is_none(), "the secrets of hosts are for `env` alone");
+
+    let variables = |host: &str| {
+        control(&place, &sandbox, &["env", "--managed-identity", host, "--json"]).expect(0).json()
+    };
+    assert_eq!(variables("imds")["AZURE_POD_IDENTITY_AUTHORITY_HOST"], sandbox.ready("authority"));
+    let app_service = variables("app-service");
+    assert!(app_service["IDENTITY_ENDPOINT"].as_str().unwrap().starts_with(sandbox.ready("authority")));
+    assert!(app_service["IDENTITY_HEADER"].as_str().unwrap().len() > 40);
+    assert_eq!(variables("arc")["IMDS_ENDPOINT"], sandbox.ready("authority"));
+
+    let client_id = own["clientId"].as_str().unwrap();
+    control(&place, &sandbox, &["identity", "remove", client_id]).expect(0);
+    control(&place, &sandbox, &["identity", "remove", client_id]).expect(1);
+}
+
 #[test]
 fn a_fault_that_cuts_the_connection_is_survived() {
     let sandbox = Sandbox::in_memory();

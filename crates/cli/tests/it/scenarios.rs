@@ -5,7 +5,7 @@ use std::fs;
 
 use serde_json::{Value, json};
 
-use crate::support::{Sandbox, Workplace};
+use crate::support::{Run, Sandbox, Workplace};
 use crate::third_party::{Things, administrator, create};
 
 // S1
@@ -70,6 +70,39 @@ fn an_api_of_ones_own_has_to_be_in_the_tenant_and_may_want_an_assignment() {
 
     administrator.run(&["call", "graph", "DELETE", &principal]).expect(0);
     reader.run(&["token", "things"]).expect(77).says(&["AADSTS500011"]);
+}
+
+// S5, S8: an application that a managed identity of the machine vouches for, on each host
+#[test]
+fn a_daemon_without_any_credential_reads_every_user_on_the_word_of_the_machine() {
+    let sandbox = Sandbox::with_users(250);
+    let place = Workplace::new();
+    place.register(&sandbox, &["--secret", "new", "--grant-admin-consent"]).expect(0);
+    let ready_file = sandbox.ready_file();
+    let named = ["--sandbox", ready_file.to_str().unwrap(), "--json"];
+    let identity =
+        place.run(&[&["sandbox", "identity", "add", "vm-1"], &named[..]].concat()).expect(0).json();
+    let credentials = format!("/applications(appId='{}')/federatedIdentityCredentials", place.client_id());
+    let trusted = json!({
+        "name": "machine", "subject": identity["objectId"], "audiences": ["api://AzureADTokenExchange"],
+        "issuer": format!("{}/{}/v2.0", sandbox.ready("authority"), sandbox.ready("tenant_id")),
+    });
+    create(&administrator(&sandbox), &credentials, &trusted);
+
+    let config = fs::read_to_string(place.path("unattended.toml")).unwrap();
+    let secret = config.lines().find(|line| line.starts_with("secret")).unwrap();
+    place.edit_config(secret, "managed-identity = \"system\"");
+    fs::remove_file(place.path("people-sync.secret")).unwrap();
+    let read = ["call", "graph", "GET", "/users", "--all"];
+    for host in ["imds", "app-service"] {
+        let env = [&["sandbox", "env", "--managed-identity", host], &named[..]].concat();
+        let variables = place.run(&env).expect(0).json();
+        let is_about_identities = |name: &str| name.starts_with("IDENTITY_") || name.contains("_POD_");
+        let variables = variables.as_object().unwrap().iter().filter(|(name, _)| is_about_identities(name));
+        let variables = variables.map(|(name, value)| (name.clone(), value.as_str().unwrap().to_owned()));
+        let output = place.command(&read).envs(variables).output().unwrap();
+        assert_eq!(Run::new(&read, output).expect(0).ndjson().len(), 250, "{host}");
+    }
 }
 
 /// A secret of the place's application whose time was over before it was made.

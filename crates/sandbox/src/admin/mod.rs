@@ -1,5 +1,5 @@
-//! The API by which a running sandbox is controlled: settings, time, faults, journal, snapshots, tenants, keys, who may
-//! do what in a vault, and what applications trust beyond what the directory API can say.
+//! The API by which a running sandbox is controlled: settings, time, faults, journal, snapshots, tenants, keys, managed
+//! identities, who may do what in a vault, and what applications trust beyond what the directory API can say.
 //!
 //! It is below `/sandbox` of the sandbox's own origin and described by `/sandbox/openapi.json`. Every request but the
 //! one for that description needs the control token, which is in a file that only the owner of the sandbox can read.
@@ -9,6 +9,7 @@
 mod access;
 mod answer;
 mod applications;
+mod identities;
 mod journal;
 mod keys;
 mod settings;
@@ -20,7 +21,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::middleware;
-use axum::routing::{get, post, put};
+use axum::routing::{delete, get, post, put};
 use tokio_util::sync::CancellationToken;
 use unattended_core::Secret;
 
@@ -28,6 +29,7 @@ use crate::authority::SigningKeys;
 use crate::control::Control;
 use crate::faults::Faults;
 use crate::journal::Journal;
+use crate::managed_identity::Hosts;
 use crate::snapshots::Snapshots;
 use crate::store::Store;
 use crate::tenants::Tenants;
@@ -43,6 +45,7 @@ pub(crate) struct Admin {
     pub(crate) tenants: Tenants,
     pub(crate) store: Arc<Store>,
     pub(crate) keys: Arc<SigningKeys>,
+    pub(crate) hosts: Hosts,
     /// Ends the journals that are followed.
     pub(crate) stop: CancellationToken,
 }
@@ -71,6 +74,8 @@ pub(crate) fn router(admin: Arc<Admin>) -> Router {
         )
         .route("/applications/{name}/revoke", post(applications::revoke))
         .route("/tenants", get(tenants::list).post(tenants::add))
+        .route("/identities", get(identities::list).post(identities::add))
+        .route("/identities/{name}", delete(identities::remove))
         .route("/vault/grants", get(vault::list))
         .route("/vault/grants/{client_id}/{role}", put(vault::grant).delete(vault::revoke))
         .fallback(answer::nothing_here)

@@ -226,6 +226,12 @@ pub(crate) struct ErrorBody {
     error_uri: String,
 }
 
+impl ErrorBody {
+    pub(crate) fn description(&self) -> &str {
+        &self.error_description
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -13,6 +13,7 @@ use super::assertion::{decoded, decoded_parts};
 use super::client_authentication::ClientAuthentication;
 use super::error::{self, AuthorityError};
 use super::issuers::IssuerKeys;
+use crate::store::managed_identities::{TOKEN_EXCHANGE, TOKEN_EXCHANGE_APP_ID};
 use crate::store::{Application, FederatedCredential};
 
 /// A token of another issuer that was read and not yet believed.
@@ -120,8 +121,13 @@ impl ClientAuthentication<'_> {
                 .with("subject", &claims.sub)
                 .with("audience", claims.audience()))
         };
+        // The platform's own tokens name the exchange by its application id.
+        let audience = match claims.audience() {
+            TOKEN_EXCHANGE_APP_ID => TOKEN_EXCHANGE,
+            audience => audience,
+        };
         let accepts_audience =
-            |it: &&FederatedCredential| it.audiences.iter().any(|audience| audience == claims.audience());
+            |it: &&FederatedCredential| it.audiences.iter().any(|accepted| accepted == audience);
         let of_issuer: Vec<_> = known.iter().copied().filter(|it| it.issuer == claims.iss).collect();
         let of_subject: Vec<_> = of_issuer.iter().copied().filter(|it| it.subject == claims.sub).collect();
         if of_subject.iter().any(accepts_audience) {

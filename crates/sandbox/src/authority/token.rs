@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use http::request::Parts;
 use serde_json::{Value, json};
 
 use super::Authority;
@@ -14,10 +15,14 @@ use super::scope::requested_resource;
 use super::token_request::{Binding, Endpoint, TokenRequest};
 use crate::control::Settings;
 use crate::mutual_tls::MutualTls;
+use crate::store::managed_identities::ManagedIdentity;
 use crate::store::{
     Application, Condition, GRAPH_APP_ID, Object, ServicePrincipal, StoreError, Table, Tenant,
     VAULT_RESOURCE, normalized_name, paging,
 };
+
+/// The tokens of managed identities live for a day, as hosts keep them themselves.
+const IDENTITY_TOKEN_LIFE: i64 = 86_399;
 
 impl Authority {
     /// Answers a token request with the body of a success (RFC 6749 section 5.1).
@@ -98,6 +103,45 @@ impl Authority {
             ..self.grant(&settings, &tenant, &principal, &target, resource, exchange.now())?
         };
         self.respond(endpoint, &grant, is_long, exchange)
+    }
+
+    /// What a managed identity gets for a resource that it asks its host for, as the version 1 endpoint would answer.
+    ///
+    /// # Errors
+    /// The OAuth error and its description.
+    pub(crate) fn issue_to_identity(
+        &self,
+        identity: &ManagedIdentity,
+        resource: &str,
+        parts: &Parts,
+    ) -> Result<Value, (&'static str, String)> {
+        let exchange = self.exchange(parts, &[]);
+        let issue = || {
+            let settings = self.control.settings();
+            if let Some(refusal) = injected(&settings, Some(&identity.client_id), &identity.tenant_id) {
+                return Err(refusal);
+            }
+            let tenant = self.tenant(&identity.tenant_id)?;
+            let principal = self.store.service_principal_by_app_id(&tenant.id, &identity.client_id)?;
+            let principal = principal.ok_or_else(|| {
+                error::SERVICE_PRINCIPAL_MISSING.with("app", &identity.client_id).with("tenant", &tenant.id)
+            })?;
+            if !principal.account_enabled() {
+                return Err(error::APPLICATION_DISABLED
+                    .with("app", &identity.client_id)
+                    .with("name", principal.display_name()));
+            }
+            let target = self.resource(resource, &tenant, &principal)?;
+            let grant = Grant {
+                lifetime: IDENTITY_TOKEN_LIFE,
+                ..self.grant(&settings, &tenant, &principal, &target, resource, exchange.now())?
+            };
+            self.respond(Endpoint::V1, &grant, false, &exchange)
+        };
+        issue().map_err(|error| {
+            let body = error.body(&exchange, self.origin.base());
+            (error.entry.error, body.description().to_owned())
+        })
     }
 
     /// What a client gets for a resource when nothing else is said: a bearer token of no length yet.

@@ -233,7 +233,8 @@ const APPLICATION_TABLES: [&str; 4] =
     ["password_credentials", "key_credentials", "federated_credentials", "trusted_subjects"];
 
 /// Those whose rows belong to a service principal.
-const PRINCIPAL_TABLES: [&str; 2] = ["principal_password_credentials", "principal_key_credentials"];
+const PRINCIPAL_TABLES: [&str; 3] =
+    ["principal_password_credentials", "principal_key_credentials", "managed_identities"];
 
 fn rows(connection: &Connection, table: &str, column: &str, id: &str) -> Result<Vec<Attachment>, StoreError> {
     let mut statement = connection.prepare_cached(&format!("SELECT * FROM {table} WHERE {column} = ?1"))?;

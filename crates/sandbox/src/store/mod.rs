@@ -21,6 +21,7 @@ pub(crate) mod federation;
 pub(crate) mod key_vault;
 pub(crate) mod layout;
 pub(crate) mod links;
+pub(crate) mod managed_identities;
 pub(crate) mod objects;
 pub(crate) mod paging;
 mod permissions;

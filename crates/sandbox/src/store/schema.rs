@@ -5,7 +5,8 @@ use std::path::Path;
 use rusqlite::Connection;
 
 use super::{
-    StoreError, changes, credentials, deleted, federation, links, revocations, trusted_subjects, vault,
+    StoreError, changes, credentials, deleted, federation, links, managed_identities, revocations,
+    trusted_subjects, vault,
 };
 
 /// Marks the file as a sandbox's in its header ("unAt").
@@ -51,6 +52,7 @@ const LATER_TABLES: &[&str] = &[
     trusted_subjects::TABLES,
     vault::TABLES,
     credentials::TABLES,
+    managed_identities::TABLES,
 ];
 
 const GROUPS: &str = "

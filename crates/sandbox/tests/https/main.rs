@@ -6,6 +6,7 @@ mod federation;
 mod identity_platform;
 mod journal;
 mod life;
+mod managed_identity;
 mod mutual_tls;
 mod principals;
 mod revocation;

@@ -3,12 +3,18 @@
 use serde_json::{Map, Value};
 
 use super::running::Ready;
+use crate::arguments::IdentityHost;
 use crate::failure::CommandError;
 use crate::printer::Printer;
 
 /// Prints lines for a shell, or one JSON object.
-pub(super) fn print(ready: &Ready, printer: &Printer) -> Result<(), CommandError> {
-    let variables = variables(ready);
+pub(super) fn print(
+    ready: &Ready,
+    managed_identity: Option<(IdentityHost, &Value)>,
+    printer: &Printer,
+) -> Result<(), CommandError> {
+    let mut variables = variables(ready);
+    variables.extend(managed_identity.into_iter().flat_map(|(host, hosts)| of_host(host, hosts)));
     for (name, value) in &variables {
         printer.result(format_args!("export {name}={}", quoted(value)))?;
     }
@@ -32,6 +38,23 @@ fn variables(ready: &Ready) -> Vec<(&'static str, String)> {
         ("SSL_CERT_FILE", ca.clone()),
         ("NODE_EXTRA_CA_CERTS", ca),
     ]
+}
+
+/// What tells programs that they run on a host, and where it gives them tokens; `hosts` is what the sandbox says.
+fn of_host(host: IdentityHost, hosts: &Value) -> Vec<(&'static str, String)> {
+    let text = |pointer: &str| hosts.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
+    match host {
+        IdentityHost::Imds => vec![("AZURE_POD_IDENTITY_AUTHORITY_HOST", text("/imds/endpoint"))],
+        IdentityHost::AppService => vec![
+            ("IDENTITY_ENDPOINT", text("/app-service/endpoint")),
+            ("IDENTITY_HEADER", text("/app-service/header")),
+        ],
+        IdentityHost::Arc => vec![
+            ("IDENTITY_ENDPOINT", text("/arc/endpoint")),
+            // That it is there is what tells the Arc agent from App Service.
+            ("IMDS_ENDPOINT", text("/imds/endpoint")),
+        ],
+    }
 }
 
 /// For a POSIX shell: nothing inside single quotes means anything but the quote itself.
