@@ -3,14 +3,15 @@
 use std::sync::Arc;
 
 use axum::Json;
+use axum::extract::State;
 use axum::extract::rejection::JsonRejection;
-use axum::extract::{Path, Query, State};
 use http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::Admin;
 use super::answer::{Refusal, blocking};
+use super::extract::{Path, Query};
 use crate::authority::{check_authorities, unix_seconds};
 use crate::store::{StoreError, TrustedSubject, trusted_subjects};
 

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use axum::Json;
+use axum::extract::State;
 use axum::extract::rejection::JsonRejection;
-use axum::extract::{Path, State};
 use http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -12,6 +12,7 @@ use unattended_core::SystemEntropy;
 
 use super::Admin;
 use super::answer::{Refusal, blocking};
+use super::extract::Path;
 use crate::authority::unix_seconds;
 use crate::store::managed_identities::{self, ManagedIdentity};
 

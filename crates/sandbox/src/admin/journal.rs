@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::body::Body;
-use axum::extract::rejection::{JsonRejection, QueryRejection};
-use axum::extract::{Query, State};
+use axum::extract::State;
+use axum::extract::rejection::JsonRejection;
 use axum::response::Response;
 use bytes::Bytes;
 use futures_util::stream;
@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 
 use super::Admin;
 use super::answer::Refusal;
+use super::extract::Query;
 use crate::journal::{Entry, Rule};
 
 /// Which part of the journal.
@@ -34,9 +35,8 @@ pub(super) struct Part {
 /// One entry a line, oldest first.
 pub(super) async fn read(
     State(admin): State<Arc<Admin>>,
-    part: Result<Query<Part>, QueryRejection>,
+    Query(part): Query<Part>,
 ) -> Result<Response, Refusal> {
-    let Query(part) = part.map_err(|error| Refusal::invalid(error.body_text()))?;
     let body = match part.follow {
         false => Body::from(lines(&admin.journal.after(part.after))),
         true => {

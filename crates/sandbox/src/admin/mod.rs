@@ -9,6 +9,7 @@
 mod access;
 mod answer;
 mod applications;
+mod extract;
 mod identities;
 mod journal;
 mod keys;

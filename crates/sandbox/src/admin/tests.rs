@@ -1,5 +1,7 @@
 //! The API over its router, with a little of the sandbox behind it.
 
+mod hostile;
+
 use std::time::Duration;
 
 use axum::body::{Body, to_bytes};

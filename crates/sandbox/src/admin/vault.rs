@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::Admin;
 use super::answer::{Refusal, blocking};
+use super::extract::{Path, Query};
 use crate::store::{StoreError, Tenant, vault};
 use crate::vault::roles::{self, ROLES, Role};
 
@@ -38,9 +38,8 @@ pub(super) async fn list(State(admin): State<Arc<Admin>>) -> Result<Json<Value>,
 pub(super) async fn grant(
     State(admin): State<Arc<Admin>>,
     Path((client_id, role)): Path<(String, String)>,
-    whose: Result<Query<Whose>, QueryRejection>,
+    Query(whose): Query<Whose>,
 ) -> Result<Json<Value>, Refusal> {
-    let Query(whose) = whose.map_err(|error| Refusal::invalid(error.body_text()))?;
     blocking(move || {
         let (tenant, role) = (tenant(&admin, &client_id, &whose)?, find_role(&role)?);
         admin.store.write(|transaction| {
@@ -54,9 +53,8 @@ pub(super) async fn grant(
 pub(super) async fn revoke(
     State(admin): State<Arc<Admin>>,
     Path((client_id, role)): Path<(String, String)>,
-    whose: Result<Query<Whose>, QueryRejection>,
+    Query(whose): Query<Whose>,
 ) -> Result<StatusCode, Refusal> {
-    let Query(whose) = whose.map_err(|error| Refusal::invalid(error.body_text()))?;
     blocking(move || {
         let (tenant, role) = (tenant(&admin, &client_id, &whose)?, find_role(&role)?);
         match admin.store.revoke_vault_role(&tenant.id, &client_id, role.name)? {
