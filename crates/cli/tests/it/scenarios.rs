@@ -72,7 +72,7 @@ fn an_api_of_ones_own_has_to_be_in_the_tenant_and_may_want_an_assignment() {
     reader.run(&["token", "things"]).expect(77).says(&["AADSTS500011"]);
 }
 
-// S5, S8: an application that a managed identity of the machine vouches for, on each host
+// S5, S8: an application that a managed identity of the machine vouches for, on a virtual machine and in App Service
 #[test]
 fn a_daemon_without_any_credential_reads_every_user_on_the_word_of_the_machine() {
     let sandbox = Sandbox::with_users(250);
