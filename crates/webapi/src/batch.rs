@@ -1,6 +1,7 @@
 //! Many requests in one (`$batch`), each judged and retried alone.
 
 mod dependencies;
+mod item;
 mod wire;
 
 use std::collections::{HashSet, VecDeque};
@@ -10,18 +11,19 @@ use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
-use http::{HeaderMap, Method, StatusCode, header};
+use http::{HeaderMap, Method, StatusCode};
 use serde::Serialize;
 use serde_json::Value;
-use unattended_core::{redact_url, retry_after};
+use unattended_core::redact_url;
 
 use self::dependencies::Dependencies;
-use crate::client::{Client, Inner};
-use crate::error::{Attempt, Error, Kind, Withheld};
-use crate::odata_error::ErrorBody;
+use self::item::Item;
+use crate::client::Client;
+use crate::error::{Error, Kind};
+use crate::gate::{Access, Gate, Passage, StaysClosed};
+use crate::limits::Pace;
 use crate::payload::Payload;
 use crate::request::{Headers, Request, RequestClass};
-use crate::retry::{Decision, Outcome, decide};
 
 /// How many requests one batch may hold.
 const MOST: usize = 20;
@@ -127,7 +129,7 @@ impl fmt::Debug for BatchResponse {
 
 /// Sends everything; errors only for what can never be sent.
 pub(crate) async fn run(client: &Client, requests: Vec<BatchRequest>) -> Result<Vec<BatchOutcome>, Error> {
-    let (items, dependencies) = checked(requests)?;
+    let (items, dependencies) = checked(client, requests)?;
     let waiting = (0..items.len()).collect();
     let mut run = Run { client, items, dependencies, waiting, not_before: Duration::ZERO, stopped_by: None };
     let mut under_way = FuturesUnordered::new();
@@ -135,13 +137,18 @@ pub(crate) async fn run(client: &Client, requests: Vec<BatchRequest>) -> Result<
         while under_way.len() < client.inner().batches_under_way {
             let Some(chunk) = run.next_chunk() else { break };
             match run.request_for(&chunk) {
-                Ok(request) => under_way.push(exchange(client, chunk, request, run.not_before)),
+                Ok(request) => {
+                    let terms = run.terms_of(&chunk);
+                    under_way.push(exchange(client, chunk, request, terms));
+                }
                 Err(error) => run.give_up(&chunk, error),
             }
         }
         match under_way.next().await {
-            Some((chunk, Ok(mut answers))) => run.judge(&chunk, &mut answers),
-            Some((chunk, Err(error))) => run.give_up(&chunk, error),
+            Some(Exchanged { chunk, sent_at, answers: Ok(mut answers) }) => {
+                run.judge(&chunk, sent_at, &mut answers);
+            }
+            Some(Exchanged { chunk, answers: Err(error), .. }) => run.give_up(&chunk, error),
             None => break,
         }
         run.abandon();
@@ -149,28 +156,64 @@ pub(crate) async fn run(client: &Client, requests: Vec<BatchRequest>) -> Result<
     Ok(run.items.into_iter().map(Item::into_outcome).collect())
 }
 
-/// One batch, not before a time on the monotonic clock.
-async fn exchange(
-    client: &Client,
-    chunk: Vec<usize>,
-    request: Request,
+/// What has to be waited for before a batch goes.
+struct Terms<'a> {
+    /// On the monotonic clock.
     not_before: Duration,
-) -> (Vec<usize>, Result<wire::Answers, Error>) {
-    let clock = &client.inner().clock;
+    /// What is kept to, under which name that is counted, and for how many requests.
+    paces: Vec<(&'a Pace, String, u32)>,
+    /// The parts of the API that throttle for themselves.
+    parts: Vec<(Arc<Gate>, Passage)>,
+}
+
+/// A batch that was sent, or could not be.
+struct Exchanged {
+    chunk: Vec<usize>,
+    /// On the monotonic clock.
+    sent_at: Duration,
+    answers: Result<wire::Answers, Error>,
+}
+
+/// One batch, as soon as its terms are met.
+async fn exchange(client: &Client, chunk: Vec<usize>, request: Request, terms: Terms<'_>) -> Exchanged {
+    let Terms { not_before, paces, parts } = terms;
+    let inner = client.inner();
+    let clock = &inner.clock;
     let wait = not_before.saturating_sub(clock.elapsed());
     if !wait.is_zero() {
         clock.sleep(wait).await;
     }
+    for (pace, name, requests) in paces {
+        // However long that is: a batch takes as long as what is in it.
+        let turn =
+            inner.origin.paces.take(&inner.owner, (pace, name), requests, Duration::MAX, clock.elapsed());
+        let wait = turn.unwrap_or_default();
+        if !wait.is_zero() {
+            clock.sleep(wait).await;
+        }
+    }
+    let mut permits = Vec::with_capacity(parts.len());
+    for (gate, passage) in &parts {
+        match gate.pass(*passage, inner.policy.deadline(), &**clock, &*inner.entropy).await {
+            Ok(permit) => permits.push(permit),
+            Err(StaysClosed { wait }) => {
+                let closed = Error::new(Kind::GateClosed).retry_from(clock.now().checked_add(wait));
+                let answers = Err(closed.about(&request));
+                return Exchanged { chunk, sent_at: clock.elapsed(), answers };
+            }
+        }
+    }
+    let sent_at = clock.elapsed();
     let answers = match client.execute(&request).await {
         Ok(response) => wire::read(&response).map_err(|error| error.about(&request).ambiguous(true)),
         Err(error) => Err(error),
     };
-    (chunk, answers)
+    Exchanged { chunk, sent_at, answers }
 }
 
 struct Run<'a> {
     client: &'a Client,
-    items: Vec<Item>,
+    items: Vec<Item<'a>>,
     dependencies: Dependencies,
     /// Indices of the items that have no outcome yet: repeated ones first.
     waiting: VecDeque<usize>,
@@ -180,26 +223,13 @@ struct Run<'a> {
     stopped_by: Option<Arc<Error>>,
 }
 
-struct Item {
-    id: String,
-    method: Method,
-    url: String,
-    class: RequestClass,
-    wire: Value,
-    first_sent: Option<Duration>,
-    counted: u32,
-    may_have_acted: bool,
-    attempts: Vec<Attempt>,
-    result: Option<Result<BatchResponse, Error>>,
-}
-
-impl Run<'_> {
+impl<'a> Run<'a> {
     /// Up to 20 items. What depends on each other stays together.
     fn next_chunk(&mut self) -> Option<Vec<usize>> {
         let mut chunk: Vec<usize> = Vec::with_capacity(MOST);
         while let Some(&first) = self.waiting.front() {
             if self.dependencies.is_alone[first] {
-                if chunk.len() == MOST {
+                if chunk.len() == MOST || !self.has_room(&chunk, first) {
                     break;
                 }
                 self.waiting.pop_front();
@@ -209,22 +239,75 @@ impl Run<'_> {
             let group = &self.dependencies.group;
             let is_of_it = |index: &usize| group[*index] == group[first];
             let together: Vec<usize> = self.waiting.iter().copied().filter(is_of_it).collect();
-            if chunk.len() + together.len() > MOST {
+            let mut grown = chunk.clone();
+            let fits = together.iter().all(|&index| {
+                let fits = grown.len() < MOST && self.has_room(&grown, index);
+                grown.push(index);
+                fits
+            });
+            // What has to stay together goes alone even if it is more than that.
+            if !fits && !chunk.is_empty() {
                 break;
             }
             self.waiting.retain(|index| !is_of_it(index));
             chunk.extend(together);
         }
-        let sent_at = self.client.inner().clock.elapsed().max(self.not_before);
-        for &index in &chunk {
-            self.items[index].first_sent.get_or_insert(sent_at);
-        }
         (!chunk.is_empty()).then_some(chunk)
     }
 
+    /// Whether a batch may hold one more: of a mailbox not more than may be under way at once, of what has a small
+    /// quota not more than that.
+    fn has_room(&self, chunk: &[usize], index: usize) -> bool {
+        let Item { part, pace, .. } = &self.items[index];
+        let count = |is_like: &dyn Fn(&Item<'_>) -> bool| {
+            u32::try_from(chunk.iter().filter(|other| is_like(&self.items[**other])).count())
+                .unwrap_or(u32::MAX)
+        };
+        let part_is_full = part.as_ref().is_some_and(|(gate, is_narrow)| {
+            let is_of_it =
+                |other: &Item<'_>| other.part.as_ref().is_some_and(|(it, _)| Arc::ptr_eq(it, gate));
+            *is_narrow && count(&is_of_it) >= gate.width()
+        });
+        let quota_is_full = pace.as_ref().is_some_and(|(pace, name)| {
+            count(&|other| other.pace.as_ref().is_some_and(|(_, it)| it == name)) >= pace.at_once()
+        });
+        !part_is_full && !quota_is_full
+    }
+
+    fn terms_of(&self, chunk: &[usize]) -> Terms<'a> {
+        let mut terms = Terms { not_before: self.not_before, paces: Vec::new(), parts: Vec::new() };
+        for item in chunk.iter().map(|&index| &self.items[index]) {
+            if let Some((pace, name)) = &item.pace {
+                match terms.paces.iter_mut().find(|(_, known, _)| known == name) {
+                    Some((.., requests)) => *requests += 1,
+                    None => terms.paces.push((pace, name.clone(), 1)),
+                }
+            }
+            let Some((gate, is_narrow)) = &item.part else { continue };
+            let cost = self.client.cost(&item.method, &item.url);
+            match terms.parts.iter_mut().find(|(known, _)| Arc::ptr_eq(known, gate)) {
+                Some((_, passage)) => {
+                    passage.access = passage.access.and(item.access());
+                    passage.cost += cost;
+                    passage.places += u32::from(*is_narrow);
+                }
+                None => {
+                    let passage = Passage { access: item.access(), cost, places: 1 };
+                    terms.parts.push((Arc::clone(gate), passage));
+                }
+            }
+        }
+        // Everybody who passes several does so in the same order, so that none waits for another in a circle.
+        terms.parts.sort_unstable_by_key(|(gate, _)| Arc::as_ptr(gate).addr());
+        terms
+    }
+
     /// Takes each outcome, and queues what is sent again: with it go those that were not carried out because of it.
-    fn judge(&mut self, chunk: &[usize], answers: &mut wire::Answers) {
+    fn judge(&mut self, chunk: &[usize], sent_at: Duration, answers: &mut wire::Answers) {
         let client = self.client.inner();
+        for &index in chunk {
+            self.items[index].first_sent.get_or_insert(sent_at);
+        }
         // One batch more is one retry more, however many requests are in it.
         let mut allowed = None;
         let mut may_retry = || *allowed.get_or_insert_with(|| client.origin.budget.withdraw());
@@ -287,8 +370,14 @@ impl Run<'_> {
                 .iter()
                 .map(|&index| self.client.cost(&self.items[index].method, &self.items[index].url))
                 .sum(),
+            access: self.access_of(chunk),
             class: if unsafe_inside { RequestClass::Unsafe } else { RequestClass::Idempotent },
         })
+    }
+
+    fn access_of(&self, chunk: &[usize]) -> Access {
+        let access = chunk.iter().map(|&index| self.items[index].access());
+        access.reduce(Access::and).unwrap_or(Access::Both)
     }
 
     /// The batch failed as a whole: its items share the error, and what was not sent yet is not sent any more.
@@ -315,86 +404,8 @@ impl Run<'_> {
     }
 }
 
-impl Item {
-    /// Takes the outcome, or says how long to wait before this item is sent again.
-    fn judge(
-        &mut self,
-        answer: wire::Taken,
-        client: &Inner,
-        may_retry: &mut impl FnMut() -> bool,
-    ) -> Option<Duration> {
-        let answer = match answer {
-            wire::Taken::One(answer) => answer,
-            wire::Taken::Missing => {
-                return self.end_unanswered("the batch was answered, but not this request");
-            }
-            wire::Taken::Several => {
-                return self.end_unanswered("the batch answered this request more than once");
-            }
-        };
-        let gone =
-            answer.status == StatusCode::NOT_FOUND && self.method == Method::DELETE && self.may_have_acted;
-        if answer.status.is_success() || gone {
-            let wire::Answer { status, headers, body } = answer;
-            self.result = Some(Ok(BatchResponse { status, headers, body, already_gone: gone }));
-            return None;
-        }
-
-        let asked = retry_after(&answer.headers, client.clock.now());
-        let outcome = Outcome::Status { status: answer.status, retry_after: asked };
-        let body = ErrorBody::of(&answer.body).or_request_id_of(&answer.headers);
-        let elapsed = client.clock.elapsed().saturating_sub(self.first_sent.unwrap_or_default());
-        self.counted += u32::from(client.policy.counts(outcome));
-        let decision =
-            decide(self.class, outcome, self.counted.max(1), elapsed, &client.policy, client.entropy.unit());
-        let error = Error::refused_with(answer.status, body.clone());
-        let done_before = self.may_have_acted
-            && ((self.method == Method::POST && error.is_conflict()) || error.is_precondition_failed());
-        self.may_have_acted |= outcome.may_have_acted();
-        let wait = if let Decision::Retry { wait } = decision { wait } else { Duration::ZERO };
-        self.attempts.push(Attempt {
-            status: Some(answer.status),
-            request_id: body.request_id.clone(),
-            wait,
-        });
-
-        let error = Error::refused_with(answer.status, body);
-        let error = match decision {
-            Decision::Retry { wait } if asked.is_some() || may_retry() => return Some(wait),
-            Decision::Retry { .. } => {
-                let ambiguous = self.may_have_acted && self.class == RequestClass::Unsafe;
-                error.withheld(Withheld::Budget).ambiguous(ambiguous)
-            }
-            Decision::Stop => error.ambiguous(done_before),
-            Decision::Ambiguous => error.ambiguous(true),
-            Decision::Exhausted { wait } => {
-                error.retry_from(asked.and_then(|_| client.clock.now().checked_add(wait)))
-            }
-        };
-        self.end(error)
-    }
-
-    fn end_unanswered(&mut self, reason: &str) -> Option<Duration> {
-        let ambiguous = self.class == RequestClass::Unsafe;
-        self.end(Error::new(Kind::Protocol(reason.to_owned())).ambiguous(ambiguous))
-    }
-
-    fn end(&mut self, error: Error) -> Option<Duration> {
-        let error = error.after(std::mem::take(&mut self.attempts)).about_subject(&self.method, &self.url);
-        self.result = Some(Err(error));
-        None
-    }
-
-    fn into_outcome(self) -> BatchOutcome {
-        let result = self
-            .result
-            .unwrap_or_else(|| Err(Error::new(Kind::Protocol("the request was never sent".to_owned()))));
-        BatchOutcome { id: self.id, result }
-    }
-}
-
 /// Everything that can be known to be wrong before anything is sent.
-fn checked(requests: Vec<BatchRequest>) -> Result<(Vec<Item>, Dependencies), Error> {
+fn checked(client: &Client, requests: Vec<BatchRequest>) -> Result<(Vec<Item<'_>>, Dependencies), Error> {
     let mut known = HashSet::new();
     for request in &requests {
         if request.id.is_empty() || !known.insert(request.id.to_ascii_lowercase()) {
@@ -405,40 +416,7 @@ fn checked(requests: Vec<BatchRequest>) -> Result<(Vec<Item>, Dependencies), Err
     let ids: Vec<&str> = requests.iter().map(|request| request.id.as_str()).collect();
     let named: Vec<&[String]> = requests.iter().map(|request| request.depends_on.as_slice()).collect();
     let dependencies = Dependencies::resolve(&ids, &named, MOST)?;
-    let items = requests.into_iter().map(BatchRequest::into_item).collect::<Result<_, _>>()?;
+    let items =
+        requests.into_iter().map(|request| Item::checked(request, client)).collect::<Result<_, _>>()?;
     Ok((items, dependencies))
-}
-
-impl BatchRequest {
-    fn into_item(self) -> Result<Item, Error> {
-        let refused = |reason: &str| {
-            Error::new(Kind::InvalidRequest(reason.to_owned())).about_subject(&self.method, &self.url)
-        };
-        if !self.url.starts_with('/') || self.url.starts_with("//") || self.url.contains('#') {
-            return Err(refused("the URL of a batch request is a path below the base URL, such as /users/1"));
-        }
-        let headers = self.headers.to_map()?;
-        let body = match self.body {
-            None => None,
-            Some(Ok(body)) => Some(body),
-            Some(Err(ref error)) => {
-                return Err(refused("the body cannot be written as JSON").because(error.to_string()));
-            }
-        };
-        if body.is_some() && !headers.contains_key(header::CONTENT_TYPE) {
-            return Err(refused("a batch request with a body needs a content type"));
-        }
-        Ok(Item {
-            class: RequestClass::of(&self.method, &headers, self.idempotent),
-            wire: wire::request(&self.id, &self.method, &self.url, &headers, body),
-            id: self.id,
-            method: self.method,
-            url: self.url,
-            first_sent: None,
-            counted: 0,
-            may_have_acted: false,
-            attempts: Vec::new(),
-            result: None,
-        })
-    }
 }

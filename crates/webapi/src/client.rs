@@ -2,8 +2,9 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
-use http::{HeaderValue, Method};
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use serde::de::DeserializeOwned;
 use unattended_core::{Clock, Entropy, HttpClient, SystemClock, SystemEntropy, TokenSource};
 
@@ -13,8 +14,8 @@ use crate::bearer::Bearer;
 use crate::deadline::Timeouts;
 use crate::delta::{Delta, DeltaState};
 use crate::error::{Error, Kind};
-use crate::gate::Gate;
-use crate::limits::{self, Limits};
+use crate::gate::{Gate, Scope};
+use crate::limits::{self, Limits, Quota};
 use crate::operation;
 use crate::origin::Base;
 use crate::pages::{Items, Pages};
@@ -25,9 +26,6 @@ use crate::response::Response;
 use crate::retry::RetryPolicy;
 use crate::traffic::{self, Traffic};
 use crate::upload::Upload;
-
-/// The header of an advanced query.
-const CONSISTENCY: (&str, &str) = ("consistencylevel", "eventual");
 
 /// Calls one web API as one application in one tenant. Clones share the gate and the token source.
 #[derive(Clone)]
@@ -45,6 +43,7 @@ pub(crate) struct Inner {
     pub(crate) limits: Option<Arc<Limits>>,
     /// How many batches of one call may be under way at once.
     pub(crate) batches_under_way: usize,
+    /// Of all that the API does not throttle for itself.
     pub(crate) gate: Arc<Gate>,
     pub(crate) origin: Arc<traffic::Origin>,
     traffic: Traffic,
@@ -106,7 +105,7 @@ impl Client {
         }
         let (path, is_advanced) = query::completed(path);
         let request = RequestBuilder::new(self.clone(), method, self.base().resolve(&path));
-        if is_advanced { request.header(CONSISTENCY.0, CONSISTENCY.1) } else { request }
+        if is_advanced { request.header_default(query::CONSISTENCY) } else { request }
     }
 
     /// Reads a collection page by page, beginning at `path`.
@@ -122,7 +121,7 @@ impl Client {
         }
         let (path, is_advanced) = query::completed(path);
         let pages = Pages::new(self.clone(), self.base().resolve(&path));
-        if is_advanced { pages.header(CONSISTENCY.0, CONSISTENCY.1) } else { pages }
+        if is_advanced { pages.header_default(query::CONSISTENCY) } else { pages }
     }
 
     /// Reads a collection item by item, each as a value of a type; as [`pages_of`](Self::pages_of).
@@ -215,7 +214,8 @@ impl Client {
         authenticate.bearer.base = base;
         // A slice is long, and nothing is answered before all of it is there.
         authenticate.bearer.timeouts.first_byte = authenticate.bearer.timeouts.attempt;
-        let gate = origin.gate(&inner.owner, inner.concurrency);
+        let quota = Quota { owner: Arc::clone(&inner.owner), name: String::new() };
+        let gate = origin.gate(quota, inner.concurrency, &*inner.clock);
         Ok(Self(Arc::new(Inner { authenticate, origin, gate, limits: None, ..inner.clone() })))
     }
 
@@ -257,12 +257,49 @@ impl Client {
         format!("{owner} {}/{resource}?{}", self.base_url(), parameters.join("&"))
     }
 
+    pub(crate) fn completes_queries(&self) -> bool {
+        self.0.completes_queries
+    }
+
     pub(crate) fn base(&self) -> &Base {
         &self.0.authenticate.bearer.base
     }
 
     pub(crate) fn inner(&self) -> &Inner {
         &self.0
+    }
+}
+
+impl Inner {
+    /// The gate of a part of the API that throttles for itself, and whether not more than a few requests may be under
+    /// way there.
+    pub(crate) fn gate_of_part(&self, below: &str) -> Option<(Arc<Gate>, bool)> {
+        let (workload, name) = self.limits.as_ref()?.workload(below)?;
+        let ceiling = workload.at_once.unwrap_or(u32::MAX).min(self.concurrency);
+        let quota = Quota { owner: Arc::clone(&self.owner), name };
+        Some((self.origin.gate(quota, ceiling, &*self.clock), workload.at_once.is_some()))
+    }
+
+    /// Closes the gate for as long as an answer asks to be left alone, and for those whom it is about.
+    pub(crate) fn heed(
+        &self,
+        gate: &Gate,
+        below: &str,
+        (status, headers): (StatusCode, &HeaderMap),
+        asked: Option<Duration>,
+    ) {
+        let (StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE, Some(wait)) = (status, asked)
+        else {
+            return;
+        };
+        let scope = Scope::of(headers);
+        gate.close_for(wait, scope.access, &*self.clock);
+        if scope.in_every_tenant {
+            let part = self.limits.as_ref().and_then(|limits| limits.workload(below));
+            let name = part.map(|(_, name)| name).unwrap_or_default();
+            let quota = Quota { owner: Arc::clone(&self.owner), name };
+            self.origin.close_in_every_tenant(&quota, wait, scope.access, &*self.clock);
+        }
     }
 }
 
@@ -372,11 +409,12 @@ impl ClientBuilder {
         let tokens = self.tokens.ok_or_else(|| missing("a token source"))?;
         let origin = self.traffic.origin(&bearer.base.origin());
         let owner: Arc<str> = self.owner.into();
+        let whole = Quota { owner: Arc::clone(&owner), name: String::new() };
         let known = bearer.base.resolve("").ok().and_then(|uri| Limits::known_of(&uri));
         let authenticate = Authenticate { bearer, tokens: Some(tokens), entropy: Arc::clone(&self.entropy) };
         Ok(Client(Arc::new(Inner {
             authenticate,
-            gate: origin.gate(&owner, self.concurrency),
+            gate: origin.gate(whole, self.concurrency, &*self.clock),
             owner,
             origin,
             traffic: self.traffic,

@@ -8,8 +8,8 @@
 //! 3. the circuit breaker: an API that fails at every second request is left alone for a while,
 //! 4. retry: only what can be repeated without doing it twice ([`RequestClass`]), and only a tenth more than there
 //!    are requests,
-//! 5. the gate: once the API says "not before T", nobody of this application and tenant goes there before T; and a
-//!    place among all requests of the process, which tenants get in turn ([`Traffic`]),
+//! 5. the gate: once the API says "not before T", nobody of this application and tenant goes there before T, in other
+//!    processes either if they share a [`GateLedger`]; and a place among all requests of the process, which tenants get in turn ([`Traffic`]),
 //! 6. the attempt, with a `client-request-id` of its own and time limits ([`Timeouts`]),
 //! 7. authentication: the token is asked for at every attempt; a refused one is replaced once,
 //! 8. the bearer: the `Authorization` header is attached here and nowhere else, for the API's own origin alone.
@@ -56,6 +56,7 @@ pub use crate::delta::{
     Change, Delta, DeltaEvent, DeltaPage, DeltaState, DeltaStore, Removal, ResyncReason, is_delta, last_wins,
 };
 pub use crate::error::{Attempt, Error};
+pub use crate::gate::GateLedger;
 pub use crate::limits::Limits;
 pub use crate::odata_error::ErrorDetail;
 pub use crate::pages::{Items, Page, Pages, PagesEnd};

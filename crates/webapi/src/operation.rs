@@ -11,7 +11,7 @@ use crate::breaker::{Admission, Open};
 use crate::client::Inner;
 use crate::deadline::Deadline;
 use crate::error::{Attempt, Error, Kind, Withheld};
-use crate::gate::{Permit, StaysClosed};
+use crate::gate::{Gate, Passage, Permit, StaysClosed};
 use crate::limits::{self, TooLong};
 use crate::query;
 use crate::request::{Request, RequestClass};
@@ -30,12 +30,15 @@ pub(crate) async fn run(client: &Inner, request: &Request) -> Result<Response, E
         method = %request.method,
         url = %client.authenticate.bearer.base.shown(&request.uri),
     );
-    Operation::new(client, request).run().instrument(span).await
+    let part = client.gate_of_part(client.authenticate.bearer.base.below(&request.uri));
+    let gate = part.as_ref().map_or(&client.gate, |(gate, _)| gate);
+    Operation::new(client, request, gate).run().instrument(span).await
 }
 
 struct Operation<'a> {
     client: &'a Inner,
     request: &'a Request,
+    gate: &'a Gate,
     started: Duration,
     deadline: Deadline,
     attempts: Vec<Attempt>,
@@ -48,10 +51,11 @@ struct Operation<'a> {
 }
 
 impl<'a> Operation<'a> {
-    fn new(client: &'a Inner, request: &'a Request) -> Self {
+    fn new(client: &'a Inner, request: &'a Request, gate: &'a Gate) -> Self {
         Self {
             client,
             request,
+            gate,
             started: client.clock.glance().elapsed,
             deadline: Deadline::after(client.clock.clone(), client.policy.deadline()),
             attempts: Vec::new(),
@@ -115,10 +119,10 @@ impl<'a> Operation<'a> {
     /// Tells the gate what the API bears, and the breaker about faults of the server and of the connection. That there
     /// is no token is not the API's fault; that is no outcome at all.
     fn report(&self, admission: Admission, attempt: &Result<Answer, Error>) {
-        let Inner { origin, gate, clock, .. } = self.client;
+        let Inner { origin, clock, .. } = self.client;
         if let Ok(answer) = attempt {
             self.learn_cost(&answer.headers);
-            gate.learn(answer.status, &answer.headers, &**clock);
+            self.gate.learn(answer.status, &answer.headers, &**clock);
         }
         let (fault, asked) = match attempt {
             Ok(answer) if answer.status.is_server_error() => {
@@ -148,7 +152,7 @@ impl<'a> Operation<'a> {
         let Inner { origin, owner, limits, clock, authenticate, .. } = self.client;
         let below = authenticate.bearer.base.below(&self.request.uri);
         let Some(pace) = limits.as_ref().and_then(|limits| limits.pace(below)) else { return Ok(()) };
-        match origin.paces.take(owner, pace, self.deadline.remaining(), clock.elapsed()) {
+        match origin.paces.take(owner, pace, 1, self.deadline.remaining(), clock.elapsed()) {
             Ok(Duration::ZERO) => Ok(()),
             Ok(wait) => {
                 clock.sleep(wait).await;
@@ -174,14 +178,14 @@ impl<'a> Operation<'a> {
 
     /// Waits for the gate, and then for the turn of this tenant. The gate may have been closed meanwhile.
     async fn pass(&mut self) -> Result<(Permit<'a>, Place<'a>), Error> {
-        let Inner { origin, gate, owner, clock, .. } = self.client;
+        let Inner { origin, owner, clock, .. } = self.client;
         loop {
             let permit = self.pass_gate().await?;
             let place = origin.places.take(owner, self.request.cost);
             let Some(place) = self.deadline.limit(place).await else {
                 return Err(self.end(Error::new(Kind::DeadlinePassed)));
             };
-            if gate.closed_for(&**clock).is_zero() {
+            if self.gate.closed_for(self.request.access, &**clock).is_zero() {
                 return Ok((permit, place));
             }
         }
@@ -189,8 +193,9 @@ impl<'a> Operation<'a> {
 
     /// Waits for the gate within the deadline; who could not pass in time is told so before anything is sent.
     async fn pass_gate(&mut self) -> Result<Permit<'a>, Error> {
-        let Inner { gate, clock, entropy, .. } = self.client;
-        match gate.pass(self.request.cost, self.deadline.remaining(), &**clock, &**entropy).await {
+        let Inner { clock, entropy, .. } = self.client;
+        let passage = Passage { access: self.request.access, cost: self.request.cost, places: 1 };
+        match self.gate.pass(passage, self.deadline.remaining(), &**clock, &**entropy).await {
             Ok(_) if self.deadline.remaining().is_zero() => Err(self.end(Error::new(Kind::DeadlinePassed))),
             Ok(permit) => Ok(permit),
             Err(StaysClosed { wait }) => {
@@ -202,11 +207,8 @@ impl<'a> Operation<'a> {
 
     fn refused(&self, answer: &Answer) -> (Outcome, Error) {
         let asked = retry_after(&answer.headers, self.client.clock.now());
-        if let (StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE, Some(wait)) =
-            (answer.status, asked)
-        {
-            self.client.gate.close_for(wait, &*self.client.clock);
-        }
+        let below = self.client.authenticate.bearer.base.below(&self.request.uri);
+        self.client.heed(self.gate, below, (answer.status, &answer.headers), asked);
         let spent = answer.status == StatusCode::UNAUTHORIZED && !self.request.body.is_replayable();
         let error = Error::refused(answer);
         let error = if spent { error.withheld(Withheld::Body) } else { error };
@@ -275,13 +277,7 @@ impl<'a> Operation<'a> {
     /// The answer stands; what it means may be known.
     fn stopped(&mut self, error: Error) -> Error {
         let below = self.client.authenticate.bearer.base.below(&self.request.uri);
-        let error = match error.code() {
-            Some("Request_UnsupportedQuery") => {
-                error.mended_by(query::explained(below, &self.request.headers))
-            }
-            _ => error,
-        };
-        self.end(error)
+        self.end(query::explain(error, below, &self.request.headers))
     }
 
     /// Why the attempt that the policy allows is not made. What the API asked for is free, and what never got as far

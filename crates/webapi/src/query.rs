@@ -3,8 +3,14 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName, HeaderValue};
 use url::form_urlencoded;
+
+use crate::error::Error;
+
+/// The header of an advanced query.
+pub(crate) const CONSISTENCY: (HeaderName, HeaderValue) =
+    (HeaderName::from_static("consistencylevel"), HeaderValue::from_static("eventual"));
 
 /// Collections of directory objects, by the last segment of their path.
 const COLLECTIONS: [&str; 20] = [
@@ -123,8 +129,17 @@ pub(crate) fn completed(path: &str) -> (Cow<'_, str>, bool) {
     }
 }
 
+/// Adds to a refusal what the query lacks, if that is what it is about.
+pub(crate) fn explain(error: Error, path: &str, headers: &HeaderMap) -> Error {
+    if error.code() == Some("Request_UnsupportedQuery") {
+        error.mended_by(explained(path, headers))
+    } else {
+        error
+    }
+}
+
 /// Why the directory does not support a query, as far as that can be told from the request.
-pub(crate) fn explained(path: &str, headers: &HeaderMap) -> String {
+fn explained(path: &str, headers: &HeaderMap) -> String {
     let has_header =
         headers.get("consistencylevel").is_some_and(|it| it.as_bytes().eq_ignore_ascii_case(b"eventual"));
     let lacks = |lint: &QueryLint| match lint {

@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use crate::client::Client;
 use crate::error::{Error, Kind};
+use crate::gate::Access;
 use crate::payload::Payload;
 use crate::response::Response;
 
@@ -47,6 +48,7 @@ pub(crate) struct Request {
     pub(crate) headers: HeaderMap,
     pub(crate) body: Payload,
     pub(crate) class: RequestClass,
+    pub(crate) access: Access,
     /// How many requests of a quota it takes: a batch as many as it holds.
     pub(crate) cost: u32,
 }
@@ -77,6 +79,11 @@ impl RequestBuilder {
     /// Sets a header. `Authorization` and `Host` are not the caller's to set; [`send`](Self::send) refuses them.
     pub fn header(mut self, name: &str, value: &str) -> Self {
         self.headers.set(name, value);
+        self
+    }
+
+    pub(crate) fn header_default(mut self, header: (HeaderName, HeaderValue)) -> Self {
+        self.headers.set_default(header);
         self
     }
 
@@ -156,6 +163,7 @@ impl RequestBuilder {
         let headers = self.headers.to_map()?;
         let request = Request {
             class: RequestClass::of(&self.method, &headers, self.idempotent),
+            access: Access::of(&self.method),
             method: self.method,
             uri: self.uri?,
             headers,
@@ -185,6 +193,11 @@ pub(crate) struct Headers {
 }
 
 impl Headers {
+    /// Sets a header that the caller has not set.
+    pub(crate) fn set_default(&mut self, (name, value): (HeaderName, HeaderValue)) {
+        self.map.entry(name).or_insert(value);
+    }
+
     pub(crate) fn set(&mut self, name: &str, value: &str) {
         let parsed = HeaderName::try_from(name).ok().zip(HeaderValue::try_from(value).ok());
         match parsed {

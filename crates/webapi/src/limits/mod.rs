@@ -22,6 +22,8 @@ pub struct Limits {
     hosts: Vec<String>,
     costs: Vec<Cost>,
     paces: Vec<Pace>,
+    #[serde(default)]
+    workloads: Vec<Workload>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -43,6 +45,34 @@ pub(crate) struct Pace {
     each_path: bool,
     requests: u32,
     seconds: u32,
+}
+
+/// A part of an API that throttles for itself.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(crate) struct Workload {
+    name: String,
+    below: Vec<String>,
+    /// Whether each of what stands in the place of the first `{}`, such as a mailbox, has limits of its own.
+    #[serde(default)]
+    each: bool,
+    /// How many requests may be under way at once.
+    pub(crate) at_once: Option<u32>,
+}
+
+/// What is counted, and for whom: an application in a tenant.
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+pub(crate) struct Quota {
+    pub(crate) owner: Arc<str>,
+    /// Empty for the API as a whole.
+    pub(crate) name: String,
+}
+
+impl Pace {
+    /// How many requests may go together.
+    pub(crate) fn at_once(&self) -> u32 {
+        self.requests.max(1)
+    }
 }
 
 impl Limits {
@@ -93,6 +123,23 @@ impl Limits {
             }
         }
         u32::try_from(units.max(1)).unwrap_or(1)
+    }
+
+    /// Which part of the API a request is for, and under which name that is throttled.
+    pub(crate) fn workload(&self, path: &str) -> Option<(&Workload, String)> {
+        let (resource, _) = unversioned(path);
+        let (workload, template) = self.workloads.iter().find_map(|workload| {
+            let template = workload.below.iter().find(|known| matches(known, resource, true))?;
+            Some((workload, template))
+        })?;
+        let place = template.split('/').filter(|it| !it.is_empty()).position(|segment| segment == "{}");
+        let filling = place.and_then(|place| resource.split('/').filter(|it| !it.is_empty()).nth(place));
+        let name = match filling.filter(|_| workload.each) {
+            // A person who is named once by an address and once by an id counts as two.
+            Some(filling) => format!("{} {}", workload.name, filling.to_ascii_lowercase()),
+            None => workload.name.clone(),
+        };
+        Some((workload, name))
     }
 
     /// What a request has to keep to, and under which name that is counted.
@@ -177,6 +224,23 @@ mod tests {
         assert_eq!(name("/v1.0/auditLogs/signIns?$top=1"), name("/auditLogs/directoryAudits"));
         assert_ne!(name("/reports/getA(period='D7')"), name("/reports/getB(period='D7')"));
         assert_eq!((name("/users"), name("/auditLogsOther")), (None, None));
+    }
+
+    // RL-1, BT-6
+    #[test]
+    fn parts_of_the_api_and_each_mailbox_are_throttled_for_themselves() {
+        let graph = Limits::microsoft_graph();
+        let of = |path: &str| graph.workload(path).map(|(workload, name)| (name, workload.at_once));
+        let named = |name: &str, at_once| Some((name.to_owned(), at_once));
+        assert_eq!(of("/v1.0/users/A@b.example/messages?$top=5"), named("outlook a@b.example", Some(4)));
+        assert_eq!(of("/users/a@b.example/mailFolders/inbox"), named("outlook a@b.example", Some(4)));
+        assert_eq!(of("/users/c@b.example/events/1"), named("outlook c@b.example", Some(4)));
+        assert_eq!(of("/teams/7f/channels"), named("teams", None));
+        assert_eq!(of("/users/1/drive/root"), of("/sites/x/lists"));
+        assert_eq!(of("/sites/x/onenote/pages"), named("onenote", None));
+        for of_the_directory in ["/users", "/users/1", "/groups/1/members", "/$batch", "/auditLogs/signIns"] {
+            assert_eq!(of(of_the_directory), None, "{of_the_directory}");
+        }
     }
 
     // RL-4

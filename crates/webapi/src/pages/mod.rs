@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_core::Stream;
-use http::{Method, StatusCode, Uri};
+use http::{HeaderName, HeaderValue, Method, StatusCode, Uri};
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
@@ -25,6 +25,7 @@ use self::ahead::UnderWay;
 use self::limits::Limits;
 use crate::client::Client;
 use crate::error::{Error, Kind};
+use crate::gate::Access;
 use crate::payload::Payload;
 use crate::request::{Headers, Request, RequestClass};
 use crate::seen::Seen;
@@ -128,6 +129,11 @@ impl<T: DeserializeOwned + Send + 'static> Pages<T> {
     /// Sets a header of every page: the API does not remember `ConsistencyLevel`, `Prefer` or `Accept` in its links.
     pub fn header(mut self, name: &str, value: &str) -> Self {
         self.headers.set(name, value);
+        self
+    }
+
+    pub(crate) fn header_default(mut self, header: (HeaderName, HeaderValue)) -> Self {
+        self.headers.set_default(header);
         self
     }
 
@@ -282,6 +288,7 @@ impl<T: DeserializeOwned + Send + 'static> Pages<T> {
             headers,
             body: Payload::Bytes(Bytes::new()),
             class: RequestClass::Safe,
+            access: Access::Read,
             cost: 1,
         })
     }

@@ -6,13 +6,16 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use unattended_core::Clock;
 
 pub(crate) use self::fair::Place;
 use self::fair::Places;
 use crate::breaker::Breaker;
 use crate::budget::RetryBudget;
-use crate::gate::Gate;
-use crate::limits::Paces;
+use crate::gate::{Access, Gate, GateLedger, Notes};
+use crate::limits::{Paces, Quota};
 
 /// What is learned about each API, for all clients of a process: give every [`ClientBuilder`] the same one.
 ///
@@ -26,6 +29,7 @@ use crate::limits::Paces;
 #[derive(Clone)]
 pub struct Traffic {
     most: u32,
+    ledger: Option<Arc<dyn GateLedger>>,
     origins: Arc<Mutex<HashMap<String, Arc<Origin>>>>,
 }
 
@@ -39,20 +43,29 @@ pub(crate) struct Origin {
     costs: Mutex<HashMap<String, u32>>,
     /// Whether it has refused a compressed body.
     pub(crate) wants_plain_bodies: AtomicBool,
-    /// By application and tenant.
-    gates: Mutex<HashMap<Arc<str>, Arc<Gate>>>,
+    /// By application and tenant, and by what the API throttles for itself.
+    gates: Mutex<HashMap<Quota, Arc<Gate>>>,
+    /// Where other processes are told, and under which name of this API.
+    ledger: Option<(Arc<dyn GateLedger>, String)>,
 }
 
 impl Traffic {
     /// At most so many requests are under way at one origin, whoever sends them; 1,024 by default.
     #[must_use]
     pub fn at_most(requests: u32) -> Self {
-        Self { most: requests.max(1), origins: Arc::default() }
+        Self { most: requests.max(1), ledger: None, origins: Arc::default() }
+    }
+
+    /// Shares with other processes of the same application until when an API has asked to be left alone.
+    #[must_use]
+    pub fn shared_through(self, ledger: Arc<dyn GateLedger>) -> Self {
+        Self { ledger: Some(ledger), origins: Arc::default(), ..self }
     }
 
     pub(crate) fn origin(&self, origin: &str) -> Arc<Origin> {
         let mut origins = self.origins.lock().unwrap_or_else(PoisonError::into_inner);
-        let new = || Arc::new(Origin::new(self.most));
+        let ledger = || self.ledger.clone().map(|ledger| (ledger, origin.to_owned()));
+        let new = || Arc::new(Origin::new(self.most, ledger()));
         Arc::clone(origins.entry(origin.to_owned()).or_insert_with(new))
     }
 }
@@ -70,7 +83,7 @@ impl fmt::Debug for Traffic {
 }
 
 impl Origin {
-    fn new(most: u32) -> Self {
+    fn new(most: u32, ledger: Option<(Arc<dyn GateLedger>, String)>) -> Self {
         Self {
             breaker: Breaker::default(),
             budget: RetryBudget::default(),
@@ -79,6 +92,7 @@ impl Origin {
             costs: Mutex::default(),
             wants_plain_bodies: AtomicBool::new(false),
             gates: Mutex::default(),
+            ledger,
         }
     }
 
@@ -96,35 +110,83 @@ impl Origin {
         self.costs.lock().unwrap_or_else(PoisonError::into_inner).get(template).copied()
     }
 
-    /// The gate of an application in a tenant. Of several ceilings the lowest holds.
-    pub(crate) fn gate(&self, owner: &Arc<str>, ceiling: u32) -> Arc<Gate> {
+    /// The gate of an application in a tenant, or of a part of the API for it. Of several ceilings the lowest holds.
+    pub(crate) fn gate(&self, quota: Quota, ceiling: u32, clock: &dyn Clock) -> Arc<Gate> {
+        /// From so many on, those are forgotten that nobody uses and that are open: of mailboxes there are many.
+        const MANY: usize = 10_000;
         let mut gates = self.gates.lock().unwrap_or_else(PoisonError::into_inner);
-        let gate = gates.entry(Arc::clone(owner)).or_insert_with(|| Arc::new(Gate::new(ceiling)));
-        gate.narrow(ceiling);
-        Arc::clone(gate)
+        if let Some(gate) = gates.get(&quota) {
+            gate.narrow(ceiling);
+            return Arc::clone(gate);
+        }
+        if gates.len() >= MANY {
+            gates.retain(|_, gate| {
+                Arc::strong_count(gate) > 1 || !gate.closed_here_for(Access::Both, clock).is_zero()
+            });
+        }
+        let notes = self.ledger.as_ref().map(|(ledger, api)| {
+            let Quota { owner, name } = &quota;
+            Notes::new(Arc::clone(ledger), format!("{api} {owner} {name}").trim_end())
+        });
+        let gate = Arc::new(Gate::new(ceiling, notes));
+        gates.insert(quota, Arc::clone(&gate));
+        gate
+    }
+
+    /// Closes the gates of an application in all of its tenants that are known here.
+    pub(crate) fn close_in_every_tenant(
+        &self,
+        quota: &Quota,
+        wait: Duration,
+        access: Access,
+        clock: &dyn Clock,
+    ) {
+        // An owner is a tenant and an application.
+        let application = |owner: &str| owner.rsplit_once(' ').map(|(_, application)| application.to_owned());
+        let (wanted, gates) =
+            (application(&quota.owner), self.gates.lock().unwrap_or_else(PoisonError::into_inner));
+        for (other, gate) in gates.iter() {
+            if other.name == quota.name && application(&other.owner) == wanted {
+                gate.close_for(wait, access, clock);
+            }
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use futures_util::FutureExt as _;
     use unattended_core::{ManualClock, SeededEntropy};
 
     use super::*;
+    use crate::gate::Passage;
+
+    fn quota(owner: &str, name: &str) -> Quota {
+        Quota { owner: owner.into(), name: name.to_owned() }
+    }
+
+    // RL-1
+    #[test]
+    fn a_refusal_of_the_application_closes_its_gates_in_every_tenant() {
+        let (clock, origin) = (ManualClock::at(1_000), Traffic::default().origin("https://h"));
+        let gate = |owner: &str, name: &str| origin.gate(quota(owner, name), 8, &clock);
+        let gates = [gate("a app", ""), gate("b app", ""), gate("a app", "teams"), gate("a other", "")];
+        origin.close_in_every_tenant(&quota("a app", ""), Duration::from_secs(9), Access::Both, &clock);
+        assert_eq!(gates.map(|gate| gate.closed_for(Access::Read, &clock).as_secs()), [9, 9, 0, 0]);
+    }
 
     // BT-6
     #[test]
     fn those_who_share_a_gate_share_the_lowest_of_their_ceilings() {
         let (clock, entropy) = (ManualClock::at(1_000), SeededEntropy::new(1));
-        let (origin, owner) = (Traffic::default().origin("https://h"), Arc::from("tenant app"));
-        let (wide, narrow) = (origin.gate(&owner, 100), origin.gate(&owner, 2));
+        let (origin, owner) = (Traffic::default().origin("https://h"), quota("tenant app", ""));
+        let (wide, narrow) = (origin.gate(owner.clone(), 100, &clock), origin.gate(owner, 2, &clock));
         assert!(Arc::ptr_eq(&wide, &narrow));
+        let one = Passage { access: Access::Read, cost: 1, places: 1 };
         let pass = |gate: &Arc<Gate>| {
             let gate = Arc::clone(gate);
             let (clock, entropy) = (clock.clone(), &entropy);
-            async move { gate.pass(1, Duration::from_secs(9), &clock, entropy).await.map(std::mem::forget) }
+            async move { gate.pass(one, Duration::from_secs(9), &clock, entropy).await.map(std::mem::forget) }
                 .now_or_never()
         };
         assert_eq!((pass(&wide), pass(&narrow)), (Some(Ok(())), Some(Ok(()))));
