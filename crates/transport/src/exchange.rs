@@ -17,7 +17,7 @@ use crate::connector::unconnected;
 use crate::gunzip::{self, Gunzip};
 use crate::incoming::{Incoming, Own};
 use crate::outgoing::Outgoing;
-use crate::pool::{Born, Lease, Origin};
+use crate::pool::{Born, Checkout, Lease, Origin};
 
 impl HttpClient for Transport {
     fn send(&self, request: Request<Bytes>) -> BoxFuture<'_, Result<Response<ResponseBody>, HttpError>> {
@@ -38,16 +38,20 @@ impl Transport {
         let origin = self.pool.origin(&uri)?;
         self.complete(&mut request);
         loop {
-            let checkout = self.pool.check_out(&origin, &uri).await?;
-            match self.send_on(checkout.lease, request, &origin).await {
+            let Checkout { lease, is_reused } = self.pool.check_out(&origin, &uri).await?;
+            let may_wait = matches!(lease, Lease::Shared(_)) && !request.body().is_end_stream();
+            match self.send_on(lease, request, &origin).await {
                 Ok(response) => return Ok(response),
                 Err(mut error) => match error.take_message() {
                     // A server may close a connection at any time between two requests (RFC 9112 section 9.5).
-                    Some(unsent) if checkout.is_reused => {
+                    Some(unsent) if is_reused => {
                         request = unsent;
                         *request.uri_mut() = uri.clone();
                     }
                     Some(_) => return Err(unconnected(error.into_error())),
+                    None if may_wait && was_waiting(error.error()) => {
+                        return Err(unconnected(error.into_error()));
+                    }
                     None => return Err(port_error(error.into_error())),
                 },
             }
@@ -117,6 +121,13 @@ fn port_error(error: hyper::Error) -> HttpError {
         false => HttpErrorKind::Interrupted,
     };
     HttpError::new(kind, error)
+}
+
+/// The request was waiting for one of the streams that the server allows when the connection ended. Nothing of its body
+/// has left, and a request without its body is none (RFC 9113 section 8.1.1). This is what hyper says then, and it says so
+/// in no other case while its runtime lives.
+fn was_waiting(error: &hyper::Error) -> bool {
+    error.is_user() && error.to_string().starts_with("dispatch task is gone")
 }
 
 /// The server says that it did not look at the request (RFC 9113 sections 6.8 and 8.7): its stream was refused, or it

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use futures_util::future::join_all;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpListener;
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use unattended_core::{BoxFuture, HttpClient as _, HttpErrorKind, ManualClock, RequestBody};
 use unattended_transport::{Resolver, Transport, TransportBuilder};
 
@@ -28,6 +28,11 @@ impl Seen {
 
     fn first_line(&self) -> String {
         self.0.lock().unwrap().last().unwrap().1.lines().next().unwrap_or_default().to_owned()
+    }
+
+    /// Where they were noted as paths.
+    fn paths(&self) -> Vec<String> {
+        self.0.lock().unwrap().iter().map(|(_, head)| head.trim_end().to_owned()).collect()
     }
 
     fn open(&self) -> usize {
@@ -372,4 +377,70 @@ async fn those_who_wait_for_the_first_connection_go_on_whatever_becomes_of_it() 
             .iter()
             .all(|refused| refused.as_ref().is_err_and(|error| error.kind() == HttpErrorKind::Connect))
     );
+}
+
+/// An HTTP/2 server with one stream at a time, which answers nothing but `/first` and ends the connection when told.
+async fn one_at_a_time(pki: &Pki, seen: &Seen, end: &Arc<Notify>, is_polite: bool) -> String {
+    let (seen, end) = (seen.clone(), Arc::clone(end));
+    let port = pki
+        .serve(&[b"h2"], move |connection| {
+            let (seen, end) = (seen.clone(), Arc::clone(&end));
+            async move {
+                let number = seen.open();
+                let mut server = h2::server::Builder::new();
+                let handshake = server.max_concurrent_streams(1).handshake::<_, Bytes>(connection);
+                let mut connection = handshake.await.unwrap();
+                let mut held = Vec::new();
+                loop {
+                    let accepted = tokio::select! {
+                        accepted = connection.accept() => accepted,
+                        () = end.notified() => {
+                            if !is_polite {
+                                return;
+                            }
+                            connection.abrupt_shutdown(h2::Reason::NO_ERROR);
+                            continue;
+                        }
+                    };
+                    let Some(Ok((request, mut respond))) = accepted else { return };
+                    seen.note(number, format!("{}\n", request.uri().path()));
+                    match request.uri().path() {
+                        "/first" => drop(respond.send_response(http::Response::new(()), true).unwrap()),
+                        _ => held.push(respond),
+                    }
+                }
+            }
+        })
+        .await;
+    format!("https://localhost:{port}")
+}
+
+// RT-2
+#[tokio::test]
+async fn a_request_that_waits_for_a_stream_when_the_connection_ends_was_not_sent() {
+    let pki = Pki::new();
+    for is_polite in [true, false] {
+        let (seen, end) = (Seen::default(), Arc::new(Notify::new()));
+        let url = one_at_a_time(&pki, &seen, &end, is_polite).await;
+        let transport = Transport::builder().extra_ca_pem(pki.ca_pem.as_bytes()).unwrap().build().unwrap();
+        assert_eq!(read(&transport, &format!("{url}/first")).await.0, 200);
+        let post = |path: &str| {
+            let request = http::Request::post(format!("{url}{path}")).body(Bytes::from("{}")).unwrap();
+            let transport = transport.clone();
+            tokio::spawn(async move { transport.send(request).await })
+        };
+        let held = post("/held");
+        while seen.paths().len() < 2 {
+            tokio::task::yield_now().await;
+        }
+        let waiting = post("/waiting");
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+        end.notify_one();
+        let waiting = waiting.await.unwrap().unwrap_err();
+        assert_eq!(waiting.kind(), HttpErrorKind::Connect, "{}", chain(&waiting));
+        drop(held);
+        assert_eq!(seen.paths(), ["/first", "/held"], "{is_polite}");
+    }
 }
