@@ -55,6 +55,10 @@ impl BatchRequest {
         }
     }
 
+    pub(crate) fn with_headers(id: String, method: Method, url: &str, headers: Headers) -> Self {
+        Self { headers, ..Self::new(id, method, url) }
+    }
+
     /// Sets a header of this request. `Authorization` is refused: the batch carries the token.
     pub fn header(mut self, name: &str, value: &str) -> Self {
         self.headers.set(name, value);

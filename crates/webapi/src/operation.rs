@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use http::{HeaderMap, Method, StatusCode};
 use tracing::Instrument as _;
 use unattended_core::{HttpErrorKind, retry_after};
@@ -12,6 +13,7 @@ use crate::client::Inner;
 use crate::deadline::Deadline;
 use crate::error::{Attempt, Error, Kind, Withheld};
 use crate::gate::{Gate, Passage, Permit, StaysClosed};
+use crate::hedge;
 use crate::limits::{self, TooLong};
 use crate::query;
 use crate::request::{Request, RequestClass};
@@ -67,11 +69,18 @@ impl<'a> Operation<'a> {
 
     async fn run(mut self) -> Result<Response, Error> {
         self.client.origin.budget.deposit();
+        if self.client.hedges {
+            self.client.origin.hedges.deposit();
+        }
         loop {
             let admission = self.pass_breaker().await?;
             self.keep_pace().await?;
             let passed = self.pass().await?;
-            let attempt = self.client.authenticate.send(self.request, &self.attempt_deadline()).await;
+            let deadline = self.attempt_deadline();
+            let attempt = match self.client.hedges && self.request.class == RequestClass::Safe {
+                true => Box::pin(self.hedged(&deadline)).await,
+                false => self.client.authenticate.send(self.request, &deadline).await,
+            };
             self.report(admission, &attempt);
             drop(passed);
             let failure = match attempt {
@@ -105,6 +114,47 @@ impl<'a> Operation<'a> {
                 }
             }
         }
+    }
+
+    /// An attempt, and a copy of it if it is late and nothing speaks against that.
+    async fn hedged(&self, deadline: &Deadline) -> Result<Answer, Error> {
+        let Inner { origin, clock, authenticate, .. } = self.client;
+        let began = clock.elapsed();
+        let first = authenticate.send(self.request, deadline);
+        let answer = match origin.hedges.late_after() {
+            None => first.await,
+            Some(late) => hedge::hedged(first, clock.sleep(late), || self.copy(deadline)).await,
+        };
+        if answer.as_ref().is_ok_and(|answer| answer.status.is_success()) {
+            origin.hedges.record(clock.elapsed().saturating_sub(began));
+        }
+        answer
+    }
+
+    /// A second exchange for the same attempt, if there may be one.
+    fn copy(&self, deadline: &Deadline) -> Option<impl Future<Output = Result<Answer, Error>>> {
+        let Inner { origin, owner, clock, authenticate, .. } = self.client;
+        let permit = self.gate.pass_at_once(self.passage(), hedge::SPARE_QUOTA, &**clock)?;
+        let place = origin.places.take(owner, self.request.cost).now_or_never()?;
+        origin.hedges.withdraw().then(|| {
+            tracing::debug!("no answer yet; sending a copy");
+            async move {
+                let answer = authenticate.send(self.request, deadline).await;
+                if let Ok(answer) = &answer
+                    && !answer.status.is_success()
+                {
+                    // The answer that counts may be a success and say nothing of this.
+                    self.gate.learn(answer.status, &answer.headers, &**clock);
+                    self.heed(answer, retry_after(&answer.headers, clock.now()));
+                }
+                drop((permit, place));
+                answer
+            }
+        })
+    }
+
+    fn passage(&self) -> Passage {
+        Passage { access: self.request.access, cost: self.request.cost, places: 1 }
     }
 
     /// A body that is streamed takes as long as it takes; every other attempt has a limit of its own.
@@ -194,8 +244,7 @@ impl<'a> Operation<'a> {
     /// Waits for the gate within the deadline; who could not pass in time is told so before anything is sent.
     async fn pass_gate(&mut self) -> Result<Permit<'a>, Error> {
         let Inner { clock, entropy, .. } = self.client;
-        let passage = Passage { access: self.request.access, cost: self.request.cost, places: 1 };
-        match self.gate.pass(passage, self.deadline.remaining(), &**clock, &**entropy).await {
+        match self.gate.pass(self.passage(), self.deadline.remaining(), &**clock, &**entropy).await {
             Ok(_) if self.deadline.remaining().is_zero() => Err(self.end(Error::new(Kind::DeadlinePassed))),
             Ok(permit) => Ok(permit),
             Err(StaysClosed { wait }) => {
@@ -207,12 +256,17 @@ impl<'a> Operation<'a> {
 
     fn refused(&self, answer: &Answer) -> (Outcome, Error) {
         let asked = retry_after(&answer.headers, self.client.clock.now());
-        let below = self.client.authenticate.bearer.base.below(&self.request.uri);
-        self.client.heed(self.gate, below, (answer.status, &answer.headers), asked);
+        self.heed(answer, asked);
         let spent = answer.status == StatusCode::UNAUTHORIZED && !self.request.body.is_replayable();
         let error = Error::refused(answer);
         let error = if spent { error.withheld(Withheld::Body) } else { error };
         (Outcome::Status { status: answer.status, retry_after: asked }, error)
+    }
+
+    /// Closes the gate if the API asks for it.
+    fn heed(&self, answer: &Answer, asked: Option<Duration>) {
+        let below = self.client.authenticate.bearer.base.below(&self.request.uri);
+        self.client.heed(self.gate, below, (answer.status, &answer.headers), asked);
     }
 
     fn failed(&self, error: Error) -> (Outcome, Error) {

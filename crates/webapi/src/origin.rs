@@ -60,6 +60,13 @@ impl Base {
         path.strip_prefix(self.url.path().trim_end_matches('/')).unwrap_or(path)
     }
 
+    /// The path and query of an address below the base; nothing if it is only of the same origin.
+    pub(crate) fn strictly_below<'u>(&self, uri: &'u Uri) -> Option<&'u str> {
+        let base = self.url.path().trim_end_matches('/');
+        let below = uri.path_and_query()?.as_str().strip_prefix(base)?;
+        below.starts_with('/').then_some(below)
+    }
+
     /// An address of this API as it may be shown.
     pub(crate) fn shown(&self, uri: &Uri) -> String {
         if self.is_secret { format!("{}/[redacted]", self.origin()) } else { redact_url(&uri.to_string()) }

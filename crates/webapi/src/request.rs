@@ -170,7 +170,10 @@ impl RequestBuilder {
             body: self.body?,
             cost: 1,
         };
-        self.client.execute(&request).await
+        match &self.client.inner().together {
+            Some(reads) => reads.send(&self.client, &request).await,
+            None => self.client.execute(&request).await,
+        }
     }
 }
 
@@ -190,6 +193,12 @@ impl fmt::Debug for RequestBuilder {
 pub(crate) struct Headers {
     map: HeaderMap,
     mistake: Option<String>,
+}
+
+impl From<HeaderMap> for Headers {
+    fn from(map: HeaderMap) -> Self {
+        Self { map, mistake: None }
+    }
 }
 
 impl Headers {

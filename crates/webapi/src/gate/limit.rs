@@ -26,6 +26,8 @@ pub(super) struct Limit {
     last_cut: Option<Duration>,
     /// The limit at which the API refused last.
     refused_at: Option<f64>,
+    /// The share of its quota that the API says is used; zero if it says nothing.
+    used: f64,
     /// The API says that its limit is near.
     is_frozen: bool,
     /// Whether it has ever objected or warned.
@@ -51,6 +53,7 @@ impl Limit {
             successes: 0.0,
             last_cut: None,
             refused_at: None,
+            used: 0.0,
             is_frozen: false,
             is_warned: false,
             pace: None,
@@ -69,6 +72,16 @@ impl Limit {
         self.limit as u32
     }
 
+    /// The share of its quota that the API has last said is used; zero if it said nothing.
+    pub(super) fn used(&self) -> f64 {
+        self.used
+    }
+
+    /// Whether requests have turns.
+    pub(super) fn is_paced(&self, now: Duration) -> bool {
+        self.pace.is_some_and(|pace| now < pace.until)
+    }
+
     /// How long a request that costs `cost` has to wait for its turn.
     pub(super) fn turn(&mut self, cost: u32, now: Duration) -> Duration {
         let Some(pace) = self.pace.as_mut().filter(|pace| now < pace.until) else {
@@ -83,6 +96,7 @@ impl Limit {
     /// Learns from an answer.
     pub(super) fn learn(&mut self, status: StatusCode, headers: &HeaderMap, now: Duration) {
         let used = number(headers, &USED);
+        self.used = used.unwrap_or_default();
         self.is_frozen = used.is_some_and(|used| used >= 0.8);
         self.is_warned |= self.is_frozen;
         if matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE)

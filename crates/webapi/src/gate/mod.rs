@@ -174,6 +174,22 @@ impl Gate {
         }
     }
 
+    /// Passes if nothing is in the way: nobody is waiting, and of the quota less than `share` is used.
+    pub(crate) fn pass_at_once(&self, passage: Passage, share: f64, clock: &dyn Clock) -> Option<Permit<'_>> {
+        if !self.closed_for(Access::Both, clock).is_zero() {
+            return None;
+        }
+        let mut state = self.state();
+        let is_free = state.queue.is_empty()
+            && state.has_room_for(passage.places)
+            && state.limit.used() < share
+            && !state.limit.is_paced(clock.glance().elapsed);
+        is_free.then(|| {
+            state.under_way += passage.places;
+            Permit { gate: self, places: passage.places }
+        })
+    }
+
     /// So many places, first come first served; none if that takes longer than `patience`.
     async fn place(&self, places: u32, patience: Duration, clock: &dyn Clock) -> Option<Permit<'_>> {
         let mut place = pin!(Queued { gate: self, places, ticket: None }.taken());

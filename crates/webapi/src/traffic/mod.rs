@@ -15,6 +15,7 @@ use self::fair::Places;
 use crate::breaker::Breaker;
 use crate::budget::RetryBudget;
 use crate::gate::{Access, Gate, GateLedger, Notes};
+use crate::hedge::Hedges;
 use crate::limits::{Paces, Quota};
 
 /// What is learned about each API, for all clients of a process: give every [`ClientBuilder`] the same one.
@@ -37,6 +38,7 @@ pub struct Traffic {
 pub(crate) struct Origin {
     pub(crate) breaker: Breaker,
     pub(crate) budget: RetryBudget,
+    pub(crate) hedges: Hedges,
     pub(crate) places: Places,
     pub(crate) paces: Paces,
     /// What requests of a kind cost, as the API itself has said.
@@ -87,6 +89,7 @@ impl Origin {
         Self {
             breaker: Breaker::default(),
             budget: RetryBudget::default(),
+            hedges: Hedges::default(),
             places: Places::new(most),
             paces: Paces::default(),
             costs: Mutex::default(),
