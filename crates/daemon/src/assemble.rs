@@ -18,6 +18,7 @@ use crate::config::{
 };
 use crate::credential::{self, CredentialError, SetUp};
 use crate::error::{BuildError, ExitClass};
+use crate::ledger::LedgerFile;
 use crate::ports::Ports;
 
 /// The network as the configuration and the environment say.
@@ -156,6 +157,12 @@ pub(crate) fn scoped_token(
     })
 }
 
+/// What the clients of all APIs share, and with which other processes.
+pub(crate) fn traffic(application: &Application, ports: &Ports) -> webapi::Traffic {
+    let file = application.state_directory.join("throttled.json");
+    webapi::Traffic::default().shared_through(Arc::new(LedgerFile::new(file, Arc::clone(&ports.clock))))
+}
+
 /// The client of one API.
 pub(crate) fn api_client(
     name: &str,
@@ -187,6 +194,12 @@ pub(crate) fn api_client(
     }
     if api.compress_requests {
         client = client.with_compressed_requests();
+    }
+    if api.hedge_reads {
+        client = client.with_hedged_reads();
+    }
+    if api.coalesce_reads {
+        client = client.with_coalesced_reads();
     }
     Ok(client)
 }

@@ -8,7 +8,7 @@ use std::sync::{Arc, OnceLock};
 use unattended_core::HttpClient;
 use unattended_identity::{ConfidentialClient, ScopedToken};
 use unattended_jobs::{Engine, Job, SqliteStore};
-use unattended_webapi::{Client, Traffic};
+use unattended_webapi::Client;
 
 use crate::assemble;
 use crate::config::Config;
@@ -33,7 +33,7 @@ impl Daemon {
     pub fn build(config: Config, ports: Ports) -> Result<Self, BuildError> {
         let http = assemble::network(&config.application, &ports)?;
         let application = assemble::application(&config.application, &http, &ports)?;
-        let (mut apis, traffic) = (BTreeMap::new(), Traffic::default());
+        let (mut apis, traffic) = (BTreeMap::new(), assemble::traffic(&config.application, &ports));
         for (name, api) in &config.apis {
             let tokens = assemble::scoped_token(name, api, &application)?;
             let client = assemble::api_client(

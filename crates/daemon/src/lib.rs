@@ -16,6 +16,7 @@ mod credential;
 pub mod doctor;
 mod environment;
 mod error;
+mod ledger;
 mod ports;
 mod run;
 mod service_manager;

@@ -12,7 +12,16 @@ use super::diagnostic::{Mistake, Mistakes};
 use super::model::{Api, Authority};
 use super::reader::{Section, Text};
 
-const KEYS: &[&str] = &["base-url", "scope", "resource", "roles", "advanced-queries", "compress-requests"];
+const KEYS: &[&str] = &[
+    "base-url",
+    "scope",
+    "resource",
+    "roles",
+    "advanced-queries",
+    "compress-requests",
+    "hedge-reads",
+    "coalesce-reads",
+];
 
 /// What an API has to agree with.
 #[derive(Clone, Copy, Debug)]
@@ -59,7 +68,18 @@ pub(super) fn api(
     let roles = roles(&section, mistakes);
     let advanced_queries = section.flag("advanced-queries", mistakes);
     let compress_requests = section.flag("compress-requests", mistakes);
-    Some(Api { base_url: base_url?, scope: scope?, resource, roles, advanced_queries, compress_requests })
+    let hedge_reads = section.flag("hedge-reads", mistakes);
+    let coalesce_reads = section.flag("coalesce-reads", mistakes);
+    Some(Api {
+        base_url: base_url?,
+        scope: scope?,
+        resource,
+        roles,
+        advanced_queries,
+        compress_requests,
+        hedge_reads,
+        coalesce_reads,
+    })
 }
 
 fn scope(text: &Text<'_>, is_microsoft: bool, mistakes: &mut Mistakes) -> Option<Scope> {

@@ -271,6 +271,10 @@ pub struct Api {
     pub advanced_queries: bool,
     /// Whether bodies are sent compressed.
     pub compress_requests: bool,
+    /// Whether a read that is late gets a copy.
+    pub hedge_reads: bool,
+    /// Whether reads of the same moment share a batch.
+    pub coalesce_reads: bool,
 }
 
 /// `[sidecar]`.

@@ -11,6 +11,8 @@ mod finding;
 mod jobs;
 mod network;
 mod roles;
+#[cfg(unix)]
+mod throttling;
 mod token;
 
 pub use self::configuration::of_mistakes;
@@ -72,6 +74,8 @@ pub async fn examine(config: &Config, ports: &Ports) -> Vec<Finding> {
             }
         }
     }
+    #[cfg(unix)]
+    findings.extend(throttling::examine(config));
     findings.extend(jobs::examine(config, ports));
     findings
 }

@@ -49,6 +49,7 @@ async fn when_everything_is_right_every_finding_says_what_was_seen() {
     Ok credential file:DIR/client-secret: a secret; only its registration knows when it ends
     Ok token graph: issued for https://graph.microsoft.com, lives 59 min
     Ok roles graph: granted: User.ReadWrite.All
+    Ok throttling -: shared by all processes that use DIR/.unattended/state
     Ok job people: runs at 02:00; next at 2026-11-23 02:00 UTC
     ");
 }
