@@ -90,6 +90,12 @@ impl CommandError {
         self
     }
 
+    /// A hint that knows more than the one before.
+    pub(crate) fn hint_instead(mut self, hint: String) -> Self {
+        self.0.hint = Some(hint);
+        self
+    }
+
     pub(crate) fn detail(mut self, name: &str, value: impl Into<Value>) -> Self {
         self.0.details.insert(name.to_owned(), value.into());
         self

@@ -28,7 +28,7 @@ pub(crate) struct Call {
     pub(crate) headers: Vec<Header>,
 
     /// Add what an advanced query of the directory needs: `ConsistencyLevel: eventual`, and `$count=true` for most
-    #[arg(long, conflicts_with = "batch")]
+    #[arg(long)]
     pub(crate) advanced: bool,
 
     /// Follow the pages and print one item per line (NDJSON)

@@ -58,6 +58,26 @@ fn a_page_that_is_too_large_is_refused_with_the_right_number() {
     run.says(&["at most 999 items", "hint: ask for at most $top=999"]);
 }
 
+// AQ-1
+#[test]
+fn a_query_that_needs_more_says_which_option_adds_it() {
+    let sandbox = Sandbox::with_users(10);
+    let place = Workplace::registered(&sandbox);
+    let path = "/users?$filter=endsWith(userPrincipalName,'x')&$select=id";
+    for more in [&[][..], &["--all"]] {
+        let command = [&["call", "graph", "GET", path], more].concat();
+        place
+            .run(&command)
+            .expect(1)
+            .says(&["hint: the directory answers `endsWith` only", "add `--advanced`"]);
+        place.run(&[&command[..], &["--advanced"]].concat()).expect(0);
+    }
+    fs::write(place.path("requests.ndjson"), format!("{{\"url\":\"{path}\"}}\n")).unwrap();
+    let refused = place.run(&["call", "graph", "--batch", "requests.ndjson"]).expect(1).ndjson();
+    assert!(refused[0]["error"]["remedy"].as_str().unwrap().contains("`endsWith`"), "{}", refused[0]);
+    place.run(&["call", "graph", "--batch", "requests.ndjson", "--advanced"]).expect(0);
+}
+
 #[test]
 fn without_all_one_page_is_one_document() {
     let sandbox = Sandbox::with_users(50);

@@ -11,6 +11,7 @@ mod doctor;
 mod exit_codes;
 mod kill;
 mod leaks;
+mod memory;
 mod provision;
 mod quickstart;
 mod register;
@@ -22,6 +23,7 @@ mod sidecar;
 mod status;
 mod support;
 mod third_party;
+mod throttling;
 mod token;
 mod uploads;
 

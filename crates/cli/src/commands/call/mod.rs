@@ -9,7 +9,7 @@ use std::io::Read;
 
 use serde_json::json;
 use unattended_daemon::Daemon;
-use unattended_webapi::{Client, Response};
+use unattended_webapi::{Client, QueryLint, Response, lint_query};
 
 use crate::arguments::{Call, Header};
 use crate::failure::{CommandError, Exit, explain};
@@ -20,11 +20,11 @@ pub(crate) async fn run(arguments: &Call, daemon: &Daemon, printer: &Printer) ->
     let client = daemon
         .client(&arguments.api)
         .map_err(|error| explain(format!("the API `{}` cannot be called", arguments.api), &error))?;
+    let client = &if arguments.advanced { client.with_advanced_queries() } else { client.clone() };
     if let Some(file) = &arguments.batch {
         let batches = usize::from(arguments.batches);
         return batch::run(file, arguments.to.as_deref(), batches, client, printer).await;
     }
-    let client = &if arguments.advanced { client.with_advanced_queries() } else { client.clone() };
     if let Some(file) = &arguments.upload {
         return upload::run(arguments, file, client, daemon, printer).await;
     }
@@ -90,7 +90,18 @@ async fn all_pages(arguments: &Call, client: &Client, printer: &Printer) -> Resu
 }
 
 fn failed(arguments: &Call, error: &unattended_webapi::Error) -> CommandError {
-    explain(format!("{} {} failed", arguments.method(), unattended_core::redact_url(arguments.path())), error)
+    let path = arguments.path();
+    let failure =
+        explain(format!("{} {} failed", arguments.method(), unattended_core::redact_url(path)), error);
+    let needs_more = lint_query(path).iter().any(|lint| matches!(lint, QueryLint::Advanced { .. }));
+    match error.remedy() {
+        Some(lack)
+            if needs_more && !arguments.advanced && error.code() == Some("Request_UnsupportedQuery") =>
+        {
+            failure.hint_instead(format!("{lack}: add `--advanced`"))
+        }
+        _ => failure,
+    }
 }
 
 /// NDJSON has no line breaks inside an item; inside JSON text a raw one can only be white space.

@@ -1,10 +1,12 @@
 //! What every test needs: a folder of its own, our program started in it, and a tenant to work with.
 
+mod api;
 mod drive;
 mod run;
 mod sandbox;
 mod workplace;
 
+pub(crate) use api::Api;
 pub(crate) use drive::{CANARY, Drive};
 pub(crate) use run::Run;
 pub(crate) use sandbox::Sandbox;

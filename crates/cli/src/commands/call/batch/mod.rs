@@ -117,6 +117,7 @@ fn failure(id: &str, error: &Error) -> Value {
     put("code", error.code());
     put("message", error.message());
     put("requestId", error.request_id());
+    put("remedy", error.remedy());
     let causes = std::iter::successors(std::error::Error::source(error), |cause| (*cause).source());
     let chain: Vec<String> =
         std::iter::once(error.to_string()).chain(causes.map(ToString::to_string)).collect();
