@@ -12,7 +12,9 @@ pub(crate) struct Project {
 
 impl Project {
     pub(crate) fn locate() -> Result<Self, String> {
-        let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
+        // As cargo says when it starts this program, which another checkout may have built in a shared target directory.
+        let manifest = std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or(env!("CARGO_MANIFEST_DIR").into());
+        let manifest = Path::new(&manifest);
         let root = manifest.parent().unwrap_or(manifest).to_path_buf();
         let output = cargo(&root)
             .args(["metadata", "--no-deps", "--format-version", "1"])
