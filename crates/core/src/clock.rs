@@ -20,7 +20,8 @@ pub trait Clock: fmt::Debug + Send + Sync + 'static {
     /// Both times at once, to the precision that telling whether a token lives takes: some milliseconds behind at most.
     /// An implementation may be cheaper here than [`now`](Self::now) and [`elapsed`](Self::elapsed) are together.
     fn glance(&self) -> Moment {
-        Moment { now: self.now(), elapsed: self.elapsed() }
+        let unix = self.now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        Moment { unix, elapsed: self.elapsed() }
     }
 
     /// Completes once `duration` has passed on this clock. Dropping the future cancels the wait.
@@ -30,10 +31,18 @@ pub trait Clock: fmt::Debug + Send + Sync + 'static {
 /// Wall and monotonic time of the same moment.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Moment {
-    /// Wall time.
-    pub now: SystemTime,
+    /// Wall time since 1970, UTC, as Unix counts it.
+    pub unix: Duration,
     /// Monotonic time since the origin of the clock.
     pub elapsed: Duration,
+}
+
+impl Moment {
+    /// Wall time.
+    #[must_use]
+    pub fn now(&self) -> SystemTime {
+        SystemTime::UNIX_EPOCH + self.unix
+    }
 }
 
 /// The clock of the machine. [`sleep`](Clock::sleep) needs a running tokio runtime with its time driver.
@@ -51,7 +60,7 @@ impl Clock for SystemClock {
     }
 
     fn glance(&self) -> Moment {
-        machine::glance(self)
+        machine::glance()
     }
 
     #[expect(clippy::disallowed_methods, reason = "this is the one implementation of the port")]
@@ -64,33 +73,33 @@ impl Clock for SystemClock {
 /// a few milliseconds long.
 #[cfg(target_os = "linux")]
 mod machine {
-    use std::time::{Duration, UNIX_EPOCH};
+    use std::time::Duration;
 
     use rustix::time::{ClockId, clock_gettime};
 
-    use super::{Moment, SystemClock};
+    use super::Moment;
 
     fn read(clock: ClockId) -> Duration {
         let time = clock_gettime(clock);
-        let seconds = u64::try_from(time.tv_sec).unwrap_or_default();
-        Duration::new(seconds, u32::try_from(time.tv_nsec).unwrap_or_default())
+        // Neither is negative this side of 1970, and nanoseconds are below a billion.
+        Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
     }
 
     pub(super) fn elapsed() -> Duration {
         read(ClockId::Monotonic)
     }
 
-    pub(super) fn glance(_: &SystemClock) -> Moment {
-        Moment { now: UNIX_EPOCH + read(ClockId::RealtimeCoarse), elapsed: read(ClockId::MonotonicCoarse) }
+    pub(super) fn glance() -> Moment {
+        Moment { unix: read(ClockId::RealtimeCoarse), elapsed: read(ClockId::MonotonicCoarse) }
     }
 }
 
 #[cfg(not(target_os = "linux"))]
 mod machine {
     use std::sync::OnceLock;
-    use std::time::{Duration, Instant};
+    use std::time::{Duration, Instant, SystemTime};
 
-    use super::{Clock, Moment, SystemClock};
+    use super::{Clock as _, Moment, SystemClock};
 
     #[expect(clippy::disallowed_methods, reason = "this is the one implementation of the port")]
     pub(super) fn elapsed() -> Duration {
@@ -98,8 +107,9 @@ mod machine {
         ORIGIN.get_or_init(Instant::now).elapsed()
     }
 
-    pub(super) fn glance(clock: &SystemClock) -> Moment {
-        Moment { now: clock.now(), elapsed: elapsed() }
+    pub(super) fn glance() -> Moment {
+        let unix = SystemClock.now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        Moment { unix, elapsed: elapsed() }
     }
 }
 
@@ -231,7 +241,8 @@ mod tests {
         let (clock, tick) = (SystemClock, Duration::from_millis(20));
         for _ in 0..1_000 {
             let before = (clock.now(), clock.elapsed());
-            let Moment { now, elapsed } = clock.glance();
+            let moment = clock.glance();
+            let (now, elapsed) = (moment.now(), moment.elapsed);
             let after = (clock.now(), clock.elapsed());
             assert!(before.1 <= elapsed + tick && elapsed <= after.1, "{before:?} {elapsed:?} {after:?}");
             assert!(before.0 <= now + tick && now <= after.0, "{before:?} {now:?} {after:?}");

@@ -1,8 +1,8 @@
-//! Does one thing a number of times, for `valgrind` to count the instructions: `cost WORK TIMES`. What counts is what
-//! is done in [`measured`]; the rest prepares it. Prints how many allocations the work took. `cargo xtask token-cost` runs it
-//! and knows the limits.
+//! Does one thing a number of times, for `valgrind` to count the instructions: `cost WORK TIMES AUTHORITY CA_FILE
+//! CLIENT_FILE`. What counts is what is done in [`measured`]; the rest prepares it. Prints how many allocations the work
+//! took. `cargo xtask token-cost` runs it, beside a token server, and knows the limits.
 //!
-//! The network is not in it: the token server answers at once, from memory.
+//! Where a token comes from does not matter to what reading it from memory costs: then the server is in memory, too.
 
 use std::alloc::System;
 use std::error::Error;
@@ -14,40 +14,60 @@ use bytes::Bytes;
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 use tokio::runtime::{Builder, Runtime};
 use unattended_core::{BoxFuture, ClientId, HttpClient, HttpError, ResponseBody, Scope, Secret, TenantId};
-use unattended_identity::{Authority, ClientSecret, Cloud, ConfidentialClient, Freshness, ScopedToken};
+use unattended_identity::{
+    Authority, ClientCertificate, ClientSecret, ConfidentialClient, Freshness, ScopedToken,
+};
+use unattended_transport::Transport;
 
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
-
-/// The size of a token of the platform.
-const TOKEN_LENGTH: usize = 1_500;
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
 
 /// A token server in memory.
 #[derive(Debug)]
-struct Server(Bytes);
+struct Memory;
 
-impl HttpClient for Server {
+impl HttpClient for Memory {
     fn send(
         &self,
         _: http::Request<Bytes>,
     ) -> BoxFuture<'_, Result<http::Response<ResponseBody>, HttpError>> {
-        let body = ResponseBody::full(self.0.clone());
-        Box::pin(std::future::ready(Ok(http::Response::new(body))))
+        let body = r#"{"token_type":"Bearer","expires_in":3599,"access_token":"t"}"#;
+        Box::pin(std::future::ready(Ok(http::Response::new(ResponseBody::full(body)))))
     }
 }
 
 fn main() -> Outcome<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [work, times] = &arguments[..] else { return Err("usage: cost WORK TIMES".into()) };
-    let (times, graph) = (times.parse()?, graph()?);
-    let runtime = Builder::new_current_thread().enable_time().build()?;
+    let [work, times, authority, ca_file, client_file] = &arguments[..] else {
+        return Err("usage: cost WORK TIMES AUTHORITY CA_FILE CLIENT_FILE".into());
+    };
+    let times = times.parse()?;
+    let transport: Arc<dyn HttpClient> = match work.as_str() {
+        "secret" | "certificate" => {
+            Arc::new(Transport::builder().extra_ca_pem(&std::fs::read(ca_file)?)?.build()?)
+        }
+        _ => Arc::new(Memory),
+    };
+    let client = ConfidentialClient::builder(
+        Authority::microsoft(authority, &tenant(1_000_000)?)?,
+        ClientId::parse("22222222-2222-2222-2222-222222222222")?,
+    );
+    let client = match work.as_str() {
+        "certificate" => {
+            client.credential(ClientCertificate::from_pem(&Secret::new(std::fs::read(client_file)?))?)
+        }
+        _ => client.credential(ClientSecret::new(Secret::from("a-secret-of-the-usual-length-0123456789"))?),
+    };
+    let graph =
+        client.http(transport).build()?.for_scope(Scope::default_of("https://graph.microsoft.com")?)?;
+    let runtime = Builder::new_current_thread().enable_all().build()?;
     let allocations = match work.as_str() {
         "by-handle" => by_handle(&graph, times, &runtime)?,
         "by-id-of-10" => by_id(&graph, 10, times, &runtime)?,
         "by-id-of-10000" => by_id(&graph, 10_000, times, &runtime)?,
-        "secret" => cold(&graph, times, &runtime)?,
+        "secret" | "certificate" => cold(&graph, times, &runtime)?,
         _ => return Err(format!("no such work: {work}").into()),
     };
     writeln!(std::io::stdout(), "{allocations}")?;
@@ -93,19 +113,6 @@ fn measured(work: impl FnOnce() -> Outcome<()>) -> Outcome<usize> {
     let region = Region::new(ALLOCATOR);
     work()?;
     Ok(black_box(region.change().allocations))
-}
-
-fn graph() -> Outcome<ScopedToken> {
-    let token = "t".repeat(TOKEN_LENGTH);
-    let body = format!(r#"{{"token_type":"Bearer","expires_in":3599,"access_token":"{token}"}}"#);
-    let client = ConfidentialClient::builder(
-        Authority::cloud(Cloud::Public, &tenant(1_000_000)?),
-        ClientId::parse("22222222-2222-2222-2222-222222222222")?,
-    )
-    .credential(ClientSecret::new(Secret::from("secret"))?)
-    .http(Arc::new(Server(body.into())))
-    .build()?;
-    Ok(client.for_scope(Scope::default_of("https://graph.microsoft.com")?)?)
 }
 
 fn tenant(n: usize) -> Outcome<TenantId> {

@@ -5,13 +5,13 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Serialize;
-use zeroize::Zeroizing;
 
 use crate::credential::{AuthenticationContext, ClientCertificate, SigningAlgorithm};
 use crate::error::Error;
+use crate::wiped::Wiped;
 
-/// `client_assertion_type`.
-pub(crate) const TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+/// `client_assertion_type`, as it stands in a form.
+pub(crate) const TYPE: &str = "urn%3Aietf%3Aparams%3Aoauth%3Aclient-assertion-type%3Ajwt-bearer";
 
 const LIFETIME: Duration = Duration::from_secs(600);
 
@@ -42,17 +42,8 @@ struct Claims<'a> {
 pub(crate) async fn sign(
     certificate: &ClientCertificate,
     context: &AuthenticationContext<'_>,
-) -> Result<Zeroizing<String>, Error> {
+) -> Result<Wiped, Error> {
     let now = seconds(context.now);
-    let algorithm = certificate.algorithm();
-    let chain = certificate.chain();
-    let header = Header {
-        alg: algorithm.name(),
-        typ: "JWT",
-        thumbprint: &chain.x5t_s256,
-        x5t: (algorithm == SigningAlgorithm::Rs256).then_some(chain.x5t.as_str()),
-        x5c: certificate.sends_chain().then_some(chain.x5c.as_slice()),
-    };
     let claims = Claims {
         aud: context.token_endpoint,
         iss: context.client_id,
@@ -62,21 +53,42 @@ pub(crate) async fn sign(
         iat: now,
         exp: now + LIFETIME.as_secs(),
     };
-    let mut assertion = Zeroizing::new(String::with_capacity(2_048));
-    encode_json(&header, &mut assertion)?;
+    let (header, claims) = (certificate.assertion_header()?, json(&claims)?);
+    // In one piece, so that all of it can be wiped.
+    let room =
+        header.len() + encoded_length(claims.len()) + encoded_length(certificate.signature_length()) + 2;
+    let mut assertion = String::with_capacity(room);
+    assertion.push_str(header);
     assertion.push('.');
-    encode_json(&claims, &mut assertion)?;
+    URL_SAFE_NO_PAD.encode_string(claims, &mut assertion);
     let signature = certificate.sign(assertion.as_bytes()).await?;
     assertion.push('.');
     URL_SAFE_NO_PAD.encode_string(signature, &mut assertion);
-    Ok(assertion)
+    Ok(Wiped(assertion.into_bytes()))
 }
 
-fn encode_json(value: &impl Serialize, text: &mut String) -> Result<(), Error> {
-    let json = serde_json::to_vec(value)
+/// The header of every assertion that this certificate signs, encoded.
+pub(crate) fn header(certificate: &ClientCertificate) -> Result<String, Error> {
+    let (algorithm, chain) = (certificate.algorithm(), certificate.chain());
+    let header = Header {
+        alg: algorithm.name(),
+        typ: "JWT",
+        thumbprint: &chain.x5t_s256,
+        x5t: (algorithm == SigningAlgorithm::Rs256).then_some(chain.x5t.as_str()),
+        x5c: certificate.sends_chain().then_some(chain.x5c.as_slice()),
+    };
+    Ok(URL_SAFE_NO_PAD.encode(json(&header)?))
+}
+
+fn json(value: &impl Serialize) -> Result<Vec<u8>, Error> {
+    let mut json = Vec::with_capacity(512);
+    serde_json::to_writer(&mut json, value)
         .map_err(|cause| Error::credential("the client assertion cannot be written").caused_by(cause))?;
-    URL_SAFE_NO_PAD.encode_string(json, text);
-    Ok(())
+    Ok(json)
+}
+
+fn encoded_length(bytes: usize) -> usize {
+    bytes.div_ceil(3) * 4
 }
 
 fn seconds(time: SystemTime) -> u64 {

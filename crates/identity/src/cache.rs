@@ -43,16 +43,17 @@ pub(crate) struct TokenKey {
     pub(crate) profile: Interned,
 }
 
-/// One key's token, and the request for the next one if it is under way.
+/// One key's token, and the request for the next one if it is under way. What a hit looks at comes first.
 #[derive(Debug)]
+#[repr(C)]
 pub(crate) struct Entry {
-    pub(crate) key: TokenKey,
-    pub(crate) flights: Flights,
     kept: ArcSwapOption<Kept>,
     /// Monotonic seconds.
     used: AtomicU32,
     /// The monotonic second in which somebody last saw to the renewal.
     renewal_seen_to: AtomicU32,
+    pub(crate) key: TokenKey,
+    pub(crate) flights: Flights,
 }
 
 /// How much is kept in memory.
@@ -106,6 +107,7 @@ impl Default for CacheLimits {
 
 impl Entry {
     /// The token if it lives and can be used.
+    #[inline]
     pub(crate) fn live(&self, moment: Moment, can_use: impl Fn(&Kept) -> bool) -> Option<CachedToken> {
         let token = CachedToken::live(self.kept.load(), |kept| kept.is_live(moment) && can_use(kept))?;
         let now = seconds(moment);
@@ -265,8 +267,9 @@ impl Entry {
 }
 
 /// Enough for a century since the machine was started.
+#[inline]
 fn seconds(moment: Moment) -> u32 {
-    u32::try_from(moment.elapsed.as_secs()).unwrap_or(u32::MAX - 1)
+    moment.elapsed.as_secs() as u32
 }
 
 #[cfg(test)]

@@ -1,23 +1,31 @@
 //! Work with an end, on the injected clock.
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::task::Poll;
 use std::time::Duration;
 
-use futures_util::future::{Either, select};
 use unattended_core::Clock;
 
 use crate::error::{Error, ErrorKind};
 
-/// The work's result, or nothing once `limit` has passed; then the work is dropped.
+/// The work's result, or nothing once `limit` has passed; then the work is dropped. Work that is ready at once costs no
+/// timer.
 pub(crate) async fn within<T>(
     clock: &dyn Clock,
     limit: Duration,
     work: impl Future<Output = T>,
 ) -> Option<T> {
-    match select(std::pin::pin!(work), clock.sleep(limit)).await {
-        Either::Left((done, _)) => Some(done),
-        Either::Right(((), _)) => None,
-    }
+    let mut work = pin!(work);
+    let mut timer = None;
+    poll_fn(|context| {
+        if let Poll::Ready(done) = work.as_mut().poll(context) {
+            return Poll::Ready(Some(done));
+        }
+        let timer = timer.get_or_insert_with(|| clock.sleep(limit));
+        timer.as_mut().poll(context).map(|()| None)
+    })
+    .await
 }
 
 /// What to tell when it was the time that ended it.

@@ -82,9 +82,8 @@ impl Exchange {
     }
 
     pub(crate) async fn acquire(&self, errand: &Errand<'_>) -> Result<Issued, Error> {
-        let issued = within(&*self.clock, DEADLINE, self.first_that_works(errand))
-            .await
-            .unwrap_or_else(|| Err(timed_out("the token could not be acquired", DEADLINE)))?;
+        let until = self.clock.elapsed() + DEADLINE;
+        let issued = self.first_that_works(errand, until).await?;
         let Errand { scope, correlation_id, .. } = errand;
         debug!(scope, correlation_id, lifetime = issued.lifetime.as_secs(), "token acquired");
         Ok(issued)
@@ -92,17 +91,17 @@ impl Exchange {
 
     /// The next credential is tried when the server does not accept one: that is the overlap during a rotation. If
     /// none works, the failure of the preferred one is told.
-    async fn first_that_works(&self, errand: &Errand<'_>) -> Result<Issued, Error> {
+    async fn first_that_works(&self, errand: &Errand<'_>, until: Duration) -> Result<Issued, Error> {
         let mut told: Option<(usize, Error)> = None;
         for (rank, member) in self.credentials.in_order(self.clock.elapsed()) {
             let credential = member.credential();
-            let mut outcome = self.attempts(credential, errand).await;
+            let mut outcome = self.attempts(credential, errand, until).await;
             if let Err(error) = &outcome
                 && error.may_be_mended_by_reloading()
-                && credential.reload().await
+                && within(&*self.clock, self.left(until), credential.reload()).await == Some(true)
             {
                 debug!(credential = credential.describe(), %error, "the credential is new, and is tried again");
-                outcome = self.attempts(credential, errand).await;
+                outcome = self.attempts(credential, errand, until).await;
             }
             member.give_notice(self.clock.now());
             match outcome {
@@ -127,16 +126,22 @@ impl Exchange {
         Err(told.map_or_else(|| Error::credential("no credential is configured"), |(_, error)| error))
     }
 
-    async fn attempts(&self, credential: &dyn Credential, errand: &Errand<'_>) -> Result<Issued, Error> {
-        let began = self.clock.elapsed();
+    /// Ends at `until`, since each attempt does: one timer is enough for both limits.
+    async fn attempts(
+        &self,
+        credential: &dyn Credential,
+        errand: &Errand<'_>,
+        until: Duration,
+    ) -> Result<Issued, Error> {
         let mut attempt = 1;
         let mut nonce_was_demanded = false;
         loop {
             let sent = self.attempt(credential, errand);
-            let error = match within(&*self.clock, ATTEMPT_TIMEOUT, sent).await {
+            let limit = ATTEMPT_TIMEOUT.min(self.left(until));
+            let error = match within(&*self.clock, limit, sent).await {
                 Some(Ok(issued)) => return Ok(issued),
                 Some(Err(error)) => error,
-                None => timed_out("the token endpoint did not answer", ATTEMPT_TIMEOUT),
+                None => timed_out("the token endpoint did not answer", limit),
             };
             // The server's way to say which nonce it wants in the proof (RFC 9449 section 8).
             if error.oauth_error() == Some("use_dpop_nonce") && !nonce_was_demanded {
@@ -149,8 +154,8 @@ impl Exchange {
                 LONGEST_BACKOFF.min(Duration::from_secs(1 << attempt.min(8))).mul_f64(self.entropy.unit());
             let wait =
                 asked.map_or(backoff, |asked| asked + backoff.min(asked / 10).min(Duration::from_secs(1)));
-            let left = DEADLINE.saturating_sub(self.clock.elapsed().saturating_sub(began));
-            if !error.is_transient() || attempt == ATTEMPTS || wait + ATTEMPT_TIMEOUT / 2 > left {
+            let is_late = wait + ATTEMPT_TIMEOUT / 2 > self.left(until);
+            if !error.is_transient() || attempt == ATTEMPTS || is_late {
                 return Err(error);
             }
             debug!(attempt, wait_ms = wait.as_millis() as u64, %error, "token request will be repeated");
@@ -158,6 +163,10 @@ impl Exchange {
             attempt += 1;
             nonce_was_demanded = false;
         }
+    }
+
+    fn left(&self, until: Duration) -> Duration {
+        until.saturating_sub(self.clock.elapsed())
     }
 
     async fn attempt(&self, credential: &dyn Credential, errand: &Errand<'_>) -> Result<Issued, Error> {
@@ -178,12 +187,13 @@ impl Exchange {
             Err(timed_out(&format!("{} did not come", credential.describe()), CREDENTIAL_TIMEOUT))
         })?;
         let shown = request.shown().cloned();
-        let endpoint = match &shown {
-            Some(_) => metadata.mutual_tls_endpoint.as_ref().ok_or_else(|| {
+        let for_certificate = match &shown {
+            Some(_) => Some(errand.authority.mutual_tls_endpoint(&metadata).ok_or_else(|| {
                 Error::configuration("no host of the authority is known that asks for a client certificate")
-            })?,
-            None => &metadata.token_endpoint,
+            })?),
+            None => None,
         };
+        let endpoint = for_certificate.as_ref().unwrap_or(&metadata.token_endpoint);
         let bond = self.bond(credential, errand, shown)?;
         let proof = match &bond.prover {
             Some(prover) => Some(prover.proof(&http::Method::POST, &address(endpoint)?, None)?),

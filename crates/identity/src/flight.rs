@@ -7,7 +7,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::SetOnce;
 
 use crate::error::Error;
 use crate::refresh::pause_after;
@@ -42,8 +42,11 @@ pub(crate) struct Patience {
 #[derive(Clone, Debug)]
 struct Flight {
     claims: Option<Arc<str>>,
-    landed: watch::Receiver<Option<Outcome>>,
+    landed: Arc<Ending>,
 }
+
+/// How a flight ended; without an outcome if it did not land.
+type Ending = SetOnce<Option<Outcome>>;
 
 /// What a caller does next.
 pub(crate) enum Boarding<T> {
@@ -58,10 +61,10 @@ pub(crate) enum Boarding<T> {
 }
 
 /// The end of a flight, to be waited for.
-pub(crate) struct Landed(watch::Receiver<Option<Outcome>>);
+pub(crate) struct Landed(Arc<Ending>);
 
 /// The right to run the request of a key; dropped without landing, the flight counts as never started.
-pub(crate) struct Pilot(watch::Sender<Option<Outcome>>);
+pub(crate) struct Pilot(Arc<Ending>);
 
 impl Flights {
     /// Joins the flight under way or starts one, unless `served` finds what is needed after all: the flight that a
@@ -86,11 +89,11 @@ impl Flights {
         }
         if let Some(flight) = state.flight.as_ref().filter(|flight| flight.is_aloft()) {
             let exact = flight.claims.as_ref() == claims;
-            return Boarding::Watch { landed: Landed(flight.landed.clone()), exact };
+            return Boarding::Watch { landed: Landed(Arc::clone(&flight.landed)), exact };
         }
-        let (sender, receiver) = watch::channel(None);
-        state.flight = Some(Flight { claims: claims.cloned(), landed: receiver.clone() });
-        Boarding::Start { pilot: Pilot(sender), landed: Landed(receiver) }
+        let landed = Arc::new(Ending::new());
+        state.flight = Some(Flight { claims: claims.cloned(), landed: Arc::clone(&landed) });
+        Boarding::Start { pilot: Pilot(Arc::clone(&landed)), landed: Landed(landed) }
     }
 
     /// Starts a flight for the background if none is under way and the last failure is long enough ago.
@@ -103,9 +106,9 @@ impl Flights {
         if throttled || aloft || elapsed < state.paused_until {
             return None;
         }
-        let (sender, receiver) = watch::channel(None);
-        state.flight = Some(Flight { claims: None, landed: receiver });
-        Some(Pilot(sender))
+        let landed = Arc::new(Ending::new());
+        state.flight = Some(Flight { claims: None, landed: Arc::clone(&landed) });
+        Some(Pilot(landed))
     }
 
     /// Ends a flight: `keep` publishes a token before anyone is told or can start another flight, and all who watch get
@@ -133,7 +136,7 @@ impl Flights {
             }
         }
         drop(guard);
-        pilot.0.send_replace(Some(outcome));
+        pilot.tell(Some(outcome));
     }
 
     /// Whether there is anything to remember: a flight, or that the server asked for patience.
@@ -155,13 +158,26 @@ impl Patience {
 impl Flight {
     /// Whether the request still runs. Its task may be gone without having landed: with the runtime that it ran on.
     fn is_aloft(&self) -> bool {
-        self.landed.has_changed().is_ok()
+        !self.landed.initialized()
     }
 }
 
 impl Landed {
     /// The outcome; `None` if the request ended without one and has to be made again.
-    pub(crate) async fn outcome(mut self) -> Option<Outcome> {
-        self.0.wait_for(Option::is_some).await.ok().and_then(|outcome| outcome.clone())
+    pub(crate) async fn outcome(self) -> Option<Outcome> {
+        self.0.wait().await.clone()
+    }
+}
+
+impl Pilot {
+    /// Only what is told first counts.
+    fn tell(&self, ending: Option<Outcome>) {
+        _ = self.0.set(ending);
+    }
+}
+
+impl Drop for Pilot {
+    fn drop(&mut self) {
+        self.tell(None);
     }
 }

@@ -7,11 +7,12 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use form_urlencoded::byte_serialize;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
-use http::{HeaderName, HeaderValue, Request};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri};
 use zeroize::Zeroizing;
 
 use crate::bound::Shown;
 use crate::error::{Error, ErrorKind};
+use crate::wiped::Wiped;
 
 /// Bytes for a request with a secret. All of it is wiped afterwards, which is what more of it would cost.
 const ROOM: usize = 1_024;
@@ -19,7 +20,7 @@ const ROOM: usize = 1_024;
 /// A form under construction. A [`Credential`](crate::Credential) adds what proves the client; whatever it adds is
 /// wiped when the request is done.
 pub struct TokenRequest {
-    form: Zeroizing<String>,
+    form: Wiped,
     authorization: Option<HeaderValue>,
     shown: Option<Arc<Shown>>,
 }
@@ -38,7 +39,7 @@ impl TokenRequest {
     }
 
     fn of_grant(grant_type: &str) -> Self {
-        let form = Zeroizing::new(String::with_capacity(ROOM));
+        let form = Wiped(Vec::with_capacity(ROOM));
         let mut request = Self { form, authorization: None, shown: None };
         request.field("grant_type", grant_type);
         request
@@ -46,29 +47,56 @@ impl TokenRequest {
 
     /// Adds one form field.
     pub fn field(&mut self, name: &str, value: &str) {
-        self.make_room(3 * (name.len() + value.len()) + 2);
-        if !self.form.is_empty() {
-            self.form.push('&');
+        // What stands for itself, such as an assertion of a kilobyte, is copied in one piece.
+        if [name, value].iter().all(|text| text.as_bytes().chunks(64).all(stand_for_themselves)) {
+            return self.encoded(name, value.as_bytes());
         }
-        self.form.extend(byte_serialize(name.as_bytes()));
-        self.form.push('=');
-        self.form.extend(byte_serialize(value.as_bytes()));
+        self.make_room(3 * (name.len() + value.len()) + 2);
+        self.separate();
+        byte_serialize(name.as_bytes()).for_each(|part| self.form.extend_from_slice(part.as_bytes()));
+        self.form.push(b'=');
+        byte_serialize(value.as_bytes()).for_each(|part| self.form.extend_from_slice(part.as_bytes()));
+    }
+
+    /// Adds one that is encoded already.
+    fn encoded(&mut self, name: &str, value: &[u8]) {
+        self.make_room(name.len() + value.len() + 2);
+        self.separate();
+        self.form.extend_from_slice(name.as_bytes());
+        self.form.push(b'=');
+        self.form.extend_from_slice(value);
+    }
+
+    fn separate(&mut self) {
+        if !self.form.is_empty() {
+            self.form.push(b'&');
+        }
     }
 
     /// A text that grew by itself would leave copies behind that nobody wipes.
     fn make_room(&mut self, more: usize) {
         if self.form.capacity() - self.form.len() < more {
-            let mut roomier = Zeroizing::new(String::with_capacity(self.form.len() + more + ROOM));
-            roomier.push_str(&self.form);
+            let mut roomier = Wiped(Vec::with_capacity(self.form.len() + more + ROOM / 4));
+            roomier.extend_from_slice(&self.form);
             self.form = roomier;
         }
     }
 
     /// Adds a signed assertion (RFC 7521 section 4.2).
     pub fn client_assertion(&mut self, client_id: &str, assertion: &str) {
-        self.field("client_id", client_id);
-        self.field("client_assertion_type", crate::assertion::TYPE);
+        self.assertion_of(client_id);
         self.field("client_assertion", assertion);
+    }
+
+    /// The same with a compact JWS (RFC 7515 section 7.1), which a form leaves as it is.
+    pub(crate) fn client_assertion_jws(&mut self, client_id: &str, jws: &[u8]) {
+        self.assertion_of(client_id);
+        self.encoded("client_assertion", jws);
+    }
+
+    fn assertion_of(&mut self, client_id: &str) {
+        self.field("client_id", client_id);
+        self.encoded("client_assertion_type", crate::assertion::TYPE.as_bytes());
     }
 
     /// Adds HTTP Basic client authentication, both parts form-encoded first (RFC 6749 section 2.3.1).
@@ -103,21 +131,35 @@ impl TokenRequest {
         correlation_id: &str,
         proof: Option<(HeaderName, HeaderValue)>,
     ) -> Result<Request<Bytes>, Error> {
-        let mut request = Request::post(endpoint)
-            .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
-            .header(ACCEPT, "application/json")
-            .header("client-request-id", correlation_id)
-            .header("return-client-request-id", "true");
-        if let Some(authorization) = self.authorization {
-            request = request.header(AUTHORIZATION, authorization);
-        }
-        if let Some((name, proof)) = proof {
-            request = request.header(name, proof);
-        }
-        request.body(Bytes::from_owner(self.form)).map_err(|cause| {
+        const FORM: HeaderValue = HeaderValue::from_static("application/x-www-form-urlencoded");
+        const CORRELATION: HeaderName = HeaderName::from_static("client-request-id");
+        const RETURN_IT: HeaderName = HeaderName::from_static("return-client-request-id");
+        let unusable = |cause: http::Error| {
             Error::new(ErrorKind::Configuration, format!("`{endpoint}` cannot be requested")).caused_by(cause)
-        })
+        };
+        let uri: Uri = endpoint.parse().map_err(|cause: http::uri::InvalidUri| unusable(cause.into()))?;
+        let correlation = HeaderValue::from_str(correlation_id).map_err(|cause| unusable(cause.into()))?;
+        // With those that the layers below add.
+        let mut headers = HeaderMap::with_capacity(12);
+        headers.insert(CONTENT_TYPE, FORM);
+        headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
+        headers.insert(CORRELATION, correlation);
+        headers.insert(RETURN_IT, HeaderValue::from_static("true"));
+        headers.extend(self.authorization.map(|value| (AUTHORIZATION, value)));
+        headers.extend(proof);
+        let mut request = Request::new(Bytes::from_owner(self.form));
+        (*request.method_mut(), *request.uri_mut(), *request.headers_mut()) = (Method::POST, uri, headers);
+        Ok(request)
     }
+}
+
+/// Whether a form leaves all of these as they are. Looks at many at once, and so at all of them.
+fn stand_for_themselves(bytes: &[u8]) -> bool {
+    let stands = |byte: u8| {
+        let is_mark = (byte == b'*') | (byte == b'-') | (byte == b'.') | (byte == b'_');
+        is_mark | (byte.wrapping_sub(b'0') < 10) | ((byte | 0x20).wrapping_sub(b'a') < 26)
+    };
+    bytes.iter().fold(true, |all, byte| all & stands(*byte))
 }
 
 impl std::fmt::Debug for TokenRequest {
@@ -136,9 +178,21 @@ mod tests {
         for length in [10, 1_000, 5_000, 100] {
             let value = "&".repeat(length);
             request.field("assertion", &value);
-            assert!(request.form.ends_with(&format!("&assertion={}", "%26".repeat(length))));
+            assert!(request.form.ends_with(format!("&assertion={}", "%26".repeat(length)).as_bytes()));
         }
-        assert!(request.form.starts_with("grant_type=client_credentials&assertion=%26"));
+        assert!(request.form.starts_with(b"grant_type=client_credentials&assertion=%26"));
+    }
+
+    #[test]
+    fn every_character_is_encoded_as_a_form_has_it() {
+        let all: Vec<char> = (0..0x180).filter_map(char::from_u32).collect();
+        for character in all {
+            let (mut request, text) = (TokenRequest::client_credentials(), character.to_string());
+            request.field(&text, &text);
+            let expected: String = byte_serialize(text.as_bytes()).collect();
+            let form = format!("grant_type=client_credentials&{expected}={expected}");
+            assert_eq!(String::from_utf8_lossy(&request.form), form);
+        }
     }
 
     #[test]

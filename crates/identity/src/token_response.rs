@@ -29,18 +29,22 @@ pub(crate) struct Issued {
     pub(crate) refresh_token: Option<Secret>,
 }
 
+/// Text of the answer itself, copied where it is escaped. (An optional `Cow` would always be a copy.)
+#[derive(Deserialize)]
+struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+
 #[derive(Deserialize)]
 struct Success<'a> {
     #[serde(borrow)]
     access_token: Cow<'a, str>,
     #[serde(borrow)]
-    token_type: Option<Cow<'a, str>>,
+    token_type: Option<Text<'a>>,
     #[serde(default, deserialize_with = "seconds")]
     expires_in: Option<Duration>,
     #[serde(default, deserialize_with = "seconds")]
     refresh_in: Option<Duration>,
     #[serde(borrow)]
-    refresh_token: Option<Cow<'a, str>>,
+    refresh_token: Option<Text<'a>>,
 }
 
 pub(crate) fn success(body: &[u8], bond: &Bond) -> Result<Issued, Error> {
@@ -56,11 +60,12 @@ pub(crate) fn success(body: &[u8], bond: &Bond) -> Result<Issued, Error> {
         return Err(unexpected("with a token that has already expired"));
     }
     let authorization = bond
-        .authorization(success.token_type.as_deref(), &success.access_token)
+        .authorization(success.token_type.as_ref().map(|text| &*text.0), &success.access_token)
         .map_err(|what| unexpected(&what))?;
     let has_connections = |possession: &Arc<dyn Possession>| possession.connections().is_some();
     let shown = bond.shown.clone().filter(|_| authorization.possession().is_some_and(has_connections));
-    let refresh_token = success.refresh_token.as_deref().filter(|token| !token.is_empty()).map(Secret::from);
+    let refresh_token =
+        success.refresh_token.filter(|token| !token.0.is_empty()).map(|token| Secret::from(&*token.0));
     Ok(Issued { authorization, shown, lifetime, refresh_in: success.refresh_in, refresh_token })
 }
 

@@ -201,8 +201,11 @@ impl Authority {
         }
     }
 
-    /// The token endpoint for clients that show a certificate, if nobody has to be asked for it and there is one.
-    fn known_mutual_tls_endpoint(&self) -> Option<String> {
+    /// The token endpoint for clients that show a certificate, if there is one.
+    pub(crate) fn mutual_tls_endpoint(&self, metadata: &Metadata) -> Option<String> {
+        if let Server::Issuer { .. } = &*self.server {
+            return metadata.mutual_tls_endpoint.clone();
+        }
         let Server::Platform { origin, cloud, .. } = &*self.server else { return None };
         let host = cloud::mutual_tls_host(origin.strip_prefix("https://")?.strip_suffix('/')?, *cloud)?;
         Some(format!("https://{host}/{}/oauth2/v2.0/token", self.tenant_path()))
@@ -218,7 +221,7 @@ impl Authority {
         }
         Ok(Arc::new(Metadata {
             token_endpoint: self.known_endpoint().unwrap_or_default(),
-            mutual_tls_endpoint: self.known_mutual_tls_endpoint(),
+            mutual_tls_endpoint: None,
             secret_methods: self.is_adfs().then(|| vec!["client_secret_post".to_owned()]),
         }))
     }
@@ -329,7 +332,7 @@ mod tests {
             let metadata = authority.metadata(&TokenServer::new(), &ManualClock::at(0)).await.unwrap();
             let expected =
                 host.map(|host| format!("https://{host}/contoso.onmicrosoft.com/oauth2/v2.0/token"));
-            assert_eq!(metadata.mutual_tls_endpoint, expected, "{}", authority.identifier());
+            assert_eq!(authority.mutual_tls_endpoint(&metadata), expected, "{}", authority.identifier());
         }
     }
 

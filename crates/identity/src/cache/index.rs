@@ -71,8 +71,10 @@ impl Index {
         let hash = self.hash(entry.key.tenant.as_ref(), &entry.key.profile);
         let table = self.table(hash);
         let old = table.load();
-        let others = old.iter().flat_map(|table| table.iter()).cloned();
-        let changed = Table::of(others.chain([(hash, entry)]).collect());
+        let mut entries = Vec::with_capacity(old.as_ref().map_or(0, |table| table.entries) + 1);
+        entries.extend(old.iter().flat_map(|table| table.iter()).cloned());
+        entries.push((hash, entry));
+        let changed = Table::of(entries);
         table.store(Some(Arc::new(changed)));
         self.entries.fetch_add(1, Relaxed);
     }

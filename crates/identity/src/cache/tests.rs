@@ -6,7 +6,7 @@ use unattended_core::Authorization;
 use super::*;
 use crate::authority::{Authority, Cloud};
 use crate::profile::Profile;
-use crate::token::{FetchReason, Fetched};
+use crate::token::{FetchReason, Fetched, Term};
 
 fn tenant(name: &str) -> TenantId {
     TenantId::parse(&format!("{name}.example")).unwrap()
@@ -14,7 +14,7 @@ fn tenant(name: &str) -> TenantId {
 
 fn at(seconds: u64) -> Moment {
     let elapsed = Duration::from_secs(seconds);
-    Moment { now: UNIX_EPOCH + elapsed, elapsed }
+    Moment { unix: elapsed, elapsed }
 }
 
 fn profile(scope: &str, resource: Option<&str>) -> Profile {
@@ -29,9 +29,7 @@ fn token(until: u64) -> Arc<Kept> {
         shown: None,
         expires_at: at,
         refresh_at: at,
-        usable_until: at,
-        live_until: Duration::from_secs(until),
-        due_at: Duration::from_secs(until),
+        term: Term::from(self::at(0), Duration::from_secs(until), Duration::from_secs(until)),
         authority: Some(Authority::cloud(Cloud::Public, &tenant("a"))),
         correlation_id: "".into(),
         fetched: Fetched { reason: FetchReason::Absent, took: 0, network: 0, attempts: 1 },

@@ -13,7 +13,7 @@ use crate::exchange::{Cost, Errand, retry_in};
 use crate::flight::{Outcome, Patience, Pilot};
 use crate::refresh;
 use crate::store::{Record, StoreKey};
-use crate::token::{AccessToken, FetchReason, Fetched, Kept, TokenOrigin};
+use crate::token::{AccessToken, FetchReason, Fetched, Kept, Term, TokenOrigin};
 use crate::token_response::Issued;
 
 impl ScopedToken {
@@ -34,7 +34,7 @@ impl ScopedToken {
             }
             let moment = clock.glance();
             let patience = outcome.as_ref().err().and_then(|error| {
-                let until = moment.elapsed + retry_in(error, moment.now)?;
+                let until = moment.elapsed + retry_in(error, moment.now())?;
                 Some(Patience { until, credential_epoch: epoch, error: error.clone() })
             });
             let keep = |token: &AccessToken| shared.cache.keep(&this.entry, Arc::clone(token.kept()), moment);
@@ -103,7 +103,8 @@ impl ScopedToken {
         let took = exchange.clock.elapsed().saturating_sub(began);
         match issued {
             Ok(issued) => {
-                let kept = self.of_answer(issued, &errand, took, reason);
+                let Errand { cost, .. } = errand;
+                let kept = self.of_answer(issued, correlation_id, &cost, took, reason);
                 Ok(AccessToken::new(Arc::new(kept), TokenOrigin::Server))
             }
             Err(error) => Err(error.of_errand(&errand, took)),
@@ -119,25 +120,30 @@ impl ScopedToken {
         Ok(claims::to_text(&all))
     }
 
-    fn of_answer(&self, issued: Issued, errand: &Errand<'_>, took: Duration, reason: FetchReason) -> Kept {
+    fn of_answer(
+        &self,
+        issued: Issued,
+        correlation_id: String,
+        cost: &Cost,
+        took: Duration,
+        reason: FetchReason,
+    ) -> Kept {
         let moment = self.client.shared.exchange.clock.glance();
         let refresh_after = self.entry.refresh_after(issued.lifetime, issued.refresh_in);
         let usable = issued.lifetime - refresh::margin(issued.lifetime);
         Kept {
-            expires_at: moment.now + issued.lifetime,
-            refresh_at: moment.now + refresh_after,
-            usable_until: moment.now + usable,
-            live_until: moment.elapsed + usable,
-            due_at: moment.elapsed + refresh_after,
+            term: Term::from(moment, usable, refresh_after),
+            expires_at: moment.now() + issued.lifetime,
+            refresh_at: moment.now() + refresh_after,
             authorization: issued.authorization,
             shown: issued.shown,
             authority: Some(self.client.authority.clone()),
-            correlation_id: errand.correlation_id.into(),
+            correlation_id: correlation_id.into(),
             fetched: Fetched {
                 reason,
                 took: milliseconds(took),
-                network: milliseconds(errand.cost.network()),
-                attempts: errand.cost.attempts(),
+                network: milliseconds(cost.network()),
+                attempts: cost.attempts(),
             },
             refresh_token: Mutex::new(issued.refresh_token.map(Box::new)),
         }
@@ -146,15 +152,13 @@ impl ScopedToken {
     /// A token whose times were written by another clock: wall time is all that the two have in common.
     fn of_record(&self, record: &Record, took: Duration, reason: FetchReason) -> Option<Kept> {
         let moment = self.client.shared.exchange.clock.glance();
-        let until = |at: SystemTime| at.duration_since(moment.now).unwrap_or_default();
+        let until = |at: SystemTime| at.duration_since(moment.now()).unwrap_or_default();
         let lifetime = record.expires_at().duration_since(record.issued_at()).unwrap_or_default();
         let usable_until = record.expires_at().checked_sub(refresh::margin(lifetime))?;
         Some(Kept {
             expires_at: record.expires_at(),
             refresh_at: record.refresh_at(),
-            usable_until,
-            live_until: moment.elapsed + until(usable_until),
-            due_at: moment.elapsed + until(record.refresh_at()),
+            term: Term::from(moment, until(usable_until), until(record.refresh_at())),
             authorization: record.authorization()?,
             shown: None,
             authority: Some(self.client.authority.clone()),

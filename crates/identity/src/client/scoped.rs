@@ -190,6 +190,7 @@ impl ScopedToken {
     }
 
     /// The token in memory, unless it is bound to a certificate that is not shown any more.
+    #[inline]
     fn live(&self, moment: Moment) -> Option<CachedToken> {
         self.entry.live(moment, |kept| self.can_use(kept))
     }

@@ -14,7 +14,7 @@ use crate::error::Error;
 use crate::exchange::retry_in;
 use crate::flight::{Boarding, Flights, Outcome, Patience, Pilot};
 use crate::refresh;
-use crate::token::{AccessToken, FetchReason, Fetched, Kept, TokenOrigin};
+use crate::token::{AccessToken, FetchReason, Fetched, Kept, Term, TokenOrigin};
 
 /// The tokens of a managed identity for one resource. Cheap to clone; made once and kept.
 #[derive(Clone, Debug)]
@@ -109,7 +109,7 @@ impl ManagedIdentityToken {
             }
             let moment = endpoint.clock.glance();
             let patience = outcome.as_ref().err().and_then(|error| {
-                let until = moment.elapsed + retry_in(error, moment.now)?;
+                let until = moment.elapsed + retry_in(error, moment.now())?;
                 Some(Patience { until, credential_epoch: 0, error: error.clone() })
             });
             let keep = |token: &AccessToken| kept.store(Some(Arc::clone(token.kept())));
@@ -129,11 +129,9 @@ impl ManagedIdentityToken {
         let usable = issued.lifetime - refresh::margin(issued.lifetime);
         let kept = Kept {
             shown: None,
-            expires_at: moment.now + issued.lifetime,
-            refresh_at: moment.now + refresh_after,
-            usable_until: moment.now + usable,
-            live_until: moment.elapsed + usable,
-            due_at: moment.elapsed + refresh_after,
+            term: Term::from(moment, usable, refresh_after),
+            expires_at: moment.now() + issued.lifetime,
+            refresh_at: moment.now() + refresh_after,
             authorization: issued.authorization,
             authority: None,
             correlation_id: "".into(),

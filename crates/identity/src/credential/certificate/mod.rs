@@ -9,7 +9,7 @@ mod pem;
 mod pkcs12;
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::SystemTime;
 
 use unattended_core::{BoxFuture, Secret};
@@ -34,6 +34,8 @@ pub struct ClientCertificate {
     shared: Arc<Shared>,
     algorithm: SigningAlgorithm,
     sends_chain: bool,
+    /// Of the assertions, encoded when the first one is made.
+    header: Arc<OnceLock<String>>,
 }
 
 struct Shared {
@@ -79,7 +81,7 @@ impl ClientCertificate {
             LocalKey::P256(_) => SigningAlgorithm::Es256,
         };
         let shared = Arc::new(Shared { key: Key::Local(key), chain });
-        Ok((Self { shared, algorithm, sends_chain: false }, private_key))
+        Ok((Self { shared, algorithm, sends_chain: false, header: Arc::default() }, private_key))
     }
 
     /// Reads PEM whose key no password protects.
@@ -116,7 +118,7 @@ impl ClientCertificate {
             }
         };
         let shared = Arc::new(Shared { key: Key::Elsewhere(signer), chain });
-        Ok(Self { shared, algorithm, sends_chain: false })
+        Ok(Self { shared, algorithm, sends_chain: false, header: Arc::default() })
     }
 
     /// Signs with another algorithm than the key's own: RS256 for a server that does not know PS256.
@@ -128,14 +130,14 @@ impl ClientCertificate {
             let key = if algorithm == SigningAlgorithm::Es256 { "an RSA" } else { "an elliptic-curve" };
             return Err(Error::credential(format!("{key} key cannot sign with {}", algorithm.name())));
         }
-        Ok(Self { algorithm, ..self })
+        Ok(Self { algorithm, header: Arc::default(), ..self })
     }
 
     /// Sends the certificate and its issuers along (`x5c`): the server then accepts any certificate of the registered
     /// subject name and issuer, so that a renewal needs no registration.
     #[must_use]
     pub fn sending_chain(self) -> Self {
-        Self { sends_chain: true, ..self }
+        Self { sends_chain: true, header: Arc::default(), ..self }
     }
 
     /// The distinguished name of the subject.
@@ -188,6 +190,21 @@ impl ClientCertificate {
         self.sends_chain
     }
 
+    /// The encoded header of a JWS that this certificate signs.
+    pub(crate) fn assertion_header(&self) -> Result<&str, Error> {
+        if let Some(header) = self.header.get() {
+            return Ok(header);
+        }
+        let header = assertion::header(self)?;
+        Ok(self.header.get_or_init(|| header))
+    }
+
+    /// No signature of the key is longer, in bytes.
+    pub(crate) fn signature_length(&self) -> usize {
+        // An RSA signature is as long as the modulus, which is most of the public key.
+        self.shared.chain.public_key.len()
+    }
+
     /// The signature of a JWS signing input.
     pub(crate) async fn sign(&self, message: &[u8]) -> Result<Vec<u8>, Error> {
         match &self.shared.key {
@@ -216,7 +233,7 @@ impl ClientCertificate {
             self.check_validity(context.now)?;
         }
         let assertion = assertion::sign(self, context).await?;
-        request.client_assertion(context.client_id, &assertion);
+        request.client_assertion_jws(context.client_id, &assertion);
         Ok(())
     }
 }
