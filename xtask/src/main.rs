@@ -8,6 +8,7 @@ mod project;
 mod test;
 mod third_party;
 mod token_cost;
+mod token_server;
 
 use std::process::ExitCode;
 
