@@ -32,6 +32,6 @@ pub use crate::http::{HttpClient, HttpError, HttpErrorKind, RequestBody, Respons
 pub use crate::names::{ClientId, InvalidName, Scope, TenantId};
 pub use crate::possession::Possession;
 pub use crate::redact::{redact_tokens, redact_url};
-pub use crate::retry_after::retry_after;
+pub use crate::retry_after::{retry_after, server_time};
 pub use crate::secret::Secret;
 pub use crate::token_source::{Authorization, TokenDemand, TokenSource, TokenSourceError};

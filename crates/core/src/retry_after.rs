@@ -14,7 +14,7 @@ use http::HeaderMap;
 pub fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     let text =
         |name: &str| headers.get_all(name).into_iter().filter_map(|value| value.to_str().ok().map(str::trim));
-    let server_now = text("date").find_map(|date| httpdate::parse_http_date(date).ok()).unwrap_or(now);
+    let server_now = server_time(headers).unwrap_or(now);
     let seconds =
         |value: &str| value.parse::<f64>().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
     let until =
@@ -26,6 +26,13 @@ pub fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
         .flat_map(text)
         .filter_map(|value| value.parse::<u64>().ok().map(Duration::from_millis));
     standard.chain(milliseconds).max().filter(|wait| !wait.is_zero())
+}
+
+/// What the server takes the time to be, to the second: its `Date` header (RFC 9110 section 6.6.1).
+#[must_use]
+pub fn server_time(headers: &HeaderMap) -> Option<SystemTime> {
+    let mut dates = headers.get_all(http::header::DATE).into_iter().filter_map(|date| date.to_str().ok());
+    dates.find_map(|date| httpdate::parse_http_date(date.trim()).ok())
 }
 
 fn ceil_to_millisecond(duration: Duration) -> Duration {

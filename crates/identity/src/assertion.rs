@@ -44,14 +44,15 @@ pub(crate) async fn sign(
     context: &AuthenticationContext<'_>,
 ) -> Result<Wiped, Error> {
     let now = seconds(context.now);
+    let begin = now.saturating_sub(context.leeway.as_secs());
     let claims = Claims {
         aud: context.token_endpoint,
         iss: context.client_id,
         sub: context.client_id,
         jti: context.unique_id,
-        nbf: now,
+        nbf: begin,
         iat: now,
-        exp: now + LIFETIME.as_secs(),
+        exp: begin + LIFETIME.as_secs(),
     };
     let (header, claims) = (certificate.assertion_header()?, json(&claims)?);
     // In one piece, so that all of it can be wiped.

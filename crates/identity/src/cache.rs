@@ -90,6 +90,8 @@ pub(crate) struct TokenCache {
     bytes: AtomicUsize,
     evicted_expired: AtomicU64,
     evicted_live: AtomicU64,
+    /// The monotonic second in which a request ended last.
+    latest: AtomicU32,
 }
 
 #[derive(Debug, Default)]
@@ -141,6 +143,7 @@ impl TokenCache {
             bytes: AtomicUsize::default(),
             evicted_expired: AtomicU64::default(),
             evicted_live: AtomicU64::default(),
+            latest: AtomicU32::default(),
         }
     }
 
@@ -173,7 +176,8 @@ impl TokenCache {
             return entry; // Somebody else has just made it.
         }
         if self.index.len() >= changes.sweep_at.max(1_024) {
-            self.index.retain(Entry::holds_something);
+            let elapsed = Duration::from_secs(self.latest.load(Relaxed).into());
+            self.index.retain(|entry| entry.holds_something(elapsed));
             changes.sweep_at = self.index.len() * 2;
         }
         let entry = Arc::new(Entry {
@@ -197,8 +201,9 @@ impl TokenCache {
         }
     }
 
-    /// Drops tokens if there are too many.
+    /// Drops tokens if there are too many. Called at the end of every request.
     pub(crate) fn make_room(&self, moment: Moment) {
+        self.latest.store(seconds(moment), Relaxed);
         if self.is_over(self.limits) {
             self.evict(moment);
         }
@@ -245,7 +250,7 @@ impl TokenCache {
                 counter.fetch_add(1, Relaxed);
             }
         }
-        self.index.retain(Entry::holds_something);
+        self.index.retain(|entry| entry.holds_something(moment.elapsed));
     }
 
     fn changes(&self) -> RwLockWriteGuard<'_, Changes> {
@@ -256,8 +261,8 @@ impl TokenCache {
 impl Entry {
     /// Whether anything would be lost with this entry: its token, a handle of somebody, or the memory that the server
     /// asked for patience.
-    fn holds_something(self: &Arc<Self>) -> bool {
-        self.kept.load().is_some() || Arc::strong_count(self) > 1 || self.flights.remember()
+    fn holds_something(self: &Arc<Self>, elapsed: Duration) -> bool {
+        self.kept.load().is_some() || Arc::strong_count(self) > 1 || self.flights.remember(elapsed)
     }
 
     /// How long after its issue a token of this key is renewed.

@@ -98,11 +98,13 @@ impl Error {
 
     pub(crate) fn unreachable(url: &str, cause: HttpError) -> Self {
         let host = url.split('/').nth(2).unwrap_or(url);
-        let message = match cause.kind() {
-            HttpErrorKind::Connect => format!("{host} cannot be reached"),
-            _ => format!("{host} gave no complete answer"),
+        let (kind, message) = match cause.kind() {
+            HttpErrorKind::Connect => (ErrorKind::Transient, format!("{host} cannot be reached")),
+            // It would be as long the next time.
+            HttpErrorKind::TooLong => (ErrorKind::Protocol, format!("{host} gave an endless answer")),
+            _ => (ErrorKind::Transient, format!("{host} gave no complete answer")),
         };
-        Self::new(ErrorKind::Transient, message).caused_by(cause)
+        Self::new(kind, message).caused_by(cause)
     }
 
     /// The answer of a token endpoint that is no token.
@@ -376,7 +378,8 @@ fn classify(status: u16, oauth: Option<&OAuthError>, retry_at: Option<SystemTime
 
 /// The description without the trailer that the accessors give in parts.
 fn first_sentence(description: &str) -> &str {
-    let end = ["\r\n", " Trace ID:", "\nTrace ID:"].iter().filter_map(|mark| description.find(mark)).min();
+    let description = description.trim_start();
+    let end = ["\r", "\n", " Trace ID:"].iter().filter_map(|mark| description.find(mark)).min();
     description[..end.unwrap_or(description.len())].trim_end()
 }
 
@@ -384,11 +387,29 @@ fn first_sentence(description: &str) -> &str {
 mod tests {
     use super::*;
 
+    // D17; 58 (section 3.4)
+    #[test]
+    fn a_credential_is_reloaded_for_what_another_one_can_mend_and_for_nothing_else() {
+        let refused = |codes: &[u32], error: &str| {
+            let oauth =
+                OAuthError { error: error.to_owned(), codes: codes.to_vec(), ..OAuthError::default() };
+            Error::answered(401, Some(oauth), None).may_be_mended_by_reloading()
+        };
+        for code in [700_024, 700_027, 7_000_214, 7_000_277, 1_000_502, 7_000_274, 50_027] {
+            assert!(refused(&[code], "invalid_client"), "{code}");
+        }
+        for code in [7_000_215, 7_000_222, 700_016, 90_002, 53_003, 7_000_112, 70_021, 700_213] {
+            assert!(!refused(&[code], "invalid_client"), "{code}");
+        }
+        assert!(refused(&[], "invalid_client") && !refused(&[], "invalid_scope"));
+    }
+
     #[test]
     fn the_trailer_of_a_description_is_not_repeated_in_the_message() {
         let spaced = "AADSTS700016: Unknown. Trace ID: a Correlation ID: b Timestamp: c";
         assert_eq!(first_sentence(spaced), "AADSTS700016: Unknown.");
         assert_eq!(first_sentence("AADSTS700016: Unknown.\r\nTrace ID: a"), "AADSTS700016: Unknown.");
         assert_eq!(first_sentence("plain"), "plain");
+        assert_eq!(first_sentence("\nfirst\nforged: second"), "first", "one line in a log");
     }
 }

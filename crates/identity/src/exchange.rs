@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU16, AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, SystemTime};
 
 use tracing::debug;
-use unattended_core::{ClientId, Clock, Entropy, HttpClient, Secret};
+use unattended_core::{ClientId, Clock, Entropy, HttpClient, Secret, TenantId};
 use zeroize::Zeroize;
 
 use crate::authority::Authority;
@@ -14,6 +14,7 @@ use crate::credential::{AuthenticationContext, Credential, Roster};
 use crate::deadline::{timed_out, within};
 use crate::error::Error;
 use crate::profile::Profile;
+use crate::server_clock::ServerClock;
 use crate::token_request::TokenRequest;
 use crate::token_response::{self, Issued};
 
@@ -33,6 +34,7 @@ pub(crate) struct Exchange {
     pub(crate) http: Arc<dyn HttpClient>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) entropy: Arc<dyn Entropy>,
+    pub(crate) server_clock: ServerClock,
 }
 
 /// What one exchange is to bring, and what it cost.
@@ -95,12 +97,15 @@ impl Exchange {
         let mut told: Option<(usize, Error)> = None;
         for (rank, member) in self.credentials.in_order(self.clock.elapsed()) {
             let credential = member.credential();
+            let ahead = self.server_clock.ahead();
             let mut outcome = self.attempts(credential, errand, until).await;
             if let Err(error) = &outcome
                 && error.may_be_mended_by_reloading()
-                && within(&*self.clock, self.left(until), credential.reload()).await == Some(true)
+                && (within(&*self.clock, self.left(until), credential.reload()).await == Some(true)
+                    || self.server_clock.ahead() != ahead)
             {
-                debug!(credential = credential.describe(), %error, "the credential is new, and is tried again");
+                let ahead = self.server_clock.ahead();
+                debug!(credential = credential.describe(), ahead, %error, "worth another attempt with what is new");
                 outcome = self.attempts(credential, errand, until).await;
             }
             member.give_notice(self.clock.now());
@@ -141,7 +146,8 @@ impl Exchange {
             let error = match within(&*self.clock, limit, sent).await {
                 Some(Ok(issued)) => return Ok(issued),
                 Some(Err(error)) => error,
-                None => timed_out("the token endpoint did not answer", limit),
+                None if limit == ATTEMPT_TIMEOUT => timed_out("the token endpoint did not answer", limit),
+                None => timed_out("the token could not be acquired", DEADLINE),
             };
             // The server's way to say which nonce it wants in the proof (RFC 9449 section 8).
             if error.oauth_error() == Some("use_dpop_nonce") && !nonce_was_demanded {
@@ -172,15 +178,19 @@ impl Exchange {
     async fn attempt(&self, credential: &dyn Credential, errand: &Errand<'_>) -> Result<Issued, Error> {
         let metadata = errand.authority.metadata(&*self.http, &*self.clock).await?;
         let mut request = errand.request();
+        let (now, leeway) = self.server_clock.read(self.clock.now());
         let context = AuthenticationContext {
             client_id: self.client_id.as_str(),
+            tenant: errand.authority.tenant().map(TenantId::as_str),
             token_endpoint: &metadata.token_endpoint,
             secret_methods: metadata.secret_methods.as_deref(),
             is_microsoft: errand.authority.is_microsoft(),
-            now: self.clock.now(),
+            now,
+            leeway,
             unique_id: &self.entropy.uuid(),
             correlation_id: errand.correlation_id,
             claims: errand.claims,
+            parameters: &errand.profile.parameters,
         };
         let authenticated = credential.authenticate(&context, &mut request);
         within(&*self.clock, CREDENTIAL_TIMEOUT, authenticated).await.unwrap_or_else(|| {
@@ -248,10 +258,14 @@ impl Exchange {
             prover.heed_authority(&uri, &parts.headers);
         }
         let body = body.collect(LONGEST_BODY).await.map_err(|cause| Error::unreachable(endpoint, cause))?;
+        let now = self.clock.now();
         let result = match parts.status.as_u16() {
             200 => token_response::success(&body, bond),
-            status => Err(token_response::failure(status, &parts.headers, &body, self.clock.now())),
+            status => Err(token_response::failure(status, &parts.headers, &body, now)),
         };
+        if result.as_ref().is_err_and(Error::may_be_mended_by_reloading) {
+            self.server_clock.heed(&parts.headers, now);
+        }
         if let Ok(mut body) = body.try_into_mut() {
             body.zeroize();
         }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use tokio::sync::SetOnce;
 
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::refresh::pause_after;
 use crate::token::AccessToken;
 
@@ -139,9 +139,11 @@ impl Flights {
         pilot.tell(Some(outcome));
     }
 
-    /// Whether there is anything to remember: a flight, or that the server asked for patience.
-    pub(crate) fn remember(&self) -> bool {
-        self.state().as_ref().is_some_and(|state| state.flight.is_some() || state.throttled.is_some())
+    /// Whether there is anything to remember: a flight, or that the server still wants patience.
+    pub(crate) fn remember(&self, elapsed: Duration) -> bool {
+        let is_aloft = |state: &State| state.flight.as_ref().is_some_and(Flight::is_aloft);
+        let waits = |state: &State| state.throttled.as_ref().is_some_and(|patience| elapsed < patience.until);
+        self.state().as_ref().is_some_and(|state| is_aloft(state) || waits(state))
     }
 
     fn state(&self) -> MutexGuard<'_, Option<Box<State>>> {
@@ -180,4 +182,11 @@ impl Drop for Pilot {
     fn drop(&mut self) {
         self.tell(None);
     }
+}
+
+/// A flight ends so when what it calls panics, or when its runtime is shut down.
+pub(crate) fn no_outcome() -> Error {
+    let what =
+        "the token request ended without an outcome: a credential, a token store or the network panicked";
+    Error::new(ErrorKind::Transient, what)
 }

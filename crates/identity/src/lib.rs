@@ -57,6 +57,7 @@ mod flight;
 mod managed_identity;
 mod profile;
 mod refresh;
+mod server_clock;
 mod store;
 mod token;
 mod token_request;

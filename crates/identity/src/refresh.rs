@@ -42,7 +42,8 @@ mod tests {
         assert!(
             due.iter().all(|due| (Duration::from_secs(1_620)..=Duration::from_secs(1_800)).contains(due))
         );
-        assert_ne!(due[0], due[1]);
+        let distinct: std::collections::HashSet<_> = due.iter().collect();
+        assert!(distinct.len() >= 8, "{due:?}");
         assert_eq!(refresh_after(hour, None, &0), due[0], "the same key renews at the same age");
     }
 

@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use http::HeaderMap;
 use serde::{Deserialize, Deserializer};
+use serde_json::{Map, Value};
 use unattended_core::{Authorization, Possession, Secret, aadsts, redact_tokens, retry_after};
 
 use crate::bound::{Bond, Shown};
@@ -13,6 +14,10 @@ use crate::error::{Error, OAuthError};
 
 /// The longest wait that a server may impose; longer ones are taken for a mistake.
 const LONGEST_WAIT: Duration = Duration::from_secs(3_600);
+
+/// How many characters of what a server says about its refusal are kept, and how many numbers.
+const LONGEST_DESCRIPTION: usize = 4_000;
+const MOST_CODES: usize = 16;
 
 /// How long a token is used whose lifetime the server does not tell.
 const UNTOLD_LIFETIME: Duration = Duration::from_secs(300);
@@ -71,46 +76,55 @@ pub(crate) fn success(body: &[u8], bond: &Bond) -> Result<Issued, Error> {
 
 /// Everything that is no success: OAuth error, plain text, HTML, nothing.
 pub(crate) fn failure(status: u16, headers: &HeaderMap, body: &[u8], now: SystemTime) -> Error {
-    #[derive(Deserialize)]
-    struct Failure {
-        error: Option<serde_json::Value>,
-        error_description: Option<String>,
-        #[serde(default)]
-        error_codes: Vec<u32>,
-        trace_id: Option<String>,
-        correlation_id: Option<String>,
-        timestamp: Option<String>,
-        claims: Option<String>,
-        suberror: Option<String>,
-    }
-    let oauth = serde_json::from_slice::<Failure>(body).ok().and_then(|failure| {
-        let error = match failure.error? {
-            serde_json::Value::String(code) => code,
-            serde_json::Value::Object(nested) => nested.get("code")?.as_str()?.to_owned(),
-            _ => return None,
-        };
-        let description = redact_tokens(&failure.error_description.unwrap_or_default());
-        let trailer = |label: &str| {
-            let rest = description.split_once(label)?.1.trim_start();
-            rest.split(['\r', '\n', ' ']).next().filter(|value| !value.is_empty()).map(str::to_owned)
-        };
-        let codes =
-            if failure.error_codes.is_empty() { aadsts::codes_in(&description) } else { failure.error_codes };
-        Some(OAuthError {
-            trace_id: failure.trace_id.or_else(|| trailer("Trace ID:")),
-            correlation_id: failure.correlation_id.or_else(|| trailer("Correlation ID:")),
-            timestamp: failure.timestamp,
-            claims: failure.claims,
-            suberror: failure.suberror,
-            error: redact_tokens(&error),
-            codes,
-            description,
-        })
-    });
+    let oauth = serde_json::from_slice(body).ok().and_then(|answer| oauth_error(&answer));
     let retry_at = retry_after(headers, now).map(|wait| now + wait.min(LONGEST_WAIT));
     let readable = oauth.is_some();
     let error = Error::answered(status, oauth, retry_at);
     if readable || body.is_empty() { error } else { error.with_body(body) }
+}
+
+/// Reads member by member: one that is not of the type that it should be must not hide the others.
+fn oauth_error(answer: &Map<String, Value>) -> Option<OAuthError> {
+    let text = |name: &str| Some(shown(answer.get(name)?.as_str()?));
+    let (error, nested) = match answer.get("error")? {
+        Value::String(code) => (code.as_str(), None),
+        Value::Object(nested) => (nested.get("code")?.as_str()?, nested.get("message")),
+        _ => return None,
+    };
+    let description =
+        text("error_description").or_else(|| Some(shown(nested?.as_str()?))).unwrap_or_default();
+    let trailer = |label: &str| {
+        let rest = description.split_once(label)?.1.trim_start();
+        rest.split(['\r', '\n', ' ']).next().filter(|value| !value.is_empty()).map(str::to_owned)
+    };
+    let listed = answer.get("error_codes").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let code = |code: &Value| match code {
+        Value::String(digits) => digits.trim().parse().ok(),
+        number => number.as_u64().and_then(|number| u32::try_from(number).ok()),
+    };
+    let codes: Vec<u32> = listed.iter().filter_map(code).take(MOST_CODES).collect();
+    Some(OAuthError {
+        error: shown(error),
+        codes: if codes.is_empty() { aadsts::codes_in(&description) } else { codes },
+        trace_id: text("trace_id").or_else(|| trailer("Trace ID:")),
+        correlation_id: text("correlation_id").or_else(|| trailer("Correlation ID:")),
+        timestamp: text("timestamp"),
+        claims: match answer.get("claims") {
+            Some(Value::String(claims)) => Some(claims.clone()),
+            Some(claims @ Value::Object(_)) => Some(claims.to_string()),
+            _ => None,
+        },
+        suberror: text("suberror"),
+        description,
+    })
+}
+
+/// What a server says, fit for logs and terminals: without tokens, without control characters but line ends, and not
+/// endless.
+fn shown(text: &str) -> String {
+    let beginning: String = text.chars().take(LONGEST_DESCRIPTION).collect();
+    let is_plain = |c: char| !c.is_control() || matches!(c, '\r' | '\n');
+    redact_tokens(&beginning).chars().map(|c| if is_plain(c) { c } else { ' ' }).collect()
 }
 
 /// Seconds as a number, a decimal or a string of either.
@@ -150,6 +164,38 @@ mod tests {
         assert_eq!((error.trace_id(), error.correlation_id()), (Some("8eea"), Some("d0f0")));
         assert_eq!(error.to_string(), "AADSTS7000215: Invalid client secret 'x'");
         assert!(error.is_credential());
+    }
+
+    // 77 (section 3.6)
+    #[test]
+    fn a_member_of_another_type_hides_none_of_the_others() {
+        for codes in
+            [r#""error_codes":null,"#, r#""error_codes":"7000215","#, r#""error_codes":[-1,{}],"#, ""]
+        {
+            let error = failed(
+                401,
+                &[],
+                &format!(
+                    r#"{{"error":"invalid_client",{codes}"error_description":"AADSTS7000215: Wrong.","trace_id":7,"timestamp":{{}},"correlation_id":"c","claims":{{"access_token":{{}}}}}}"#
+                ),
+            );
+            assert_eq!((error.codes(), error.is_credential()), (&[7_000_215][..], true), "{codes}");
+            assert_eq!((error.trace_id(), error.correlation_id()), (None, Some("c")));
+            assert_eq!(error.claims(), Some(r#"{"access_token":{}}"#));
+        }
+        let error = failed(401, &[], r#"{"error":"invalid_client","error_codes":["7000222", 50027, 5e3]}"#);
+        assert_eq!(error.codes(), [7_000_222, 50_027]);
+        let nested = r#"{"error":{"code":"invalid_client","message":"AADSTS700016: Unknown."}}"#;
+        assert_eq!(failed(400, &[], nested).codes(), [700_016]);
+    }
+
+    #[test]
+    fn what_a_server_says_can_neither_forge_a_line_of_a_log_nor_fill_it() {
+        let forged = r#"{"error":"invalid_scope","error_description":"no\u001b[2J scope\n2026-01-01 INFO all is well"}"#;
+        assert_eq!(failed(400, &[], forged).to_string(), "invalid_scope: no [2J scope");
+        let long =
+            format!(r#"{{"error":"{}","error_description":"{}"}}"#, "e".repeat(9_000), "d".repeat(900_000));
+        assert!(failed(400, &[], &long).to_string().len() < 2 * LONGEST_DESCRIPTION + 10);
     }
 
     #[test]

@@ -13,8 +13,7 @@ const WORRYING: Duration = Duration::from_secs(60);
 
 pub(super) fn examine(answer: &Result<Answer, Unreachable>) -> Finding {
     let Ok(answer) = answer else { return Finding::skipped(CHECK, "the authority cannot be reached") };
-    let date = answer.headers.get(http::header::DATE).and_then(|date| date.to_str().ok());
-    let Some(theirs) = date.and_then(|date| httpdate::parse_http_date(date).ok()) else {
+    let Some(theirs) = unattended_core::server_time(&answer.headers) else {
         return Finding::skipped(CHECK, "the authority did not say what time it is");
     };
     let (offset, direction) = offset(answer.at, theirs);

@@ -195,6 +195,44 @@ mod tests {
         assert_eq!(server.requests().len(), 3);
     }
 
+    // D18; 62 (section 3.5)
+    #[tokio::test]
+    async fn metadata_that_names_no_issuer_or_no_safe_endpoint_is_refused_twice() {
+        let of = |issuer: &str, endpoint: &str| format!(r#"{{{issuer}"token_endpoint":"{endpoint}"}}"#);
+        let mine = r#""issuer":"https://idp.example/oidc","#;
+        for (body, complaint) in [
+            (of("", "https://idp.example/token"), "says that its issuer is ``"),
+            (of(r#""issuer":null,"#, "https://idp.example/token"), "says that its issuer is ``"),
+            (of(r#""issuer":"","#, "https://idp.example/token"), "says that its issuer is ``"),
+            (
+                of(r#""issuer":"https://idp.example/oidc/","#, "https://idp.example/token"),
+                "is `https://idp.example/oidc/`",
+            ),
+            (
+                of(r#""issuer":"https://IDP.example/oidc","#, "https://idp.example/token"),
+                "is `https://IDP.example/oidc`",
+            ),
+            (
+                of(r#""issuer":"http://idp.example/oidc","#, "https://idp.example/token"),
+                "is `http://idp.example/oidc`",
+            ),
+            (of(mine, "http://idp.example/token"), "is not https"),
+            (of(mine, "//idp.example/token"), "is not https"),
+            (format!("{{{}}}", mine.trim_end_matches(',')), "names no token endpoint"),
+            ("<html>".to_owned(), "not what RFC 8414 describes"),
+        ] {
+            let (server, clock, discovery) = (Server::new(), ManualClock::at(0), Discovery::default());
+            for _ in 0..2 {
+                server.answer(200, &body);
+                let error = discovery.metadata(ISSUER, &server, &clock).await.unwrap_err();
+                assert!(error.to_string().contains(complaint), "{body}: {error}");
+                assert_eq!(discovery.known_endpoint(), None);
+                clock.advance(REFUSED_FOR);
+            }
+            assert_eq!(server.requests().len(), 2);
+        }
+    }
+
     // D19
     #[tokio::test]
     async fn a_failed_or_silent_discovery_is_remembered_for_seconds() {

@@ -120,6 +120,32 @@ fn entries_without_a_token_do_not_pile_up() {
 }
 
 #[test]
+fn the_memory_of_patience_that_is_over_does_not_pile_up() {
+    use crate::flight::{Boarding, Patience};
+
+    let cache = cache(10, usize::MAX);
+    let profile = cache.profiles.intern(profile("s", None));
+    for n in 0..5_000 {
+        let entry = cache.entry(Some(&tenant(&n.to_string())), &profile);
+        let now = Duration::from_secs(n);
+        let Boarding::Start { pilot, .. } = entry.flights.board(now, 0, None, || None::<()>) else {
+            panic!()
+        };
+        let error = crate::Error::of_outage("busy", None);
+        let patience =
+            Patience { until: now + Duration::from_secs(60), credential_epoch: 0, error: error.clone() };
+        entry.flights.land(pilot, Err(error), now, Some(patience), |_| {});
+        drop(entry);
+        cache.make_room(at(n));
+        assert!(cache.index.len() <= 1_024 + 60, "{n}: {}", cache.index.len());
+    }
+    // What still counts is kept.
+    let last = cache.entry(Some(&tenant("4999")), &profile);
+    let boarded = last.flights.board(Duration::from_secs(5_000), 0, None, || None::<()>);
+    assert!(matches!(boarded, Boarding::Refused(_)));
+}
+
+#[test]
 fn a_handle_keeps_its_entry_when_the_token_is_evicted() {
     let cache = cache(1, usize::MAX);
     let profile = cache.profiles.intern(profile("s", None));

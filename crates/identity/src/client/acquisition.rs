@@ -176,10 +176,14 @@ impl ScopedToken {
 
     fn report(&self, error: &Error, reason: FetchReason) {
         let (scope, codes) = (self.scope.as_str(), error.codes());
+        let (status, attempts, correlation_id) = (error.status(), error.attempts(), error.correlation_id());
+        let took_ms = milliseconds(error.duration());
         match reason {
             // Nobody waits for a renewal, so nobody else would tell.
-            FetchReason::Due => warn!(scope, ?codes, %error, "token not renewed"),
-            _ => debug!(scope, ?codes, %error, "no token"),
+            FetchReason::Due => {
+                warn!(scope, ?codes, status, attempts, took_ms, correlation_id, %error, "token not renewed");
+            }
+            _ => debug!(scope, ?codes, status, attempts, took_ms, correlation_id, %error, "no token"),
         }
     }
 }

@@ -11,6 +11,7 @@ use crate::claims;
 use crate::credential::{Credential, Roster};
 use crate::error::Error;
 use crate::exchange::Exchange;
+use crate::server_clock::ServerClock;
 use crate::store::{SealingKeys, StoreLayer, TokenStore};
 
 /// Builds a [`ConfidentialClient`].
@@ -109,7 +110,14 @@ impl ConfidentialClientBuilder {
             )));
         }
         let shared = Shared {
-            exchange: Exchange { client_id, credentials, http, clock, entropy },
+            exchange: Exchange {
+                client_id,
+                credentials,
+                http,
+                clock,
+                entropy,
+                server_clock: ServerClock::default(),
+            },
             cache: TokenCache::new(limits),
             capabilities: claims::of_capabilities(&capabilities),
             store,

@@ -11,12 +11,9 @@ use crate::bound::{Binding, DpopKey};
 use crate::cache::Entry;
 use crate::claims;
 use crate::error::{Error, ErrorKind};
-use crate::flight::Boarding;
+use crate::flight::{Boarding, no_outcome};
 use crate::profile::Profile;
 use crate::token::{AccessToken, CachedToken, FetchReason, Kept};
-
-/// A flight ends so when what it calls panics, or when its runtime is shut down.
-const NO_OUTCOME: &str = "the token request ended without an outcome: a credential or a token store panicked";
 
 /// What a caller expects of a token.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -183,7 +180,7 @@ impl ScopedToken {
             match landed.outcome().await {
                 Some(outcome) => return outcome,
                 // Starting another one would end the same way, for ever.
-                None if own => return Err(Error::new(ErrorKind::Transient, NO_OUTCOME)),
+                None if own => return Err(no_outcome()),
                 None => {}
             }
         }

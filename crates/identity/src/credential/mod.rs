@@ -14,9 +14,10 @@ pub(crate) mod tests;
 mod tls;
 mod watched;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use unattended_core::BoxFuture;
 
@@ -122,18 +123,30 @@ impl<C: Credential + ?Sized> Credential for Arc<C> {
 pub struct AuthenticationContext<'a> {
     /// The client identifier.
     pub client_id: &'a str,
+    /// The tenant, where the server has tenants.
+    pub tenant: Option<&'a str>,
     /// The token endpoint: the audience of an assertion (RFC 7523 section 3).
     pub token_endpoint: &'a str,
     /// The methods for secrets that the server's metadata lists, if it lists any.
     pub secret_methods: Option<&'a [String]>,
     /// Whether the server is the Microsoft identity platform.
     pub is_microsoft: bool,
-    /// Wall time.
+    /// Wall time: the machine's, or the server's once that has refused the machine's.
     pub now: SystemTime,
+    /// How long before `now` an assertion begins to be valid: not at all, unless the clocks were seen to differ.
+    pub leeway: Duration,
     /// An identifier that no other attempt has (`jti`).
     pub unique_id: &'a str,
     /// The identifier that all attempts of one acquisition carry (`client-request-id`).
     pub correlation_id: &'a str,
     /// The claims that the request asks for, as JSON: who gets its assertion from another server may pass them on.
     pub claims: Option<&'a str>,
+    pub(crate) parameters: &'a BTreeMap<Box<str>, Box<str>>,
+}
+
+impl AuthenticationContext<'_> {
+    /// What the application adds to the form of the token request, by name.
+    pub fn parameters(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.parameters.iter().map(|(name, value)| (&**name, &**value))
+    }
 }

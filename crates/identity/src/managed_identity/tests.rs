@@ -1,6 +1,7 @@
 //! Every host with its request, its answers, its errors and its patience.
 
 mod arc;
+mod misbehaving;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -63,6 +64,10 @@ fn machine_learning(default_client_id: Option<&str>) -> ManagedIdentityHost {
         secret: Secret::from("secret-canary"),
         default_client_id: default_client_id.map(str::to_owned),
     }
+}
+
+fn cloud_shell() -> ManagedIdentityHost {
+    ManagedIdentityHost::CloudShell { endpoint: "http://localhost:50342/oauth2/token".to_owned() }
 }
 
 fn service_fabric() -> ManagedIdentityHost {
@@ -156,19 +161,18 @@ async fn each_host_is_asked_in_its_own_way() {
         assert_eq!((seen.uri.as_str(), seen.headers[header.0].to_str().unwrap()), (url.as_str(), header.1));
         assert!(!format!("{:?}", house.identity).contains("canary"));
     }
-    let endpoint = "http://localhost:50342/oauth2/token".to_owned();
-    let house = House::new(ManagedIdentityHost::CloudShell { endpoint: endpoint.clone() }, System);
+    let house = House::new(cloud_shell(), System);
     house.server.answer(200, TOKEN);
     house.token().await.unwrap();
     let seen = &house.server.requests()[0];
-    assert_eq!((&seen.uri, seen.field("resource")), (&endpoint, Some("https://vault.azure.net")));
+    assert_eq!(seen.uri, "http://localhost:50342/oauth2/token");
+    assert_eq!(seen.field("resource"), Some("https://vault.azure.net"));
     assert_eq!(seen.headers["metadata"], "true");
 }
 
 #[test]
 fn an_identity_that_a_host_cannot_give_is_refused_before_anything_is_sent() {
     let arc = ManagedIdentityHost::detect(|_| None, true);
-    let shell = ManagedIdentityHost::CloudShell { endpoint: "http://localhost/".to_owned() };
     let plain = ManagedIdentityHost::ServiceFabric {
         endpoint: "http://10.0.0.4:2377/".to_owned(),
         header: Secret::from("s"),
@@ -176,7 +180,7 @@ fn an_identity_that_a_host_cannot_give_is_refused_before_anything_is_sent() {
     };
     for (host, id, reason) in [
         (arc, ManagedIdentityId::ClientId("x".into()), "identity of the machine"),
-        (shell, ManagedIdentityId::ObjectId("x".into()), "the person who opened it"),
+        (cloud_shell(), ManagedIdentityId::ObjectId("x".into()), "the person who opened it"),
         (service_fabric(), ManagedIdentityId::ClientId("x".into()), "manifest"),
         (machine_learning(None), ManagedIdentityId::ResourceId("x".into()), "client id only"),
         (plain, ManagedIdentityId::System, "not https"),
@@ -249,6 +253,30 @@ async fn a_refusal_says_what_the_host_says_in_any_of_its_shapes() {
             400,
             r#"{"error":{"code":"SecretHeaderNotFound","message":"Secret is not found","correlationId":"x"}}"#,
             "Service Fabric answered HTTP 400: SecretHeaderNotFound: Secret is not found",
+        ),
+        (
+            service_fabric(),
+            400,
+            r#"{"error":{"code":"ManagedIdentityNotFound","message":null}}"#,
+            "Service Fabric answered HTTP 400: ManagedIdentityNotFound",
+        ),
+        (
+            cloud_shell(),
+            400,
+            r#"{"error":{"code":"invalid_request","message":"Required audience parameter not specified"}}"#,
+            "Cloud Shell answered HTTP 400: invalid_request: Required audience parameter not specified",
+        ),
+        (
+            machine_learning(None),
+            400,
+            r#"{"error":{"code":"UserError","message":"No identity of this id"}}"#,
+            "Machine Learning answered HTTP 400: UserError: No identity of this id",
+        ),
+        (
+            app_service(),
+            500 - 99,
+            r#"{"statusCode":401,"message":"Header"}"#,
+            "App Service answered HTTP 401: Header",
         ),
         (machine_learning(None), 403, "", "Machine Learning answered HTTP 403"),
         (machine_learning(None), 401, "<html>", "Machine Learning answered HTTP 401"),

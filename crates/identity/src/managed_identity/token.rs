@@ -12,7 +12,7 @@ use crate::client::Freshness;
 use crate::credential::{AssertionSource, AuthenticationContext};
 use crate::error::Error;
 use crate::exchange::retry_in;
-use crate::flight::{Boarding, Flights, Outcome, Patience, Pilot};
+use crate::flight::{Boarding, Flights, Outcome, Patience, Pilot, no_outcome};
 use crate::refresh;
 use crate::token::{AccessToken, FetchReason, Fetched, Kept, Term, TokenOrigin};
 
@@ -66,17 +66,20 @@ impl ManagedIdentityToken {
         };
         loop {
             let serve = || self.serve(demand, clock.glance());
-            let landed = match self.0.flights.board(clock.elapsed(), 0, None, serve) {
+            let (landed, own) = match self.0.flights.board(clock.elapsed(), 0, None, serve) {
                 Boarding::Served(token) => return Ok(token),
                 Boarding::Refused(error) => return Err(error),
-                Boarding::Watch { landed, .. } => landed,
+                Boarding::Watch { landed, .. } => (landed, false),
                 Boarding::Start { pilot, landed } => {
                     self.fly(pilot, reason);
-                    landed
+                    (landed, true)
                 }
             };
-            if let Some(outcome) = landed.outcome().await {
-                return outcome;
+            match landed.outcome().await {
+                Some(outcome) => return outcome,
+                // Starting another one would end the same way, for ever.
+                None if own => return Err(no_outcome()),
+                None => {}
             }
         }
     }
@@ -154,6 +157,11 @@ impl AssertionSource for ManagedIdentityToken {
             let token = self.acquire(Freshness::Cached).await?;
             Ok(Secret::from(token.expose()))
         })
+    }
+
+    /// The server refused the token that is kept, so that it would only be refused again.
+    fn replace(&self) -> BoxFuture<'_, bool> {
+        Box::pin(async move { self.acquire(Freshness::Forced).await.is_ok() })
     }
 
     fn describe(&self) -> String {

@@ -6,6 +6,9 @@ use serde::{Deserialize, Serialize};
 use unattended_core::Authorization;
 use zeroize::{Zeroize, Zeroizing};
 
+/// The year 10000. Times beyond it are none, and some systems cannot represent them.
+const END_OF_TIME: u64 = 253_402_300_800;
+
 /// A token with its times, in Unix seconds. A refresh token is not in here: it is of use to one process, once. Members
 /// that a later version adds are left alone by an earlier one.
 #[derive(Deserialize, Serialize)]
@@ -39,8 +42,13 @@ impl Record {
         Some(bytes)
     }
 
+    /// Nothing for what this version cannot read.
     pub(super) fn from_bytes(bytes: &[u8]) -> Option<Self> {
-        serde_json::from_slice(bytes).ok()
+        let record: Self = serde_json::from_slice(bytes).ok()?;
+        [record.issued_at, record.expires_at, record.refresh_at]
+            .iter()
+            .all(|at| *at < END_OF_TIME)
+            .then_some(record)
     }
 
     pub(crate) fn authorization(&self) -> Option<Authorization> {

@@ -195,3 +195,104 @@ async fn a_store_never_answers_a_refusal() {
     server.token("new", 3_600);
     assert_eq!(scoped.acquire(Freshness::Forced).await.unwrap().expose(), "new");
 }
+
+fn application(
+    server: &Arc<Server>,
+    clock: &ManualClock,
+    shelf: &Shelf,
+    client_id: &str,
+) -> ConfidentialClient {
+    ConfidentialClient::builder(
+        Authority::cloud(Cloud::Public, &TenantId::parse("contoso.example").unwrap()),
+        unattended_core::ClientId::parse(client_id).unwrap(),
+    )
+    .credential(ClientSecret::new(Secret::from("s3cret-canary")).unwrap())
+    .http(Arc::clone(server) as Arc<dyn HttpClient>)
+    .clock(Arc::new(clock.clone()))
+    .store(shelf.clone(), SealingKeys::new(&[Secret::new([1; 32])]).unwrap())
+    .build()
+    .unwrap()
+}
+
+// 24, 88, 89 (sections 3.2 and 3.7)
+#[tokio::test]
+async fn applications_tenants_and_scopes_share_a_store_and_no_token_and_nothing_is_written_twice() {
+    let (server, clock, shelf) = (Arc::new(Server::new()), ManualClock::at(1_000), Shelf::default());
+    let mut issued = Vec::new();
+    for pass in 0..2 {
+        let mut found = Vec::new();
+        for client_id in ["22222222-2222-2222-2222-222222222222", "33333333-3333-3333-3333-333333333333"] {
+            // A new process each time: its memory is empty.
+            let application = application(&server, &clock, &shelf, client_id);
+            for tenant in ["contoso.example", "fabrikam.example"] {
+                let application = application.for_tenant(&TenantId::parse(tenant).unwrap()).unwrap();
+                for resource in ["https://graph.microsoft.com", "https://vault.azure.net"] {
+                    let tokens = application.for_scope(Scope::default_of(resource).unwrap()).unwrap();
+                    if pass == 0 {
+                        server.token(&format!("t{}", found.len()), 3_600);
+                    }
+                    let token = tokens.acquire(Freshness::Cached).await.unwrap();
+                    settle().await;
+                    let origin = if pass == 0 { TokenOrigin::Server } else { TokenOrigin::Store };
+                    assert_eq!(token.origin(), origin);
+                    found.push(token.expose().to_owned());
+                    // What came from the store is in memory now.
+                    let asked = shelf.with(|contents| contents.asked);
+                    let again = tokens.acquire(Freshness::Cached).await.unwrap();
+                    assert_eq!((again.expose(), again.origin()), (token.expose(), TokenOrigin::Memory));
+                    assert_eq!(shelf.with(|contents| contents.asked), asked);
+                }
+            }
+        }
+        if pass == 0 {
+            issued = found;
+        } else {
+            assert_eq!(found, issued);
+        }
+    }
+    assert_eq!((server.requests().len(), shelf.with(|contents| contents.entries.len())), (8, 8));
+    // Eight times looked for and written, and eight times found and not written again.
+    assert_eq!(shelf.with(|contents| contents.asked), 24);
+}
+
+// 90 (section 3.7)
+#[tokio::test]
+async fn what_is_stored_holds_the_token_and_neither_a_secret_nor_a_refresh_token() {
+    let (server, clock, shelf) = (Arc::new(Server::new()), ManualClock::at(1_000), Shelf::default());
+    server.answer(200, r#"{"access_token":"t1","expires_in":3600,"refresh_token":"refresh-canary"}"#);
+    process(&server, &clock, &shelf).acquire(Freshness::Cached).await.unwrap();
+    settle().await;
+    let keys = SealingKeys::new(&[Secret::new([1; 32])]).unwrap();
+    let (name, sealed) = shelf.with(|contents| contents.entries.clone().into_iter().next().unwrap());
+    let plain = String::from_utf8(keys.open(&name, &sealed).unwrap().to_vec()).unwrap();
+    assert!(plain.contains(r#""token":"t1""#) && !plain.contains("canary"), "{plain}");
+}
+
+// 87 (section 3.7)
+#[tokio::test]
+async fn what_a_later_version_adds_is_read_over_and_what_no_calendar_has_is_a_miss() {
+    let keys = SealingKeys::new(&[Secret::new([1; 32])]).unwrap();
+    for (times, is_read) in [
+        (r#""issued_at":1000,"expires_at":4600,"refresh_at":2800"#, true),
+        (r#""issued_at":0,"expires_at":18446744073709551615,"refresh_at":18446744073709551615"#, false),
+        (r#""issued_at":18446744073709551615,"expires_at":4600,"refresh_at":2800"#, false),
+        // From a clock that is an hour ahead.
+        (r#""issued_at":4600,"expires_at":8200,"refresh_at":6400"#, false),
+        (r#""issued_at":-1,"expires_at":4600,"refresh_at":2800"#, false),
+    ] {
+        let (server, clock, shelf) = (Arc::new(Server::new()), ManualClock::at(1_000), Shelf::default());
+        let tokens = process(&server, &clock, &shelf);
+        server.token("from the server", 3_600);
+        tokens.acquire(Freshness::Cached).await.unwrap();
+        settle().await;
+        let record = format!(r#"{{"token":"stored",{times},"correlation_id":"c","of_a_later_version":[1]}}"#);
+        shelf.with(|contents| {
+            for (name, sealed) in &mut contents.entries {
+                *sealed = keys.seal(name, record.as_bytes()).unwrap();
+            }
+        });
+        server.token("from the server", 3_600);
+        let token = process(&server, &clock, &shelf).acquire(Freshness::Cached).await.unwrap();
+        assert_eq!(token.origin() == TokenOrigin::Store, is_read, "{times}");
+    }
+}

@@ -10,6 +10,9 @@ use crate::test_support::{Server, certificate_pem};
 use crate::token::TokenOrigin;
 
 mod by_tenant;
+mod clocks;
+mod crowd;
+mod misbehaving;
 mod requests;
 
 const CLIENT_ID: &str = "22222222-2222-2222-2222-222222222222";
@@ -333,6 +336,7 @@ async fn every_attempt_is_signed_anew_even_long_after_construction() {
         [0, 1].map(|n| verified(house.server.requests()[n].field("client_assertion").unwrap()));
     assert_ne!(first.1["jti"], second.1["jti"]);
     assert!(first.1["exp"].as_u64().unwrap() >= 87_400 + 600);
+    assert_eq!(first.1["exp"].as_u64().unwrap() - first.1["nbf"].as_u64().unwrap(), 600);
 
     // D15: what the header says, compared with an independent reading of the certificate.
     let (header, claims) = second;

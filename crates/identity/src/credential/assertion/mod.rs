@@ -7,6 +7,7 @@ mod file;
 mod tests;
 mod url;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
@@ -38,6 +39,12 @@ pub trait AssertionSource: fmt::Debug + Send + Sync + 'static {
         &'a self,
         context: &'a AuthenticationContext<'a>,
     ) -> BoxFuture<'a, Result<Secret, Error>>;
+
+    /// Sees to it that the next assertion is another one, after the server refused the last one, and says whether it is
+    /// worth asking for. A source that keeps nothing needs to do nothing.
+    fn replace(&self) -> BoxFuture<'_, bool> {
+        Box::pin(std::future::ready(true))
+    }
 
     /// What this source is, in words that may be logged.
     fn describe(&self) -> String;
@@ -93,9 +100,8 @@ impl Credential for SignedAssertion {
         Box::pin(self.present(context, request))
     }
 
-    /// The source is asked for every attempt, and so may have another one.
     fn reload(&self) -> BoxFuture<'_, bool> {
-        Box::pin(std::future::ready(true))
+        self.0.replace()
     }
 
     fn describe(&self) -> String {
@@ -109,12 +115,16 @@ impl Credential for SignedAssertion {
 pub struct AssertionRequest {
     /// The client identifier.
     pub client_id: String,
+    /// The tenant, where the server has tenants.
+    pub tenant: Option<String>,
     /// The token endpoint.
     pub token_endpoint: String,
     /// The identifier that the token request carries.
     pub correlation_id: String,
     /// The claims, client capabilities among them, that the token request asks for, as JSON.
     pub claims: Option<String>,
+    /// What the application adds to the form of the token request, such as `fmi_path`.
+    pub parameters: BTreeMap<String, String>,
 }
 
 struct Callback<F> {
@@ -133,9 +143,11 @@ where
     ) -> BoxFuture<'a, Result<Secret, Error>> {
         Box::pin((self.callback)(AssertionRequest {
             client_id: context.client_id.to_owned(),
+            tenant: context.tenant.map(str::to_owned),
             token_endpoint: context.token_endpoint.to_owned(),
             correlation_id: context.correlation_id.to_owned(),
             claims: context.claims.map(str::to_owned),
+            parameters: context.parameters().map(|(name, value)| (name.into(), value.into())).collect(),
         }))
     }
 

@@ -73,6 +73,52 @@ async fn a_callback_runs_only_for_requests_that_leave_and_is_told_what_they_are_
     assert_eq!(sent.headers["client-request-id"], told[0].correlation_id.as_str());
 }
 
+// 47, 55
+#[tokio::test]
+async fn a_callback_is_told_tenant_claims_capabilities_and_what_the_application_adds() {
+    use unattended_core::{ClientId, ManualClock, Scope, TenantId, TokenDemand, TokenSource};
+
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let credential = SignedAssertion::from_callback("the callback", {
+        let told = Arc::clone(&told);
+        move |request| {
+            told.lock().unwrap().push(request);
+            async { Ok(Secret::from(JWT)) }
+        }
+    });
+    let server = Arc::new(Server::new());
+    let tenant = TenantId::parse("contoso.example").unwrap();
+    let client = crate::ConfidentialClient::builder(
+        crate::Authority::microsoft("https://login.example", &tenant).unwrap(),
+        ClientId::parse("22222222-2222-2222-2222-222222222222").unwrap(),
+    )
+    .credential(credential)
+    .capability("cp1")
+    .http(Arc::clone(&server) as _)
+    .clock(Arc::new(ManualClock::at(1_000_000)))
+    .build()
+    .unwrap();
+    let graph = client.for_scope(Scope::default_of("https://graph.microsoft.com").unwrap()).unwrap();
+    let tokens = graph.with_parameter("fmi_path", "agents/7").unwrap();
+    let other = tokens.for_tenant(&TenantId::parse("fabrikam.example").unwrap()).unwrap();
+    server.token("t1", 3_600);
+    let refused = tokens.authorization(TokenDemand::Live).await.unwrap();
+    server.token("t2", 3_600);
+    let claims = Some(r#"{"access_token":{"nbf":{"essential":true}}}"#.to_owned());
+    tokens.authorization(TokenDemand::Newer { refused, claims }).await.unwrap();
+    server.token("t3", 3_600);
+    other.authorization(TokenDemand::Live).await.unwrap();
+
+    let told = told.lock().unwrap();
+    let of = |n: usize| (told[n].tenant.as_deref(), told[n].claims.as_deref());
+    let capabilities = Some(r#"{"access_token":{"xms_cc":{"values":["cp1"]}}}"#);
+    let challenge = Some(r#"{"access_token":{"nbf":{"essential":true},"xms_cc":{"values":["cp1"]}}}"#);
+    assert_eq!(of(0), (Some("contoso.example"), capabilities));
+    assert_eq!(of(1), (Some("contoso.example"), challenge));
+    assert_eq!(of(2), (Some("fabrikam.example"), capabilities));
+    assert!(told.iter().all(|request| request.parameters["fmi_path"] == "agents/7"));
+}
+
 // 55
 #[tokio::test]
 async fn what_is_no_assertion_is_refused_before_anything_is_sent() {
