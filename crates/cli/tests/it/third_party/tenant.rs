@@ -12,6 +12,9 @@ use super::node::Outside;
 use super::things::{administrator, create};
 use crate::support::{Sandbox, Workplace};
 
+/// The application id of Microsoft Graph in every tenant.
+const GRAPH: &str = "00000003-0000-0000-c000-000000000000";
+
 /// How many people are in the tenant.
 pub(super) const PEOPLE: u32 = 120;
 
@@ -74,6 +77,27 @@ impl Tenant {
             "client_id": place.client_id(),
         });
         Self { sandbox, place, settings }
+    }
+
+    /// Gives the machine an identity that may read users.
+    pub(super) fn identity(&self, name: &str, options: &[&str]) -> Value {
+        let identity = self.control(&[&["identity", "add", name], options].concat());
+        let administrator = administrator(&self.sandbox);
+        let graph = format!("/servicePrincipals(appId='{GRAPH}')");
+        let graph = administrator.run(&["--json", "call", "graph", "GET", &graph]).expect(0).json();
+        let roles = graph["appRoles"].as_array().unwrap();
+        let role = roles.iter().find(|role| role["value"] == "User.Read.All").unwrap();
+        let id = identity["objectId"].as_str().unwrap();
+        let grant = json!({ "principalId": id, "resourceId": graph["id"], "appRoleId": role["id"] });
+        create(&administrator, &format!("/servicePrincipals/{id}/appRoleAssignments"), &grant);
+        identity
+    }
+
+    /// What `unattended sandbox` answers.
+    pub(super) fn control(&self, arguments: &[&str]) -> Value {
+        let ready_file = self.sandbox.ready_file();
+        let named = ["--sandbox", ready_file.to_str().unwrap(), "--json"];
+        self.place.run(&[&["sandbox"], arguments, &named[..]].concat()).expect(0).json()
     }
 
     /// Tells the program one thing more.

@@ -2,6 +2,8 @@
 
 use std::process::Command;
 
+use serde_json::Value;
+
 use super::super::documents;
 use super::super::node::Outside;
 use super::super::tenant::{Tenant, each_form_reads_users, worked_on_users};
@@ -69,6 +71,25 @@ fn azure_identity_gets_tokens_with_the_token_of_a_certified_server_outside() {
     let outside = Outside::start();
     let answers = Tenant::federated(&outside).tell(&mut python("call_with_azure_identity.py"));
     each_form_reads_users(&answers, &["ClientAssertionCredential", "WorkloadIdentityCredential"]);
+}
+
+// runtime S5: the identity of a virtual machine, and that of an App Service; the machine's own, and one of several
+#[test]
+fn azure_identity_gets_tokens_of_the_machine_s_identities_and_reads_users() {
+    let mut tenant = Tenant::with("secret");
+    tenant.identity("vm-1", &[]);
+    let assigned = tenant.identity("reports", &["--user-assigned"]);
+    for host in ["imds", "app-service"] {
+        let variables = tenant.control(&["env", "--managed-identity", host]);
+        let variables = variables.as_object().unwrap().iter();
+        let variables: Vec<_> = variables.map(|(name, value)| (name, value.as_str().unwrap())).collect();
+        for (form, client_id) in [("system", Value::Null), ("assigned", assigned["clientId"].clone())] {
+            tenant.set("client_id", client_id);
+            let answers = tenant.tell(python("call_with_managed_identity.py").envs(variables.clone()));
+            each_form_reads_users(&answers, &[form]);
+            assert_eq!(answers[0]["refused"], true, "another identity");
+        }
+    }
 }
 
 // AC-1: instance discovery on, at the port where MSAL looks for an authority; in a network namespace of its own, where
