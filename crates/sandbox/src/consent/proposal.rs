@@ -136,7 +136,7 @@ pub(super) fn approve(
         for group in &proposal.groups {
             for permission in group.permissions.iter().filter(|permission| !permission.is_granted) {
                 let role = &permission.role_id;
-                assignments::grant(transaction, &client, &group.resource, role, now, entropy)?;
+                assignments::grant(transaction, (&client).into(), &group.resource, role, now, entropy)?;
             }
         }
         Ok(Some(proposal.scope()))
@@ -165,8 +165,10 @@ fn permission(
     role_id: &str,
     held: &[String],
 ) -> Result<Permission, AuthorityError> {
-    let role =
-        resource.app_role(role_id).filter(|role| principals::is_assignable(role)).ok_or_else(|| {
+    let role = resource
+        .app_role(role_id)
+        .filter(|role| principals::is_assignable(role, "Application"))
+        .ok_or_else(|| {
             error::PERMISSION_UNKNOWN
                 .with("name", application.object.text("displayName"))
                 .with("scope", role_id)

@@ -51,13 +51,14 @@ pub(super) const READ_ALL_USERS: Access =
 
 pub(super) const CREATE_USERS: Access = any_of(&["User.ReadWrite.All", "Directory.ReadWrite.All"]);
 
-/// The last three write single properties only: [`UPDATE_ONE_PROPERTY`].
+/// The last four write single properties only: [`UPDATE_ONE_PROPERTY`].
 pub(super) const UPDATE_USERS: Access = any_of(&[
     "User.ReadWrite.All",
     "Directory.ReadWrite.All",
     "User.EnableDisableAccount.All",
     "User-Mail.ReadWrite.All",
     "User-PasswordProfile.ReadWrite.All",
+    "User-Phone.ReadWrite.All",
 ]);
 
 pub(super) const DELETE_USERS: Access = any_of(&["User.DeleteRestore.All", "User.ReadWrite.All"]);
@@ -141,6 +142,10 @@ pub(super) const READ_ASSIGNMENTS: Access = any_of(&[
     "Directory.ReadWrite.All",
 ]);
 
+/// Of users and groups.
+pub(super) const READ_HELD_ROLES: Access =
+    any_of(&["AppRoleAssignment.ReadWrite.All", "Directory.Read.All", "Directory.ReadWrite.All"]);
+
 pub(super) const CREATE_ASSIGNMENTS: Access = Access {
     any_of: &["AppRoleAssignment.ReadWrite.All"],
     for_own_objects: None,
@@ -180,9 +185,33 @@ pub(super) const BASIC_USER_PROPERTIES: [&str; 6] =
 /// Permissions that write all of a user.
 pub(super) const UPDATE_ANY_PROPERTY: [&str; 2] = ["User.ReadWrite.All", "Directory.ReadWrite.All"];
 
-/// Permissions that write these properties of a user and no other.
-pub(super) const UPDATE_ONE_PROPERTY: [(&str, &[&str]); 3] = [
-    ("User.EnableDisableAccount.All", &["accountEnabled"]),
-    ("User-Mail.ReadWrite.All", &["mail", "otherMails"]),
-    ("User-PasswordProfile.ReadWrite.All", &["passwordProfile"]),
+/// A permission that writes some properties of a user and no other.
+pub(super) struct Narrow {
+    permission: &'static str,
+    /// What it is good for only together with.
+    and: Option<&'static str>,
+    properties: &'static [&'static str],
+}
+
+impl Narrow {
+    /// Whether a caller may write a property because of it.
+    pub(super) fn lets_write(&self, caller: &Caller, property: &str) -> bool {
+        let has = |permission: &str| caller.has_role(permission);
+        self.properties.contains(&property) && has(self.permission) && self.and.is_none_or(has)
+    }
+}
+
+pub(super) const UPDATE_ONE_PROPERTY: [Narrow; 4] = [
+    Narrow {
+        permission: "User.EnableDisableAccount.All",
+        and: Some("User.Read.All"),
+        properties: &["accountEnabled"],
+    },
+    Narrow { permission: "User-Mail.ReadWrite.All", and: None, properties: &["otherMails"] },
+    Narrow { permission: "User-PasswordProfile.ReadWrite.All", and: None, properties: &["passwordProfile"] },
+    Narrow {
+        permission: "User-Phone.ReadWrite.All",
+        and: None,
+        properties: &["businessPhones", "mobilePhone"],
+    },
 ];

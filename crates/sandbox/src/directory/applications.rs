@@ -142,7 +142,7 @@ pub(super) fn own(
     Ok(())
 }
 
-fn collection() -> Collection<'static> {
+fn collection() -> Collection {
     Collection { complete: Some(credentials::show_of_application), ..Collection::of(&APPLICATION) }
 }
 

@@ -13,7 +13,7 @@ use super::odata::{QueryOptions, SkipTokens, is_eventual};
 use super::pages::{Page, PageName};
 use super::projection::{self, Projection};
 use super::schema::{EntityType, Kind, Property};
-use crate::store::{Condition, Object, PageQuery, Position, SqlValue, StoreError, Table, objects, paging};
+use crate::store::{Condition, Object, PageQuery, Position, StoreError, Table, objects, paging};
 
 /// The member of an object that holds its tag.
 const ETAG_MEMBER: &str = "@odata.etag";
@@ -30,21 +30,21 @@ struct Stretch {
 pub(super) type Complete = fn(&Connection, &mut Object) -> Result<(), Fault>;
 
 /// A collection as one request sees it.
-pub(super) struct Collection<'a> {
+pub(super) struct Collection {
     pub(super) entity: &'static EntityType,
     /// Where its objects are kept.
     pub(super) table: Table,
     /// Its path below the version, for links.
     pub(super) path: String,
-    /// The only objects in it, besides the filter: a column and its value.
-    pub(super) within: Option<(&'static str, &'a str)>,
+    /// Which objects are in it, besides the filter.
+    pub(super) within: Option<Condition>,
     /// The only properties the caller may see.
     pub(super) visible: Option<&'static [&'static str]>,
     /// Adds what is kept beside the document, if anything is.
     pub(super) complete: Option<Complete>,
 }
 
-impl Collection<'_> {
+impl Collection {
     /// A whole entity set.
     pub(super) fn of(entity: &'static EntityType) -> Self {
         Self {
@@ -226,8 +226,10 @@ impl Collection<'_> {
     }
 
     fn narrowed(&self, condition: Condition) -> Condition {
-        let Some((column, value)) = self.within else { return condition };
-        Condition::new(format!("{column} = ?"), vec![SqlValue::Text(value.to_owned())]).and(condition)
+        match &self.within {
+            Some(within) => within.clone().and(condition),
+            None => condition,
+        }
     }
 
     /// The value that an object is ordered by, as the order compares it.

@@ -7,7 +7,7 @@ use super::collection::Collection;
 use super::exchange::{Answer, Call};
 use super::fault::Fault;
 use super::schema::{EntityType, entity_of};
-use crate::store::{Object, Table, deleted};
+use crate::store::{Condition, Object, Table, deleted};
 
 /// Those of one type: `deletedItems/microsoft.graph.user`.
 pub(super) fn list(call: &Call<'_>, entity: &'static EntityType) -> Result<Answer, Fault> {
@@ -69,11 +69,11 @@ fn restore_principal(connection: &rusqlite::Connection, tenant: &str, app_id: &s
     }
 }
 
-fn collection(entity: &'static EntityType) -> Collection<'static> {
+fn collection(entity: &'static EntityType) -> Collection {
     Collection {
         table: Table::DeletedObjects,
         path: format!("directory/deletedItems/microsoft.graph.{}", entity.name),
-        within: Some(("kind", entity.table.name())),
+        within: Some(Condition::equal("kind", entity.table.name())),
         ..Collection::of(entity)
     }
 }

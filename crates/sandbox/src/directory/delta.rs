@@ -60,7 +60,7 @@ enum Place {
 }
 
 /// Answers one page of a round.
-pub(super) fn answer(call: &Call<'_>, collection: &Collection<'_>) -> Result<Answer, Fault> {
+pub(super) fn answer(call: &Call<'_>, collection: &Collection) -> Result<Answer, Fault> {
     let round = Round { call, collection };
     let options = Options::parse(&call.request.query)?;
     let state = match options.token {
@@ -77,7 +77,7 @@ pub(super) fn answer(call: &Call<'_>, collection: &Collection<'_>) -> Result<Ans
 
 struct Round<'a> {
     call: &'a Call<'a>,
-    collection: &'a Collection<'a>,
+    collection: &'a Collection,
 }
 
 impl Round<'_> {

@@ -9,14 +9,14 @@ use super::fault::Fault;
 use super::odata::QueryOptions;
 use super::schema::{DIRECTORY_OBJECT, EntityType, Property, entity_of};
 use crate::store::links::End;
-use crate::store::{Table, objects};
+use crate::store::{Object, Table, objects};
 
 /// `GET /directoryObjects/{}`
 pub(super) fn get(call: &Call<'_>) -> Result<Answer, Fault> {
     let id = call.key(0).value.to_ascii_lowercase();
     let options = QueryOptions::parse(&call.request.query, &call.request.headers, &DIRECTORY_OBJECT)?;
     let mut body = call.directory.store.read(|connection| {
-        let table = find_any(connection, &call.tenant.id, &id)?.ok_or_else(|| Fault::not_found(&id))?;
+        let (table, _) = find_any(connection, &call.tenant.id, &id)?.ok_or_else(|| Fault::not_found(&id))?;
         let end = End { seq: 0, id: id.clone(), table };
         show(connection, call, &end, options.select.as_deref(), None)
     })?;
@@ -40,7 +40,7 @@ pub(super) fn get_by_ids(call: &Call<'_>) -> Result<Answer, Fault> {
     let found = call.directory.store.read(|connection| {
         let mut found = Vec::new();
         for id in ids {
-            let Some(table) = find_any(connection, &call.tenant.id, &id)? else { continue };
+            let Some((table, _)) = find_any(connection, &call.tenant.id, &id)? else { continue };
             let kind = entity_of(table).name;
             if types.is_empty() || types.iter().any(|name| name.eq_ignore_ascii_case(kind)) {
                 let end = End { seq: 0, id, table };
@@ -75,10 +75,14 @@ pub(super) fn show(
 }
 
 /// The type of the object with an id.
-pub(super) fn find_any(connection: &Connection, tenant: &str, id: &str) -> Result<Option<Table>, Fault> {
+pub(super) fn find_any(
+    connection: &Connection,
+    tenant: &str,
+    id: &str,
+) -> Result<Option<(Table, Object)>, Fault> {
     for table in [Table::Users, Table::Groups, Table::ServicePrincipals, Table::Applications] {
-        if objects::find(connection, table, tenant, "id", id)?.is_some() {
-            return Ok(Some(table));
+        if let Some(object) = objects::find(connection, table, tenant, "id", id)? {
+            return Ok(Some((table, object)));
         }
     }
     Ok(None)

@@ -309,7 +309,7 @@ impl Navigation {
         let target = call.key(1).value.to_ascii_lowercase();
         call.directory.store.write(|transaction| {
             let object = (self.find)(transaction, call)?;
-            if let Some(kind) = find_any(transaction, &call.tenant.id, &target)? {
+            if let Some((kind, _)) = find_any(transaction, &call.tenant.id, &target)? {
                 self.admit_target(call, kind)?;
             }
             let source = (self.of, object.id());
@@ -337,7 +337,8 @@ impl Navigation {
                     "The reference '{reference}' is not the URL of a directory object."
                 ))
             })?;
-            let end = find_any(connection, &call.tenant.id, &id)?.ok_or_else(|| Fault::not_found(&id))?;
+            let (end, _) =
+                find_any(connection, &call.tenant.id, &id)?.ok_or_else(|| Fault::not_found(&id))?;
             if !self.targets.contains(&end) || id == object.id() {
                 return Err(Fault::bad_request(format!(
                     "The object '{id}' cannot be added to the property '{}'.",

@@ -74,7 +74,7 @@ impl Page {
 }
 
 impl PageName {
-    pub(super) fn of(collection: &Collection<'_>, call: &Call<'_>) -> Self {
+    pub(super) fn of(collection: &Collection, call: &Call<'_>) -> Self {
         let (tenant, version, query) = (&call.tenant.id, call.request.version, &call.request.query);
         Self {
             request: [tenant, "/", version, "/", &collection.path, "?", query].concat(),

@@ -11,7 +11,7 @@ use super::exchange::{Answer, Call};
 use super::fault::Fault;
 use super::schema::PERMISSION_GRANT;
 use super::service_principals;
-use crate::store::{Object, StoreError, Table, assignments, objects};
+use crate::store::{Condition, Object, StoreError, Table, assignments, objects};
 
 /// For every user, or for one.
 const FOR_ALL: &str = "AllPrincipals";
@@ -26,7 +26,7 @@ pub(super) fn list_of_client(call: &Call<'_>) -> Result<Answer, Fault> {
     let client = call.directory.store.read(|connection| service_principals::find(connection, call))?;
     let collection = Collection {
         path: format!("servicePrincipals/{}/oauth2PermissionGrants", client.id()),
-        within: Some(("client_id", client.id())),
+        within: Some(Condition::equal("client_id", client.id())),
         ..Collection::of(&PERMISSION_GRANT)
     };
     collection.list(call)

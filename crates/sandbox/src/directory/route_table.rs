@@ -48,6 +48,14 @@ pub(super) static ROUTES: &[Route] = &[
     post("users/{}/getMemberObjects", access::READ_MEMBERSHIPS, 2, memberships::get_member_groups),
     post("users/{}/checkMemberGroups", access::READ_MEMBERSHIPS, 4, memberships::check_member_groups),
     post("users/{}/checkMemberObjects", access::READ_MEMBERSHIPS, 4, memberships::check_member_groups),
+    get("users/{}/appRoleAssignments", access::READ_HELD_ROLES, 1, |call| assignments::OF_USER.list(call)),
+    post("users/{}/appRoleAssignments", access::CREATE_ASSIGNMENTS, 1, |call| {
+        assignments::OF_USER.create(call)
+    }),
+    get("users/{}/appRoleAssignments/{}", access::READ_HELD_ROLES, 1, |call| assignments::OF_USER.get(call)),
+    delete("users/{}/appRoleAssignments/{}", access::DELETE_ASSIGNMENTS, 1, |call| {
+        assignments::OF_USER.delete(call)
+    }),
     get("groups", access::READ_GROUPS, 1, groups::list),
     post("groups", access::CREATE_GROUPS, 1, groups::create),
     get("groups/$count", access::READ_GROUPS, 1, groups::count),
@@ -84,6 +92,16 @@ pub(super) static ROUTES: &[Route] = &[
     post("groups/{}/getMemberObjects", access::READ_MEMBERSHIPS, 2, memberships::get_member_groups),
     post("groups/{}/checkMemberGroups", access::READ_MEMBERSHIPS, 4, memberships::check_member_groups),
     post("groups/{}/checkMemberObjects", access::READ_MEMBERSHIPS, 4, memberships::check_member_groups),
+    get("groups/{}/appRoleAssignments", access::READ_HELD_ROLES, 1, |call| assignments::OF_GROUP.list(call)),
+    post("groups/{}/appRoleAssignments", access::CREATE_ASSIGNMENTS, 1, |call| {
+        assignments::OF_GROUP.create(call)
+    }),
+    get("groups/{}/appRoleAssignments/{}", access::READ_HELD_ROLES, 1, |call| {
+        assignments::OF_GROUP.get(call)
+    }),
+    delete("groups/{}/appRoleAssignments/{}", access::DELETE_ASSIGNMENTS, 1, |call| {
+        assignments::OF_GROUP.delete(call)
+    }),
     get("applications", access::READ_APPLICATIONS, 2, applications::list),
     post("applications", access::WRITE_APPLICATIONS, 1, applications::create),
     get("applications/$count", access::READ_APPLICATIONS, 1, applications::count),
@@ -185,44 +203,30 @@ pub(super) static ROUTES: &[Route] = &[
     delete("servicePrincipals/{}/owners/{}/$ref", access::WRITE_APPLICATIONS, 1, |call| {
         nav::SERVICE_PRINCIPAL_OWNERS.remove(call)
     }),
-    get("servicePrincipals/{}/appRoleAssignments", access::READ_ASSIGNMENTS, 2, assignments::list_of_client),
-    post(
-        "servicePrincipals/{}/appRoleAssignments",
-        access::CREATE_ASSIGNMENTS,
-        1,
-        assignments::create_at_client,
-    ),
-    get(
-        "servicePrincipals/{}/appRoleAssignments/{}",
-        access::READ_ASSIGNMENTS,
-        1,
-        assignments::get_of_client,
-    ),
-    delete(
-        "servicePrincipals/{}/appRoleAssignments/{}",
-        access::DELETE_ASSIGNMENTS,
-        1,
-        assignments::delete_of_client,
-    ),
-    get("servicePrincipals/{}/appRoleAssignedTo", access::READ_ASSIGNMENTS, 1, assignments::list_of_resource),
-    post(
-        "servicePrincipals/{}/appRoleAssignedTo",
-        access::CREATE_ASSIGNMENTS,
-        1,
-        assignments::create_at_resource,
-    ),
-    get(
-        "servicePrincipals/{}/appRoleAssignedTo/{}",
-        access::READ_ASSIGNMENTS,
-        1,
-        assignments::get_of_resource,
-    ),
-    delete(
-        "servicePrincipals/{}/appRoleAssignedTo/{}",
-        access::DELETE_ASSIGNMENTS,
-        1,
-        assignments::delete_of_resource,
-    ),
+    get("servicePrincipals/{}/appRoleAssignments", access::READ_ASSIGNMENTS, 2, |call| {
+        assignments::OF_CLIENT.list(call)
+    }),
+    post("servicePrincipals/{}/appRoleAssignments", access::CREATE_ASSIGNMENTS, 1, |call| {
+        assignments::OF_CLIENT.create(call)
+    }),
+    get("servicePrincipals/{}/appRoleAssignments/{}", access::READ_ASSIGNMENTS, 1, |call| {
+        assignments::OF_CLIENT.get(call)
+    }),
+    delete("servicePrincipals/{}/appRoleAssignments/{}", access::DELETE_ASSIGNMENTS, 1, |call| {
+        assignments::OF_CLIENT.delete(call)
+    }),
+    get("servicePrincipals/{}/appRoleAssignedTo", access::READ_ASSIGNMENTS, 1, |call| {
+        assignments::OF_RESOURCE.list(call)
+    }),
+    post("servicePrincipals/{}/appRoleAssignedTo", access::CREATE_ASSIGNMENTS, 1, |call| {
+        assignments::OF_RESOURCE.create(call)
+    }),
+    get("servicePrincipals/{}/appRoleAssignedTo/{}", access::READ_ASSIGNMENTS, 1, |call| {
+        assignments::OF_RESOURCE.get(call)
+    }),
+    delete("servicePrincipals/{}/appRoleAssignedTo/{}", access::DELETE_ASSIGNMENTS, 1, |call| {
+        assignments::OF_RESOURCE.delete(call)
+    }),
     get("servicePrincipals/{}/oauth2PermissionGrants", access::READ_GRANTS, 1, grants::list_of_client),
     get("oauth2PermissionGrants", access::READ_GRANTS, 2, grants::list),
     post("oauth2PermissionGrants", access::WRITE_GRANTS, 1, grants::create),

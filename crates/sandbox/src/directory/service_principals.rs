@@ -127,7 +127,7 @@ pub(super) fn follow(connection: &Connection, call: &Call<'_>, application: &Obj
     principals::replace(connection, tenant, &principal.object.document, version).map_err(conflict)
 }
 
-fn collection() -> Collection<'static> {
+fn collection() -> Collection {
     Collection { complete: Some(credentials::show_of_principal), ..Collection::of(&SERVICE_PRINCIPAL) }
 }
 

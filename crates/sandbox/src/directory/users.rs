@@ -55,11 +55,8 @@ pub(super) fn create(call: &Call<'_>) -> Result<Answer, Fault> {
 pub(super) fn update(call: &Call<'_>) -> Result<Answer, Fault> {
     let mut changes = properties(call, &USER)?;
     if !UPDATE_ANY_PROPERTY.iter().any(|permission| call.caller.has_role(permission)) {
-        let may_write = |name: &String| {
-            UPDATE_ONE_PROPERTY.iter().any(|(permission, properties)| {
-                call.caller.has_role(permission) && properties.contains(&name.as_str())
-            })
-        };
+        let may_write =
+            |name: &String| UPDATE_ONE_PROPERTY.iter().any(|narrow| narrow.lets_write(call.caller, name));
         if !changes.keys().all(may_write) {
             return Err(Fault::denied());
         }
@@ -91,7 +88,7 @@ pub(super) fn delete(call: &Call<'_>) -> Result<Answer, Fault> {
 /// What a user cannot be without.
 const REQUIRED: [&str; 4] = ["accountEnabled", "displayName", "mailNickname", "userPrincipalName"];
 
-fn collection(call: &Call<'_>) -> Collection<'static> {
+fn collection(call: &Call<'_>) -> Collection {
     let sees_all = call.caller.roles().iter().any(|role| {
         role != "User.ReadBasic.All" && super::access::READ_USERS.any_of.contains(&role.as_str())
     });

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use super::changes::{self, Removal};
 use super::links::{self, Relation};
-use super::{Object, StoreError, Table, objects, principals, revocations, timestamp};
+use super::{Object, StoreError, Table, assignments, objects, principals, revocations, timestamp};
 
 pub(super) const TABLES: &str = "
 CREATE TABLE IF NOT EXISTS deleted_objects (
@@ -173,15 +173,15 @@ impl Attachments {
                 attachments.add_rows(connection, &PRINCIPAL_TABLES, "principal_id", id)?;
                 let principal = principals::find(connection, tenant, "id", id)?;
                 attachments.access_token_version = principal.and_then(|it| it.access_token_version);
-                let mut statement = connection.prepare_cached(
-                    "SELECT document FROM app_role_assignments WHERE principal_id = ?1 OR resource_id = ?1",
-                )?;
-                let documents = statement.query_map([id], |row| row.get::<_, String>(0))?;
-                for document in documents {
-                    attachments.assignments.push(serde_json::from_str(&document?)?);
-                }
             }
             _ => {}
+        }
+        let mut statement = connection.prepare_cached(
+            "SELECT document FROM app_role_assignments WHERE principal_id = ?1 OR resource_id = ?1",
+        )?;
+        let documents = statement.query_map([id], |row| row.get::<_, String>(0))?;
+        for document in documents {
+            attachments.assignments.push(serde_json::from_str(&document?)?);
         }
         Ok(attachments)
     }
@@ -208,8 +208,9 @@ impl Attachments {
         };
         for assignment in &self.assignments {
             let end = |name: &str| assignment.get(name).and_then(Value::as_str).unwrap_or_default();
-            let (client, resource) = (end("principalId"), end("resourceId"));
-            if is_there(Table::ServicePrincipals, client)? && is_there(Table::ServicePrincipals, resource)? {
+            let Some(principals) = assignments::table_of(end("principalType")) else { continue };
+            let (principal, resource) = (end("principalId"), end("resourceId"));
+            if is_there(principals, principal)? && is_there(Table::ServicePrincipals, resource)? {
                 objects::insert(connection, Table::AppRoleAssignments, tenant, assignment)?;
             }
         }

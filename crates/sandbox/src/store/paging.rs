@@ -23,6 +23,11 @@ impl Condition {
         Self { sql, parameters, ranges: None }
     }
 
+    /// True of those with a value in a column.
+    pub(crate) fn equal(column: &'static str, value: &str) -> Self {
+        Self::new(format!("{column} = ?"), vec![SqlValue::Text(value.to_owned())])
+    }
+
     /// True of every object.
     pub(crate) fn all() -> Self {
         Self::new(TRUE.into(), Vec::new())

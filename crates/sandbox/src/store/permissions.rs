@@ -58,6 +58,11 @@ const GRAPH_APPLICATION_PERMISSIONS: &[(&str, &str, &str)] = &[
         "280d0935-0796-47d1-8d26-273470a3f17a",
         "Read and write all secondary mail addresses for users",
     ),
+    (
+        "User-Phone.ReadWrite.All",
+        "86ceff06-c822-49ff-989a-d912845ffe69",
+        "Read and write all user mobile phone and business phones",
+    ),
     ("User.Export.All", "405a51b5-8d8d-430b-9842-8be4b0e9f324", "Export user's data"),
     ("Group.Read.All", "5b567255-7703-4780-807c-7be8301ae99b", "Read all groups"),
     ("Group.ReadWrite.All", "62a82d76-70ea-41e2-9197-370581804d09", "Read and write all groups"),

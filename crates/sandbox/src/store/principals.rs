@@ -168,7 +168,7 @@ impl Store {
             let mut values: Vec<String> = assigned
                 .iter()
                 .filter_map(|role| resource.app_role(role))
-                .filter(|role| is_assignable(role))
+                .filter(|role| is_assignable(role, "Application"))
                 .filter_map(|role| role.get("value")?.as_str().map(str::to_owned))
                 .collect();
             values.sort_unstable();
@@ -291,10 +291,10 @@ pub(crate) fn normalized_name(name: &str) -> String {
     }
 }
 
-/// Whether an application role is enabled and may be given to applications.
-pub(crate) fn is_assignable(role: &Map<String, Value>) -> bool {
+/// Whether an application role is enabled and may be given to members of a type: `Application` or `User`.
+pub(crate) fn is_assignable(role: &Map<String, Value>, member_type: &str) -> bool {
     role.get("isEnabled").and_then(Value::as_bool).unwrap_or(false)
-        && array(role, "allowedMemberTypes").any(|kind| kind == "Application")
+        && array(role, "allowedMemberTypes").any(|kind| kind == member_type)
 }
 
 /// `api.requestedAccessTokenVersion` of an application's document.

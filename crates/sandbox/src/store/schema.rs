@@ -5,8 +5,8 @@ use std::path::Path;
 use rusqlite::Connection;
 
 use super::{
-    StoreError, changes, credentials, deleted, federation, links, managed_identities, revocations,
-    trusted_subjects, vault,
+    StoreError, assignments, changes, credentials, deleted, federation, links, managed_identities,
+    revocations, trusted_subjects, vault,
 };
 
 /// Marks the file as a sandbox's in its header ("unAt").
@@ -36,7 +36,27 @@ pub(super) fn prepare(connection: &mut Connection, path: &Path) -> Result<(), St
     for tables in LATER_TABLES {
         connection.execute_batch(tables).map_err(|error| StoreError::open(path, error))?;
     }
-    Ok(())
+    let_users_hold_roles(connection).map_err(|error| StoreError::open(path, error))
+}
+
+/// Makes the table of app role assignments anew where service principals alone could hold roles.
+fn let_users_hold_roles(connection: &mut Connection) -> rusqlite::Result<()> {
+    const IS_NARROW: &str = "SELECT count(*) FROM pragma_foreign_key_list('app_role_assignments') WHERE \"from\" = 'principal_id'";
+    let is_narrow: i64 = connection.query_row(IS_NARROW, [], |row| row.get(0))?;
+    if is_narrow == 0 {
+        return Ok(());
+    }
+    let transaction = connection.transaction()?;
+    transaction.execute_batch(
+        "CREATE TEMP TABLE kept AS SELECT seq, tenant_id, id, document FROM app_role_assignments;
+         DROP TABLE app_role_assignments;",
+    )?;
+    transaction.execute_batch(APP_ROLE_ASSIGNMENTS)?;
+    transaction.execute_batch(
+        "INSERT INTO app_role_assignments (seq, tenant_id, id, document) SELECT * FROM kept;
+         DROP TABLE kept;",
+    )?;
+    transaction.commit()
 }
 
 /// Tables that came after the first version, each beside what works on it. They are made where they are missing, so
@@ -44,6 +64,7 @@ pub(super) fn prepare(connection: &mut Connection, path: &Path) -> Result<(), St
 const LATER_TABLES: &[&str] = &[
     changes::TABLES,
     GROUPS,
+    assignments::TRIGGERS,
     PERMISSION_GRANTS,
     links::TABLES,
     deleted::TABLES,
@@ -90,7 +111,9 @@ CREATE INDEX IF NOT EXISTS permission_grants_by_principal ON permission_grants (
 
 fn create(connection: &mut Connection) -> Result<(), StoreError> {
     let transaction = connection.transaction()?;
-    transaction.execute_batch(TABLES)?;
+    for tables in [TABLES, APP_ROLE_ASSIGNMENTS, FIRST_CREDENTIALS] {
+        transaction.execute_batch(tables)?;
+    }
     transaction.execute_batch(USER_INDEXES)?;
     transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
     transaction.pragma_update(None, "user_version", VERSION)?;
@@ -192,19 +215,24 @@ CREATE TABLE users (
     mail         TEXT COLLATE NOCASE AS (document ->> '$.mail')
 ) STRICT;
 
+";
+
+const APP_ROLE_ASSIGNMENTS: &str = "
 CREATE TABLE app_role_assignments (
     seq          INTEGER PRIMARY KEY,
     tenant_id    TEXT NOT NULL REFERENCES tenants (id),
     id           TEXT NOT NULL UNIQUE,
     document     TEXT NOT NULL,
-    principal_id TEXT COLLATE NOCASE AS (document ->> '$.principalId')
-                 REFERENCES service_principals (id) ON DELETE CASCADE,
+    principal_id TEXT COLLATE NOCASE AS (document ->> '$.principalId'),
     resource_id  TEXT COLLATE NOCASE AS (document ->> '$.resourceId')
                  REFERENCES service_principals (id) ON DELETE CASCADE,
     app_role_id  TEXT COLLATE NOCASE AS (document ->> '$.appRoleId')
 ) STRICT;
 CREATE UNIQUE INDEX app_role_assignments_once ON app_role_assignments (principal_id, resource_id, app_role_id);
 CREATE INDEX app_role_assignments_by_resource ON app_role_assignments (resource_id);
+";
+
+const FIRST_CREDENTIALS: &str = "
 
 CREATE TABLE password_credentials (
     key_id         TEXT PRIMARY KEY,
@@ -232,3 +260,69 @@ CREATE TABLE key_credentials (
     PRIMARY KEY (application_id, key_id)
 ) STRICT, WITHOUT ROWID;
 ";
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Store, Table, objects};
+    use super::*;
+
+    /// Makes the table as it was while it named service principals alone, with a row in it.
+    fn make_old(path: &Path) {
+        let store = Store::open(path).unwrap();
+        let narrow = APP_ROLE_ASSIGNMENTS.replace(
+            "(document ->> '$.principalId'),",
+            "(document ->> '$.principalId') REFERENCES service_principals (id) ON DELETE CASCADE,",
+        );
+        store
+            .write(|transaction| {
+                transaction.execute_batch("DROP TABLE app_role_assignments; DROP TABLE managed_identities;")?;
+                transaction.execute_batch(&narrow)?;
+                transaction.execute_batch(
+                    "INSERT INTO tenants VALUES ('t', 't', 0);
+                     INSERT INTO service_principals (tenant_id, id, document) VALUES ('t', 's', '{}');
+                     INSERT INTO app_role_assignments (tenant_id, id, document)
+                     VALUES ('t', 'a', '{\"id\":\"a\",\"principalId\":\"s\",\"resourceId\":\"s\",\"appRoleId\":\"r\"}');",
+                )?;
+                Ok::<_, StoreError>(())
+            })
+            .unwrap();
+    }
+
+    fn holds_roles_of_users(store: &Store) {
+        let assignment =
+            serde_json::json!({ "id": "b", "principalId": "u", "resourceId": "s", "appRoleId": "r" });
+        let assignment = assignment.as_object().unwrap();
+        store
+            .write(|transaction| {
+                let kept = objects::find(transaction, Table::AppRoleAssignments, "t", "id", "a")?;
+                assert_eq!(kept.unwrap().text("principalId"), "s");
+                transaction.query_row("SELECT count(*) FROM managed_identities", [], |_| Ok(()))?;
+                objects::insert(transaction, Table::AppRoleAssignments, "t", assignment)?;
+                objects::delete(transaction, Table::ServicePrincipals, "t", "s")?;
+                assert!(objects::find(transaction, Table::AppRoleAssignments, "t", "id", "a")?.is_none());
+                Ok::<_, StoreError>(())
+            })
+            .unwrap();
+    }
+
+    #[test]
+    fn a_database_of_an_older_version_becomes_one_of_this() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("sandbox.sqlite3");
+        make_old(&path);
+        holds_roles_of_users(&Store::open(&path).unwrap());
+    }
+
+    #[test]
+    fn so_does_a_snapshot_of_one() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("old.sqlite3");
+        make_old(&path);
+        for store in
+            [Store::in_memory().unwrap(), Store::open(&directory.path().join("new.sqlite3")).unwrap()]
+        {
+            store.restore(&path).unwrap();
+            holds_roles_of_users(&store);
+        }
+    }
+}

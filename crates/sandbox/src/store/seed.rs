@@ -170,7 +170,7 @@ fn add_administrator(connection: &Connection, seed: &Seed<'_>, graph: &str) -> R
     };
     let (client, graph) = (find(&principal)?, find(graph)?);
     for role in ADMINISTRATOR_PERMISSIONS.iter().filter_map(|value| graph_permission_id(value)) {
-        assignments::grant(connection, &client, &graph, role, seed.now, seed.entropy)?;
+        assignments::grant(connection, (&client).into(), &graph, role, seed.now, seed.entropy)?;
     }
     let (credential, secret) = administrator_password(seed.now, seed.entropy)?;
     let holder = credentials::Holder::Application(&application);

@@ -6,7 +6,7 @@ use rusqlite::Connection;
 use rusqlite::backup::{Backup, StepResult};
 use unattended_files as files;
 
-use super::{Store, StoreError};
+use super::{Store, StoreError, schema};
 
 impl Store {
     /// Writes everything as it is at one moment into a file with mode 0600, which takes the place of an older one.
@@ -28,7 +28,11 @@ impl Store {
     /// state; writers wait.
     pub(crate) fn restore(&self, path: &Path) -> Result<(), StoreError> {
         let snapshot = Connection::open(path).map_err(|error| StoreError::open(path, error))?;
-        self.with_writer(|connection| transfer(&snapshot, connection))?;
+        self.with_writer(|connection| {
+            transfer(&snapshot, connection)?;
+            // It may be older than this version.
+            schema::prepare(connection, path)
+        })?;
         self.was_restored();
         Ok(())
     }

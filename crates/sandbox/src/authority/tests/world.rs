@@ -146,7 +146,7 @@ impl World {
         let principal =
             |app: &App| self.store.service_principal_by_app_id(TENANT, &app.client_id).unwrap().unwrap();
         let (client, resource) = (principal(client), principal(resource));
-        let document = assignments::document(&client, &resource, role, self.now(), &*self.entropy);
+        let document = assignments::document((&*client).into(), &resource, role, self.now(), &*self.entropy);
         let insert = |transaction: &rusqlite::Transaction<'_>| {
             objects::insert(transaction, Table::AppRoleAssignments, TENANT, &document)
         };

@@ -111,17 +111,40 @@ async fn basic_readers_see_basic_properties_only() {
     }
 }
 
+// directory 9.3
 #[tokio::test]
-async fn a_narrow_permission_writes_its_property_and_no_other() {
+async fn a_narrow_permission_writes_its_properties_and_no_other() {
     let world = World::new();
     world.new_user("ada").await.is(201);
-    let token = world.token(&["User.EnableDisableAccount.All"]);
     let path = "/v1.0/users/ada@contoso.onmicrosoft.com";
-    world.ask(&token, Method::PATCH, path, Some(&json!({ "accountEnabled": false }))).await.is(204);
-    let both = json!({ "accountEnabled": true, "jobTitle": "x" });
-    world.ask(&token, Method::PATCH, path, Some(&both)).await.is(403);
-    let read = world.get(&format!("{path}?$select=accountEnabled")).await;
-    assert_eq!(read.body["accountEnabled"], false);
+    let password = json!({ "password": PASSWORD });
+    let changes = [
+        ("User.EnableDisableAccount.All", json!({ "accountEnabled": false })),
+        ("User-Mail.ReadWrite.All", json!({ "otherMails": ["ada@example.com"] })),
+        ("User-PasswordProfile.ReadWrite.All", json!({ "passwordProfile": password })),
+        ("User-Phone.ReadWrite.All", json!({ "businessPhones": ["1"], "mobilePhone": "2" })),
+    ];
+    for (permission, own) in &changes {
+        let token = world.token(&[permission, "User.Read.All"]);
+        for (other, change) in &changes {
+            let expected = if other == permission { 204 } else { 403 };
+            world.ask(&token, Method::PATCH, path, Some(change)).await.is(expected);
+        }
+        for property in ["jobTitle", "mail"] {
+            let mut both = own.clone();
+            both[property] = json!("x@example.com");
+            world.ask(&token, Method::PATCH, path, Some(&both)).await.is(403);
+        }
+    }
+    let read = world.get(&format!("{path}?$select=accountEnabled,otherMails,mobilePhone,jobTitle")).await;
+    assert_eq!((&read.body["accountEnabled"], &read.body["mobilePhone"]), (&json!(false), &json!("2")));
+    assert_eq!(
+        (&read.body["otherMails"], &read.body["jobTitle"]),
+        (&json!(["ada@example.com"]), &Value::Null)
+    );
+    // Who may not read an account cannot switch it either.
+    let blind = world.token(&["User.EnableDisableAccount.All"]);
+    world.ask(&blind, Method::PATCH, path, Some(&json!({ "accountEnabled": true }))).await.is(403);
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 mod access;
 mod applications;
+mod assignments;
 mod batch;
 mod delays;
 mod deleted_items;
