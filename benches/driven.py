@@ -20,6 +20,32 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 TICK = 1 / os.sysconf("SC_CLK_TCK")
 
 
+class Table:
+    """What was measured, printed as it comes: in Markdown, or a line of JSON for each row."""
+
+    def __init__(self, as_json: bool = False):
+        self.as_json, self.missed = as_json, []
+        if not as_json:
+            print("| what | measured | target | ratio or value | |\n|---|---|---|---|---|", flush=True)
+
+    def row(self, what: str, measured: str, target: float, value: float, of: str = "", at_least: bool = False) -> None:
+        is_met = value >= target if at_least else value <= target
+        self.missed += [] if is_met else [what]
+        sign = ">=" if at_least else "<="
+        if self.as_json:
+            fields = {"measured": measured, "target": f"{sign} {target:g}", "value": value, "of": of, "met": is_met}
+            print(json.dumps({"what": what} | fields), flush=True)
+            return
+        verdict = "met" if is_met else "**missed**"
+        print(f"| {what} | {measured} | {sign} {target:g} | {value:,.2f} {of} | {verdict} |".replace("  ", " "), flush=True)
+
+    def note(self, what: str, measured: str) -> None:
+        if self.as_json:
+            print(json.dumps({"what": what, "measured": measured}), flush=True)
+        else:
+            print(f"| {what} | {measured} | | | |", flush=True)
+
+
 class Sandbox:
     """A running sandbox in a folder of its own."""
 
@@ -120,7 +146,7 @@ class Place:
 class Nginx:
     """nginx on a port of its own, over TLS, with these directives for its server and for HTTP."""
 
-    def __init__(self, folder: pathlib.Path, server: str, http: str = "", workers: int = 1):
+    def __init__(self, folder: pathlib.Path, server: str, http: str = "", workers: int = 1, listen: str = ""):
         folder.mkdir(exist_ok=True)
         # Started by root, its workers read as another user.
         for each in (folder, folder.parent):
@@ -138,7 +164,7 @@ class Nginx:
                 fastcgi_temp_path {folder}/fastcgi; uwsgi_temp_path {folder}/uwsgi; scgi_temp_path {folder}/scgi;
                 {http}
                 server {{
-                    listen 127.0.0.1:{self.port} ssl backlog=2048;
+                    listen 127.0.0.1:{self.port} ssl {listen} backlog=2048;
                     ssl_certificate {folder}/server.pem; ssl_certificate_key {folder}/server-key.pem;
                     {server}
                 }}
@@ -147,12 +173,13 @@ class Nginx:
         )
 
     def __enter__(self) -> "Nginx":
-        self.process = subprocess.Popen(["nginx", "-c", self.folder / "nginx.conf"], stderr=subprocess.DEVNULL)
+        said = self.folder / "said.log"
+        self.process = subprocess.Popen(["nginx", "-c", self.folder / "nginx.conf"], stderr=said.open("w"))
         for _ in range(500):
             with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port)):
                 return self
             time.sleep(0.01)
-        sys.exit(f"error: nginx does not listen\n{(self.folder / 'error.log').read_text()}")
+        sys.exit(f"error: nginx does not listen\n{said.read_text()}")
 
     def __exit__(self, *_) -> None:
         self.process.terminate()

@@ -20,7 +20,7 @@ import tempfile
 import time
 import urllib.parse
 
-from driven import ROOT, Nginx, Sandbox, cpu
+from driven import ROOT, Nginx, Sandbox, Table, cpu
 
 SECONDS = 6
 
@@ -184,18 +184,6 @@ class Load:
             sys.exit(f"error: refused under load\n{output}")
         requests = int(re.search(r"(\d+) requests in", output).group(1))
         self.cpu_each, self.rate, self.busy = spent / requests, requests / wall, spent / wall
-
-
-class Table:
-    def __init__(self):
-        print("| what | measured | target | ratio or value | |\n|---|---|---|---|---|", flush=True)
-
-    def row(self, what: str, measured: str, target: float, value: float, of: str = "") -> None:
-        verdict = "met" if value <= target else "**missed**"
-        print(f"| {what} | {measured} | <= {target:g} | {value:.2f} {of} | {verdict} |".replace("  ", " "), flush=True)
-
-    def note(self, what: str, measured: str) -> None:
-        print(f"| {what} | {measured} | | | |", flush=True)
 
 
 main()

@@ -5,18 +5,18 @@ use std::time::{Duration, Instant};
 use crate::BoxError;
 
 /// Time that went by, and time that the cores of this process worked.
-pub(crate) struct Stopwatch {
+pub struct Stopwatch {
     began: Instant,
     worked: Duration,
 }
 
 impl Stopwatch {
-    pub(crate) fn start() -> Self {
+    pub fn start() -> Self {
         Self { worked: worked(), began: Instant::now() }
     }
 
     /// Wall and CPU time since the start, in seconds.
-    pub(crate) fn read(&self) -> (f64, f64) {
+    pub fn read(&self) -> (f64, f64) {
         (self.began.elapsed().as_secs_f64(), (worked() - self.worked).as_secs_f64())
     }
 }
@@ -28,7 +28,7 @@ fn worked() -> Duration {
 }
 
 /// Memory that is present, in kB.
-pub(crate) fn resident() -> Result<u64, BoxError> {
+pub fn resident() -> Result<u64, BoxError> {
     let status = std::fs::read_to_string("/proc/self/status")?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).ok_or("no VmRSS")?;
     Ok(line.trim().trim_end_matches(" kB").parse()?)

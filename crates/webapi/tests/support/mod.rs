@@ -174,6 +174,14 @@ pub(crate) fn bench_with(
     Bench { client: more(builder).build().unwrap(), clock, tokens }
 }
 
+/// Tells `benches/webapi/run.py`, which runs some tests for what they find out; nobody else sees it.
+#[expect(clippy::print_stdout, reason = "the test runner keeps it to itself")]
+pub(crate) fn tell_measured(what: &str, measured: &str, (target, value): (f64, f64), of: &str) {
+    let told =
+        serde_json::json!({ "what": what, "measured": measured, "target": target, "value": value, "of": of });
+    println!("measured: {told}");
+}
+
 pub(crate) fn reply(code: u16, headers: &[(&str, &str)], body: impl Into<Bytes>) -> Reply {
     let mut response = Response::builder().status(StatusCode::from_u16(code).unwrap());
     for (name, value) in headers {
