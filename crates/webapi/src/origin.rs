@@ -15,6 +15,8 @@ pub(crate) struct Base {
     /// Without a trailing slash.
     text: String,
     url: Url,
+    /// Host and port as the URL has them.
+    authority: String,
     insecure_loopback: bool,
     /// Whether nothing but the origin may be shown.
     is_secret: bool,
@@ -38,7 +40,7 @@ impl Base {
             return Err(refused("has a query or a fragment"));
         }
         let text = url.as_str().trim_end_matches('/').to_owned();
-        Ok(Self { text, url, insecure_loopback, is_secret: false })
+        Ok(Self { text, authority: url.authority().to_owned(), url, insecure_loopback, is_secret: false })
     }
 
     /// An address that the API gave out and whose path and query let in whoever knows them. It may be of any origin,
@@ -51,7 +53,8 @@ impl Base {
             return Err(refused("holds a user name or password"));
         }
         encrypted(&url, self.insecure_loopback).map_err(refused)?;
-        Ok(Self { text: address.to_owned(), url, is_secret: true, ..*self })
+        let (text, authority) = (address.to_owned(), url.authority().to_owned());
+        Ok(Self { text, url, authority, is_secret: true, ..*self })
     }
 
     /// The path and query of an address below the base.
@@ -139,6 +142,11 @@ impl Base {
 
     /// Whether a request for `uri` may carry the token of this API: it goes to where this `uri` leads.
     pub(crate) fn owns(&self, uri: &Uri) -> bool {
+        let authority = uri.authority().map(|authority| authority.as_str());
+        // Nearly always: the same text, in which there is no user name.
+        if authority == Some(&self.authority) && uri.scheme_str() == Some(self.url.scheme()) {
+            return true;
+        }
         let port = uri.port_u16().or_else(|| match uri.scheme_str() {
             Some("https") => Some(443),
             Some("http") => Some(80),
@@ -147,7 +155,7 @@ impl Base {
         uri.scheme_str() == Some(self.url.scheme())
             && uri.host().zip(self.url.host_str()).is_some_and(|(a, b)| a.eq_ignore_ascii_case(b))
             && port == self.url.port_or_known_default()
-            && uri.authority().is_some_and(|authority| !authority.as_str().contains('@'))
+            && authority.is_some_and(|authority| !authority.contains('@'))
     }
 
     /// Scheme, host and effective port as text.

@@ -71,7 +71,12 @@ impl Response {
     /// # Errors
     /// The body is not JSON, or not of this shape.
     pub fn json<T: DeserializeOwned>(&self) -> Result<T, Error> {
-        serde_json::from_slice(&self.answer.body).map_err(|error| {
+        // To look at the text once is cheaper than to look at each string in it.
+        let parsed = match str::from_utf8(&self.answer.body) {
+            Ok(text) => serde_json::from_str(text),
+            Err(_) => serde_json::from_slice(&self.answer.body),
+        };
+        parsed.map_err(|error| {
             Error::new(Kind::Protocol("the answer is not the JSON that was expected".to_owned()))
                 .answered(&self.answer)
                 .because(error)
