@@ -6,48 +6,19 @@ use std::sync::Arc;
 use tracing::warn;
 use unattended_core::{HttpClient, Secret, TenantId};
 use unattended_identity::{
-    self as identity, ConfidentialClient, ConfidentialClientBuilder, ScopedToken, SealingKeys,
+    self as identity, ConfidentialClient, ConfidentialClientBuilder, DpopKey, ScopedToken, SealingKeys,
 };
 use unattended_jobs as jobs;
 use unattended_token_stores::{DirectoryStore, RedisStore, SqliteStore};
-use unattended_transport::Transport;
 use unattended_webapi as webapi;
 
 use crate::config::{
-    Api, Application, Authority, Config, Credential, Job, TokenStore, TokenStorePlace, Work,
+    Api, Application, Authority, Config, Credential, Job, TokenBinding, TokenStore, TokenStorePlace, Work,
 };
 use crate::credential::{self, CredentialError, SetUp};
 use crate::error::{BuildError, ExitClass};
 use crate::ledger::LedgerFile;
 use crate::ports::Ports;
-
-/// The network as the configuration and the environment say.
-pub(crate) fn network(application: &Application, ports: &Ports) -> Result<Arc<dyn HttpClient>, BuildError> {
-    if let Some(http) = &ports.http {
-        return Ok(Arc::clone(http));
-    }
-    let unusable = |error: unattended_transport::TransportError, message: String| {
-        let remedy = error.remedy();
-        BuildError::new(ExitClass::Configuration, message).mended_by(remedy).caused_by(error)
-    };
-    let mut builder = Transport::builder().proxies_from(|name| ports.environment.variable(name));
-    if let Some(file) = &application.ca_file {
-        let pem = std::fs::read(file).map_err(|error| {
-            BuildError::new(
-                ExitClass::Configuration,
-                format!("the ca-file {} cannot be read", file.display()),
-            )
-            .mended_by("correct `ca-file`, or let the daemon's user read the file")
-            .caused_by(error)
-        })?;
-        builder = builder
-            .extra_ca_pem(&pem)
-            .map_err(|error| unusable(error, format!("the ca-file {} cannot be used", file.display())))?;
-    }
-    let transport =
-        builder.build().map_err(|error| unusable(error, "the network cannot be set up".to_owned()))?;
-    Ok(Arc::new(transport))
-}
 
 /// Who issues the tokens.
 pub(crate) fn authority(application: &Application) -> Result<identity::Authority, BuildError> {
@@ -78,6 +49,9 @@ pub(crate) fn application(
         .http(Arc::clone(http))
         .clock(Arc::clone(&ports.clock))
         .entropy(Arc::clone(&ports.entropy));
+    for capability in &application.capabilities {
+        builder = builder.capability(capability);
+    }
     let mut unreadable: Vec<(&Credential, CredentialError)> = Vec::new();
     for configured in &application.credentials {
         let SetUp { credential, problem } = credential::set_up(application, configured, http, ports);
@@ -150,10 +124,19 @@ pub(crate) fn scoped_token(
     api: &Api,
     client: &ConfidentialClient,
 ) -> Result<ScopedToken, BuildError> {
-    let scoped = client.for_scope(api.scope.clone()).map_err(|error| BuildError::of_token(name, error))?;
-    Ok(match &api.resource {
-        Some(resource) => scoped.with_resource(resource),
+    let refused = |error| BuildError::of_token(name, error);
+    let mut scoped = client.for_scope(api.scope.clone()).map_err(refused)?;
+    if let Some(resource) = &api.resource {
+        scoped = scoped.with_resource(resource);
+    }
+    for (name, value) in &api.token_parameters {
+        scoped = scoped.with_parameter(name, value).map_err(refused)?;
+    }
+    Ok(match api.token_binding {
         None => scoped,
+        Some(TokenBinding::Certificate) => scoped.bound_to_certificate(),
+        // A key for each API: what one of them sees of it tells nothing to another.
+        Some(TokenBinding::Key) => scoped.bound_to_key(&DpopKey::generate().map_err(refused)?),
     })
 }
 

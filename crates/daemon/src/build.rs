@@ -13,6 +13,7 @@ use unattended_webapi::Client;
 use crate::assemble;
 use crate::config::Config;
 use crate::error::{BuildError, ExitClass};
+use crate::network;
 use crate::ports::Ports;
 
 /// One application with its APIs and jobs. Nothing is sent and no state is opened before it is needed.
@@ -31,7 +32,7 @@ impl Daemon {
     /// # Errors
     /// The extra CA cannot be read, no credential can be used, or an API's address is refused.
     pub fn build(config: Config, ports: Ports) -> Result<Self, BuildError> {
-        let http = assemble::network(&config.application, &ports)?;
+        let http = network::shared(&config.application, &ports)?;
         let application = assemble::application(&config.application, &http, &ports)?;
         let (mut apis, traffic) = (BTreeMap::new(), assemble::traffic(&config.application, &ports));
         for (name, api) in &config.apis {

@@ -17,6 +17,7 @@ pub mod doctor;
 mod environment;
 mod error;
 mod ledger;
+mod network;
 mod ports;
 mod run;
 mod service_manager;

@@ -86,6 +86,7 @@ pub use crate::error::{Error, ErrorKind};
 pub use crate::managed_identity::{
     ManagedIdentity, ManagedIdentityHost, ManagedIdentityId, ManagedIdentityToken, WorkloadIdentity,
 };
+pub use crate::profile::RESERVED_PARAMETERS;
 pub use crate::store::{SealingKeys, StoreError, StoreKey, StoreStatistics, TokenStore};
 pub use crate::token::{AccessToken, CachedToken, FetchReason, TokenOrigin};
 pub use crate::token_request::TokenRequest;

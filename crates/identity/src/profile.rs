@@ -7,8 +7,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::bound::Binding;
 use crate::error::Error;
 
-/// Fields that this library writes; nobody else may.
-const RESERVED: &[&str] = &[
+/// The fields of a token request that this library writes itself. [`ScopedToken::with_parameter`] refuses them.
+///
+/// [`ScopedToken::with_parameter`]: crate::ScopedToken::with_parameter
+pub const RESERVED_PARAMETERS: &[&str] = &[
     "grant_type",
     "client_id",
     "client_secret",
@@ -40,7 +42,7 @@ pub(crate) struct Profile {
 impl Profile {
     /// The same with one more field in the form.
     pub(crate) fn with_parameter(mut self, name: &str, value: &str) -> Result<Self, Error> {
-        if name.is_empty() || RESERVED.contains(&name) {
+        if name.is_empty() || RESERVED_PARAMETERS.contains(&name) {
             return Err(Error::configuration(format!(
                 "`{}` cannot be an extra parameter: the token request has its own",
                 name.escape_debug()

@@ -56,6 +56,10 @@ pub(crate) fn describe(api: &str, token: &AccessToken, now: SystemTime) -> Map<S
         TokenOrigin::Store => "store",
         _ => "server",
     };
+    let bound_to = token.authorization().possession().map(|possession| match possession.connections() {
+        Some(_) => "certificate",
+        None => "key",
+    });
     let shown = json!({
         "api": api,
         "audience": claim(&["aud"]),
@@ -66,6 +70,7 @@ pub(crate) fn describe(api: &str, token: &AccessToken, now: SystemTime) -> Map<S
         "expires_at": time(token.expires_at()),
         "expires_in": left.as_secs(),
         "refresh_at": time(token.refresh_at()),
+        "bound_to": bound_to,
         "source": source,
         "correlation_id": token.correlation_id(),
     });
@@ -77,8 +82,9 @@ pub(crate) fn describe(api: &str, token: &AccessToken, now: SystemTime) -> Map<S
 
 fn table(shown: &Map<String, Value>) -> String {
     let lines: Vec<String> =
-        ["audience", "application", "tenant", "roles", "expires_at", "refresh_at", "source"]
+        ["audience", "application", "tenant", "roles", "expires_at", "refresh_at", "bound_to", "source"]
             .into_iter()
+            .filter(|name| *name != "bound_to" || shown.get(*name).is_some_and(Value::is_string))
             .map(|name| {
                 let value = match (name, shown.get(name)) {
                     ("roles", Some(Value::Array(roles))) => {
@@ -95,7 +101,10 @@ fn table(shown: &Map<String, Value>) -> String {
                     (_, Some(Value::String(text))) => text.clone(),
                     _ => "not told (the token is opaque)".to_owned(),
                 };
-                format!("{} {value}", styled(BOLD, format_args!("{:<11}", name.trim_end_matches("_at"))))
+                format!(
+                    "{} {value}",
+                    styled(BOLD, format_args!("{:<11}", name.trim_end_matches("_at").replace('_', " ")))
+                )
             })
             .collect();
     lines.join("\n")

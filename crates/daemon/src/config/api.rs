@@ -9,13 +9,16 @@ use url::Url;
 use super::address::{PlainHttp, address};
 use super::cloud::{Cloud, cloud_of};
 use super::diagnostic::{Mistake, Mistakes};
-use super::model::{Api, Authority};
+use super::model::{Api, Authority, TokenBinding};
 use super::reader::{Section, Text};
+use super::token_parameters::token_parameters;
 
 const KEYS: &[&str] = &[
     "base-url",
     "scope",
     "resource",
+    "token-binding",
+    "token-parameters",
     "roles",
     "advanced-queries",
     "compress-requests",
@@ -30,6 +33,8 @@ pub(super) struct Context<'a> {
     pub(super) authority: Option<&'a Authority>,
     pub(super) is_microsoft: bool,
     pub(super) insecure_loopback: bool,
+    /// Whether any credential is shown in the TLS handshake.
+    pub(super) shows_certificate: bool,
 }
 
 pub(super) fn api(
@@ -65,6 +70,8 @@ pub(super) fn api(
         same_cloud("scope", text, &url, authority, mistakes);
     }
     let resource = resource(&section, is_microsoft, mistakes);
+    let token_binding = token_binding(&section, context, mistakes);
+    let token_parameters = token_parameters(&section, mistakes);
     let roles = roles(&section, mistakes);
     let advanced_queries = section.flag("advanced-queries", mistakes);
     let compress_requests = section.flag("compress-requests", mistakes);
@@ -74,6 +81,8 @@ pub(super) fn api(
         base_url: base_url?,
         scope: scope?,
         resource,
+        token_binding,
+        token_parameters,
         roles,
         advanced_queries,
         compress_requests,
@@ -168,6 +177,33 @@ fn resource(section: &Section<'_>, is_microsoft: bool, mistakes: &mut Mistakes) 
         return None;
     }
     Some(text.value.to_owned())
+}
+
+fn token_binding(
+    section: &Section<'_>,
+    context: Context<'_>,
+    mistakes: &mut Mistakes,
+) -> Option<TokenBinding> {
+    let text = section.text("token-binding", mistakes)?;
+    let (why, fix) = match text.value {
+        "certificate" if context.shows_certificate => return Some(TokenBinding::Certificate),
+        "certificate" => (
+            "a token is bound to the certificate of the connection that it is asked for on, and no credential is shown there",
+            "add `mutual-tls = true` to the credential with `certificate`",
+        ),
+        "dpop" if !context.is_microsoft => return Some(TokenBinding::Key),
+        "dpop" => (
+            "the Microsoft identity platform binds tokens to certificates, and knows no DPoP",
+            "write `token-binding = \"certificate\"`, and `mutual-tls = true` in the credential",
+        ),
+        _ => (
+            "a token can be bound to the certificate of the connection (RFC 8705) or to a key (DPoP, RFC 9449)",
+            "write `certificate` or `dpop`, or remove the line",
+        ),
+    };
+    let what = format!("`token-binding` cannot be `{}` in {}", text.value.escape_debug(), section.title);
+    mistakes.add(Mistake::at(text.span, what, why, fix));
+    None
 }
 
 fn roles(section: &Section<'_>, mistakes: &mut Mistakes) -> Vec<String> {

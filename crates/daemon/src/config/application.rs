@@ -23,6 +23,7 @@ const KEYS: &[&str] = &[
     "region",
     "issuer",
     "credentials",
+    "capabilities",
     "token-endpoint-auth-method",
     "token-store",
     "ca-file",
@@ -43,6 +44,10 @@ pub(super) fn application(
     let authority = authority(&section, is_federation_services, mistakes);
     let client_id = client_id(&section, is_federation_services, mistakes);
     let credentials = credentials(&section, directory, mistakes);
+    if is_federation_services {
+        no_mutual_tls(&section, mistakes);
+    }
+    let capabilities = capabilities(&section, mistakes);
     let token_endpoint_auth_method = secret_method(&section, mistakes);
     let token_store = section
         .table("token-store", mistakes)
@@ -53,6 +58,7 @@ pub(super) fn application(
         client_id: client_id?,
         authority: authority?,
         credentials,
+        capabilities,
         token_endpoint_auth_method,
         token_store,
         ca_file,
@@ -170,6 +176,40 @@ fn federation_services(section: &Section<'_>, mistakes: &mut Mistakes) -> Option
     let text = section.text("authority", mistakes)?;
     let url = address("authority", &text, PlainHttp::Never, mistakes)?;
     Some(Authority::FederationServices(url.as_str().trim_end_matches('/').to_owned()))
+}
+
+fn capabilities(section: &Section<'_>, mistakes: &mut Mistakes) -> Vec<String> {
+    let mut capabilities = Vec::new();
+    for text in section.texts("capabilities", mistakes) {
+        let value = text.value;
+        if value.is_empty() || !value.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit()) {
+            mistakes.add(Mistake::at(
+                text.span,
+                "a client capability is misspelt",
+                "it is a word of lower-case letters and digits, and the platform ignores what it does not know",
+                "write `capabilities = [\"cp1\"]`: this program answers claims challenges",
+            ));
+        } else {
+            capabilities.push(value.to_owned());
+        }
+    }
+    capabilities
+}
+
+/// No host of a farm is known that asks for certificates.
+fn no_mutual_tls(section: &Section<'_>, mistakes: &mut Mistakes) {
+    for (_, table) in section.tables("credentials", &mut Mistakes::default()) {
+        if let Some((key, value)) = table.get_key_value("mutual-tls")
+            && value.get_ref().as_bool() == Some(true)
+        {
+            mistakes.add(Mistake::at(
+                key.span(),
+                "`mutual-tls` is not for AD FS",
+                "a farm takes a certificate that signs an assertion",
+                "remove `mutual-tls`",
+            ));
+        }
+    }
 }
 
 /// A region of a cloud that is known, because it becomes a part of the host.

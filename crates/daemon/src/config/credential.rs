@@ -8,7 +8,8 @@ use unattended_identity::{ManagedIdentityId, SigningAlgorithm, TOKEN_EXCHANGE_AU
 use url::{Host, Url};
 
 use super::diagnostic::{Mistake, Mistakes};
-use super::model::{AssertionUrl, Certificate, Credential, ManagedIdentity};
+use super::model::{AssertionUrl, Certificate, Credential, ManagedIdentity, Signer};
+use super::pkcs11::pkcs11;
 use super::reader::{Section, list};
 use super::referred::reference;
 
@@ -16,7 +17,7 @@ const TITLE: &str = "[[application.credentials]]";
 
 /// What says of which kind a credential is, and the keys that go with it.
 const KINDS: [(&str, &[&str]); 9] = [
-    ("certificate", &["password", "algorithm", "send-chain", "signer-command"]),
+    ("certificate", &["password", "algorithm", "send-chain", "mutual-tls", "signer-command", "pkcs11"]),
     ("secret", &[]),
     ("assertion-file", &[]),
     ("assertion-command", &[]),
@@ -227,17 +228,44 @@ fn certificate(section: &Section<'_>, directory: &Path, mistakes: &mut Mistakes)
     let password = reference(section, "password", directory, mistakes);
     let algorithm = algorithm(section, mistakes);
     let send_chain = section.flag("send-chain", mistakes);
-    let signer = argv(section, "signer-command", mistakes);
-    if password.is_some() && signer.is_some() {
-        mistakes.add(Mistake::at(
-            section.key_span("password"),
-            "`password` stands beside `signer-command`",
-            "the private key is where the program is, and the file holds the certificate alone",
-            "remove `password`",
-        ));
+    let mutual_tls = section.flag("mutual-tls", mistakes);
+    let command = argv(section, "signer-command", mistakes).map(Signer::Command);
+    let module = section
+        .table("pkcs11", mistakes)
+        .and_then(|(span, table)| pkcs11(span, table, directory, mistakes))
+        .map(Signer::Module);
+    let is_whole = section.has("pkcs11") == module.is_some();
+    if !agree(section, mutual_tls, mistakes) || !is_whole {
         return None;
     }
-    Some(Certificate { file: file?, password, algorithm, send_chain, signer })
+    let signer = command.or(module);
+    Some(Certificate { file: file?, password, algorithm, send_chain, mutual_tls, signer })
+}
+
+/// Whether no two keys contradict each other.
+fn agree(section: &Section<'_>, mutual_tls: bool, mistakes: &mut Mistakes) -> bool {
+    const ELSEWHERE: &str = "the private key is elsewhere, and the file holds the certificate alone";
+    const UNSIGNED: &str = "a certificate that is shown in the TLS handshake signs no assertion";
+    let pairs = [
+        ("password", "signer-command", ELSEWHERE),
+        ("password", "pkcs11", ELSEWHERE),
+        ("pkcs11", "signer-command", "one private key is in one place"),
+        ("algorithm", "mutual-tls", UNSIGNED),
+        ("send-chain", "mutual-tls", "in the TLS handshake the issuers in the file are always shown"),
+        ("signer-command", "mutual-tls", "the TLS handshake needs the private key itself"),
+        ("pkcs11", "mutual-tls", "the TLS handshake needs the private key itself"),
+    ];
+    let has = |key: &str| section.has(key) && (key != "mutual-tls" || mutual_tls);
+    let contradiction = pairs.into_iter().find(|(one, other, _)| has(one) && has(other));
+    if let Some((one, other, why)) = contradiction {
+        mistakes.add(Mistake::at(
+            section.key_span(one),
+            format!("`{one}` stands beside `{other}`"),
+            why,
+            format!("remove `{one}`"),
+        ));
+    }
+    contradiction.is_none()
 }
 
 fn algorithm(section: &Section<'_>, mistakes: &mut Mistakes) -> Option<SigningAlgorithm> {

@@ -9,6 +9,7 @@ mod diagnostic;
 mod file;
 mod job;
 mod model;
+mod pkcs11;
 mod reader;
 mod reference;
 mod referred;
@@ -16,6 +17,7 @@ mod root;
 mod sidecar;
 mod suggestion;
 mod syntax;
+mod token_parameters;
 mod token_store;
 
 use std::path::Path;
@@ -24,8 +26,8 @@ use crate::environment::Environment;
 
 pub use self::diagnostic::{ConfigError, Diagnostic};
 pub use self::model::{
-    Api, Application, AssertionUrl, Authority, Certificate, Config, Credential, Job, ManagedIdentity,
-    SecretMethod, Sidecar, TokenStore, TokenStorePlace, Work,
+    Api, Application, AssertionUrl, Authority, Certificate, Config, Credential, Job, ManagedIdentity, Pkcs11,
+    SecretMethod, Sidecar, Signer, TokenBinding, TokenStore, TokenStorePlace, Work,
 };
 pub use self::reference::SecretReference;
 pub(crate) use self::suggestion::nearest;

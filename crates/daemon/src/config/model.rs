@@ -36,6 +36,8 @@ pub struct Application {
     pub authority: Authority,
     /// Its credentials in order of preference; never empty.
     pub credentials: Vec<Credential>,
+    /// What it says that it can handle, such as `cp1`.
+    pub capabilities: Vec<String>,
     /// How a secret is sent to the token endpoint; the authority's own choice if not given.
     pub token_endpoint_auth_method: Option<SecretMethod>,
     /// Where tokens are shared with other processes, and kept for the next start; in memory alone if not given.
@@ -164,7 +166,7 @@ pub enum Credential {
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct Certificate {
-    /// PEM or PKCS#12 with the private key and its certificate; the certificate alone beside `signer`.
+    /// PEM or PKCS#12 with the private key and its certificate; PEM with the certificate alone beside `signer`.
     pub file: SecretReference,
     /// What protects the private key, if anything does.
     pub password: Option<SecretReference>,
@@ -172,8 +174,34 @@ pub struct Certificate {
     pub algorithm: Option<SigningAlgorithm>,
     /// Whether the certificate is sent with its issuers (`x5c`).
     pub send_chain: bool,
-    /// The program that signs, if the private key is elsewhere.
-    pub signer: Option<Vec<String>>,
+    /// Whether it is shown in the TLS handshake (RFC 8705) instead of signing assertions.
+    pub mutual_tls: bool,
+    /// Who signs, if the private key is elsewhere.
+    pub signer: Option<Signer>,
+}
+
+/// Who signs with a private key that is not in a file.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum Signer {
+    /// A program with its arguments.
+    Command(Vec<String>),
+    /// A token of a PKCS#11 module.
+    Module(Pkcs11),
+}
+
+/// A private key in a token of a PKCS#11 module.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct Pkcs11 {
+    /// The shared library.
+    pub module: PathBuf,
+    /// The label of the token.
+    pub token: String,
+    /// The label of the private key.
+    pub key: String,
+    /// What opens the token.
+    pub pin: SecretReference,
 }
 
 /// A URL that answers with a signed assertion.
@@ -220,7 +248,11 @@ impl Credential {
     pub fn references(&self) -> Vec<&SecretReference> {
         match self {
             Self::Certificate(certificate) => {
-                [&certificate.file].into_iter().chain(&certificate.password).collect()
+                let pin = match &certificate.signer {
+                    Some(Signer::Module(module)) => Some(&module.pin),
+                    _ => None,
+                };
+                [&certificate.file].into_iter().chain(&certificate.password).chain(pin).collect()
             }
             Self::Secret(reference) => vec![reference],
             Self::AssertionUrl(url) => url.bearer.iter().collect(),
@@ -265,6 +297,10 @@ pub struct Api {
     pub scope: Scope,
     /// The resource indicator of its tokens (RFC 8707), at authorization servers that know it.
     pub resource: Option<String>,
+    /// What its tokens are bound to, if they are.
+    pub token_binding: Option<TokenBinding>,
+    /// What else the request for its tokens says, by name.
+    pub token_parameters: BTreeMap<String, String>,
     /// The app roles that the jobs need of it.
     pub roles: Vec<String>,
     /// Whether an advanced query of the directory gets the header and the count that it needs.
@@ -275,6 +311,17 @@ pub struct Api {
     pub hedge_reads: bool,
     /// Whether reads of the same moment share a batch.
     pub coalesce_reads: bool,
+}
+
+/// What a token can be bound to, so that it is of no use to who steals it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum TokenBinding {
+    /// The certificate that the application shows in the TLS handshake (RFC 8705; `mtls_pop` at the Microsoft identity
+    /// platform).
+    Certificate,
+    /// A key that the daemon makes for itself (DPoP, RFC 9449).
+    Key,
 }
 
 /// `[sidecar]`.

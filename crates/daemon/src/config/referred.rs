@@ -53,6 +53,7 @@ fn referred(
             let file = match key {
                 "certificate" => "app.pem",
                 "password" => "password",
+                "pin" => "pin",
                 "keys" => "token-store.key",
                 _ => "client-secret",
             };

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use toml::de::DeTable;
 
 use super::diagnostic::{Mistake, Mistakes};
-use super::model::{Config, Job, Sidecar, Work};
+use super::model::{Application, Config, Credential, Job, Sidecar, Work};
 use super::reader::Section;
 use super::{api, application, job, sidecar};
 use crate::environment::Environment;
@@ -39,10 +39,16 @@ pub(super) fn config(
     let api_names: Vec<&str> = root
         .table("apis", &mut Mistakes::default())
         .map_or_else(Vec::new, |(_, table)| table.keys().map(|name| name.get_ref().as_ref()).collect());
+    let shows_certificate = |application: &Application| {
+        let is_shown = |credential: &Credential| matches!(credential, Credential::Certificate(certificate) if certificate.mutual_tls);
+        application.credentials.iter().any(is_shown)
+    };
     let context = api::Context {
         authority: application.as_ref().map(|application| &application.authority),
         is_microsoft,
         insecure_loopback,
+        // Of what cannot be read it is not said what it lacks.
+        shows_certificate: application.as_ref().is_none_or(shows_certificate),
     };
     let mut apis = BTreeMap::new();
     for (name, span, table) in &api_tables {

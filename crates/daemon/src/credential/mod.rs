@@ -42,7 +42,7 @@ pub(crate) fn set_up(
             Err(problem) => SetUp { credential: None, problem: Some(problem) },
         };
     }
-    let source = ConfiguredSource::new(application, credential, http, &ports.environment);
+    let source = ConfiguredSource::new(application, credential, http, ports);
     let watched = WatchedCredential::new(source);
     let problem = match watched.refresh() {
         Ok(()) => None,

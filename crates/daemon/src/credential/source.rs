@@ -5,18 +5,19 @@ use std::fmt;
 use std::sync::Arc;
 
 use unattended_core::{HttpClient, Secret};
-use unattended_identity::{self as identity, CredentialSource};
+use unattended_identity::{self as identity, CredentialSource, TlsIdentity};
 
-use super::load::{Loaded, make, read_all};
+use super::load::{Loaded, make, make_shown, read_all};
 use super::others;
 use crate::config::{Application, Credential};
-use crate::environment::Environment;
+use crate::network;
+use crate::ports::Ports;
 
 pub(super) struct ConfiguredSource {
     application: Application,
     credential: Credential,
     http: Arc<dyn HttpClient>,
-    environment: Arc<dyn Environment>,
+    ports: Ports,
 }
 
 impl ConfiguredSource {
@@ -24,25 +25,32 @@ impl ConfiguredSource {
         application: &Application,
         credential: &Credential,
         http: &Arc<dyn HttpClient>,
-        environment: &Arc<dyn Environment>,
+        ports: &Ports,
     ) -> Self {
         Self {
             application: application.clone(),
             credential: credential.clone(),
             http: Arc::clone(http),
-            environment: Arc::clone(environment),
+            ports: ports.clone(),
         }
     }
 }
 
 impl CredentialSource for ConfiguredSource {
     fn read(&self) -> Result<Vec<Secret>, Box<dyn Error + Send + Sync>> {
-        Ok(read_all(&self.credential, &*self.environment)?)
+        Ok(read_all(&self.credential, &*self.ports.environment)?)
     }
 
     fn make(&self, material: &[Secret]) -> Result<Arc<dyn identity::Credential>, identity::Error> {
-        if let Credential::AssertionUrl(configured) = &self.credential {
-            return Ok(Arc::new(others::of_url(configured, material.first(), &self.http)?));
+        match &self.credential {
+            Credential::AssertionUrl(configured) => {
+                return Ok(Arc::new(others::of_url(configured, material.first(), &self.http)?));
+            }
+            Credential::Certificate(configured) if configured.mutual_tls => {
+                let connect = |shown: &TlsIdentity| network::showing(shown, &self.application, &self.ports);
+                return Ok(Arc::new(make_shown(material, connect)?));
+            }
+            _ => {}
         }
         match make(&self.application, &self.credential, material)? {
             Loaded::Certificate(certificate) => Ok(Arc::new(certificate)),

@@ -2,8 +2,10 @@
 
 use std::time::{Duration, SystemTime};
 
+use unattended_identity::ClientCertificate;
+
 use super::finding::Finding;
-use crate::config::Application;
+use crate::config::{Application, Certificate, Credential, Signer};
 use crate::credential::{self, Loaded};
 use crate::ports::Ports;
 
@@ -25,12 +27,9 @@ pub(super) fn examine(application: &Application, ports: &Ports) -> (Vec<Finding>
                 Finding::ok(CHECK, "somebody else signs; the token check shows whether it is trusted")
             }
             Ok(Loaded::Secret(_)) => Finding::ok(CHECK, "a secret; only its registration knows when it ends"),
-            Ok(Loaded::Certificate(certificate)) => validity(
-                certificate.subject(),
-                certificate.not_before(),
-                certificate.not_after(),
-                ports.clock.now(),
-            ),
+            Ok(Loaded::Certificate(certificate)) => {
+                validity(&certificate, use_of(configured), ports.clock.now())
+            }
         };
         any |= !finding.is_failure();
         finding.about(configured.to_string())
@@ -38,7 +37,21 @@ pub(super) fn examine(application: &Application, ports: &Ports) -> (Vec<Finding>
     (findings.collect(), any)
 }
 
-fn validity(subject: &str, not_before: SystemTime, not_after: SystemTime, now: SystemTime) -> Finding {
+/// How a certificate is used, if not by a key beside it that signs.
+fn use_of(credential: &Credential) -> &'static str {
+    match credential {
+        Credential::Certificate(certificate) if certificate.mutual_tls => ", shown in the TLS handshake",
+        Credential::Certificate(Certificate { signer: Some(Signer::Module(_)), .. }) => {
+            ", its key in a PKCS#11 module"
+        }
+        Credential::Certificate(Certificate { signer: Some(_), .. }) => ", its key with a program",
+        _ => "",
+    }
+}
+
+fn validity(certificate: &ClientCertificate, use_of_it: &str, now: SystemTime) -> Finding {
+    let subject = certificate.subject();
+    let (not_before, not_after) = (certificate.not_before(), certificate.not_after());
     const RENEW: &str = "make and register a new one: `unattended register NAME --certificate new`";
     if now < not_before {
         return Finding::failed(
@@ -57,7 +70,7 @@ fn validity(subject: &str, not_before: SystemTime, not_after: SystemTime, now: S
         );
     };
     let days = left.as_secs() / DAY.as_secs();
-    let detail = format!("certificate {subject}, {days} days left, until {}", day(not_after));
+    let detail = format!("certificate {subject}{use_of_it}, {days} days left, until {}", day(not_after));
     if days < SOON {
         return Finding::warning(CHECK, detail, "from that day on no token is issued and no job runs", RENEW);
     }

@@ -18,7 +18,6 @@ mod token;
 pub use self::configuration::of_mistakes;
 pub use self::finding::{Finding, Verdict};
 
-use crate::assemble;
 use crate::config::Config;
 use crate::ports::Ports;
 
@@ -32,7 +31,7 @@ pub async fn examine(config: &Config, ports: &Ports) -> Vec<Finding> {
     findings.extend(files::examine(config));
     let (credentials, any_credential) = credential::examine(application, ports);
 
-    let network = match assemble::network(application, ports) {
+    let network = match crate::network::shared(application, ports) {
         Ok(http) => Some(http),
         Err(error) => {
             findings.push(network::not_set_up(&error));

@@ -55,9 +55,14 @@ fn acquired(token: &AccessToken, now: SystemTime) -> Finding {
     let claims = token.unverified_claims();
     let audience =
         claims.as_ref().and_then(|claims| claims.get("aud")).and_then(|audience| audience.as_str());
+    let bound = match token.authorization().possession().map(|possession| possession.connections()) {
+        None => "",
+        Some(None) => ", bound to a key (DPoP)",
+        Some(Some(_)) => ", bound to the certificate",
+    };
     let detail = match audience {
-        Some(audience) => format!("issued for {audience}, lives {minutes} min"),
-        None => format!("issued, lives {minutes} min"),
+        Some(audience) => format!("issued for {audience}, lives {minutes} min{bound}"),
+        None => format!("issued, lives {minutes} min{bound}"),
     };
     Finding::ok(CHECK, detail)
 }

@@ -211,3 +211,31 @@ async fn a_running_daemon_goes_over_to_a_new_secret_without_one_failed_call() {
     tokens.acquire(Freshness::Cached).await.unwrap();
     tokens.acquire(Freshness::Forced).await.unwrap();
 }
+
+// Cases 29, 30 and 43 of the peers' suites.
+#[tokio::test]
+async fn what_the_configuration_adds_to_token_requests_is_sent_for_its_api_alone() {
+    let world = World::new();
+    world.change_configuration("tenant =", "capabilities = [\"cp1\"]\ntenant =");
+    let plain =
+        "base-url = \"https://graph.microsoft.com/v1.0\"\nscope = \"https://graph.microsoft.com/.default\"";
+    let agent =
+        format!("[apis.agent]\n{plain}\ntoken-parameters = {{ fmi_path = \"nightly/1\", dc = \"x y\" }}");
+    world.change_configuration("[jobs.people]", &format!("{agent}\n\n[jobs.people]"));
+    let daemon = Daemon::build(world.config(), world.ports()).unwrap();
+    let capabilities = r#"{"access_token":{"xms_cc":{"values":["cp1"]}}}"#;
+    for (api, expected) in [
+        ("graph", &[("claims", capabilities)][..]),
+        ("agent", &[("claims", capabilities), ("dc", "x y"), ("fmi_path", "nightly/1")]),
+    ] {
+        daemon.scoped_token(api).unwrap().acquire(Freshness::Cached).await.unwrap();
+        let form = world.network.form();
+        let own = ["grant_type", "client_id", "client_secret", "scope"];
+        let mut added: Vec<_> = form.iter().filter(|(name, _)| !own.contains(&name.as_str())).collect();
+        added.sort();
+        let expected: Vec<_> =
+            expected.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
+        assert_eq!(added, expected.iter().collect::<Vec<_>>());
+    }
+    assert_eq!(world.network.asked("/token"), 2, "the same scope with other parameters is another token");
+}

@@ -367,7 +367,7 @@ fn mistakes_in_the_configuration_are_findings_too() {
     let findings = doctor::of_mistakes(&error);
     insta::assert_snapshot!(text(&world, &findings), @r"
     Failed configuration DIR/unattended.toml:3:1: unknown key `tennant` in [application]
-        why: [application] knows `client-id`, `tenant`, `authority`, `region`, `issuer`, `credentials`, `token-endpoint-auth-method`, `token-store`, `ca-file`, `state-directory` and `allow-insecure-loopback`
+        why: [application] knows `client-id`, `tenant`, `authority`, `region`, `issuer`, `credentials`, `capabilities`, `token-endpoint-auth-method`, `token-store`, `ca-file`, `state-directory` and `allow-insecure-loopback`
         fix: write `tenant` instead of `tennant`
     Skipped files -: the configuration has mistakes
     Skipped network -: the configuration has mistakes

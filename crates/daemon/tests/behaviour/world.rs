@@ -134,6 +134,8 @@ pub(crate) struct Network(Arc<Mutex<Rules>>);
 struct Rules {
     rules: Vec<(String, Answer)>,
     asked: Vec<String>,
+    /// The body of the newest request.
+    body: String,
     /// The only secret that the token endpoint accepts, if it looks.
     secret: Option<String>,
 }
@@ -186,6 +188,12 @@ impl Network {
         self.0.lock().unwrap().secret = Some(secret.to_owned());
     }
 
+    /// The form of the newest request, field by field.
+    pub(crate) fn form(&self) -> Vec<(String, String)> {
+        let url = format!("form:?{}", self.0.lock().unwrap().body);
+        url::Url::parse(&url).unwrap().query_pairs().into_owned().collect()
+    }
+
     pub(crate) fn asked(&self, part: &str) -> usize {
         self.0.lock().unwrap().asked.iter().filter(|url| url.contains(part)).count()
     }
@@ -199,6 +207,7 @@ impl HttpClient for Network {
             rules.rules.iter().find(|(part, _)| url.contains(part)).map(|(_, answer)| answer.clone());
         rules.asked.push(url.clone());
         let form = String::from_utf8_lossy(request.body()).into_owned();
+        rules.body.clone_from(&form);
         let refused = |secret: &String| {
             let sent = format!("client_secret={}", secret.replace('~', "%7E"));
             url.ends_with("/token") && !form.split('&').any(|field| field == sent)

@@ -174,3 +174,93 @@ fn a_role_is_one_value() {
        = help: write one value for each role, such as ["User.Read.All", "Group.Read.All"]
     "#);
 }
+
+const ROLES: &str = r#"roles = ["User.ReadWrite.All"]"#;
+
+#[test]
+fn a_token_is_bound_to_a_certificate_that_somebody_shows() {
+    insta::assert_snapshot!(report(&with(ROLES, "token-binding = \"certificate\"")), @r#"
+    error: `token-binding` cannot be `certificate` in [apis.graph]
+      --> unattended.toml:11:17
+       |
+    11 | token-binding = "certificate"
+       |                 ^^^^^^^^^^^^^
+       |
+       = note: a token is bound to the certificate of the connection that it is asked for on, and no credential is shown there
+       = help: add `mutual-tls = true` to the credential with `certificate`
+    "#);
+    insta::assert_snapshot!(report(&with(ROLES, "token-binding = \"dpop\"")), @r#"
+    error: `token-binding` cannot be `dpop` in [apis.graph]
+      --> unattended.toml:11:17
+       |
+    11 | token-binding = "dpop"
+       |                 ^^^^^^
+       |
+       = note: the Microsoft identity platform binds tokens to certificates, and knows no DPoP
+       = help: write `token-binding = "certificate"`, and `mutual-tls = true` in the credential
+    "#);
+    insta::assert_snapshot!(report(&with(ROLES, "token-binding = \"mtls_pop\"")), @r#"
+    error: `token-binding` cannot be `mtls_pop` in [apis.graph]
+      --> unattended.toml:11:17
+       |
+    11 | token-binding = "mtls_pop"
+       |                 ^^^^^^^^^^
+       |
+       = note: a token can be bound to the certificate of the connection (RFC 8705) or to a key (DPoP, RFC 9449)
+       = help: write `certificate` or `dpop`, or remove the line
+    "#);
+}
+
+#[test]
+fn what_is_sent_with_every_token_request_is_no_parameter() {
+    let text = with(
+        ROLES,
+        "token-parameters = { client_secret = \"hunter2\", scope = \"x\", token_type = \"pop\", claims = \"{}\", level = 2 }",
+    );
+    insta::assert_snapshot!(report(&text), @r#"
+    error: `token-parameters` cannot hold `client_secret`
+      --> unattended.toml:11:22
+       |
+    11 | token-parameters = { client_secret = *********, scope = "x", token_type = *****, claims = "{}", level = 2 }
+       |                      ^^^^^^^^^^^^^
+       |
+       = note: it is for what only some servers know, and this is a part of every token request
+       = help: remove it; [application] and its credentials say who asks
+
+    error: `token-parameters` cannot hold `scope`
+      --> unattended.toml:11:49
+       |
+    11 | token-parameters = { client_secret = *********, scope = "x", token_type = *****, claims = "{}", level = 2 }
+       |                                                 ^^^^^
+       |
+       = note: it is for what only some servers know, and this is a part of every token request
+       = help: write it as `scope` of the API itself
+
+    error: `token-parameters` cannot hold `token_type`
+      --> unattended.toml:11:62
+       |
+    11 | token-parameters = { client_secret = *********, scope = "x", token_type = *****, claims = "{}", level = 2 }
+       |                                                              ^^^^^^^^^^
+       |
+       = note: it is for what only some servers know, and this is a part of every token request
+       = help: write `token-binding` in the API itself
+
+    error: `token-parameters` cannot hold `claims`
+      --> unattended.toml:11:82
+       |
+    11 | token-parameters = { client_secret = *********, scope = "x", token_type = *****, claims = "{}", level = 2 }
+       |                                                                                  ^^^^^^
+       |
+       = note: it is for what only some servers know, and this is a part of every token request
+       = help: remove it; claims that a web API asks for are sent by themselves, and `capabilities` in [application] says that the application can handle them
+
+    error: `level` in `token-parameters` is not text
+      --> unattended.toml:11:105
+       |
+    11 | token-parameters = { client_secret = *********, scope = "x", token_type = *****, claims = "{}", level = 2 }
+       |                                                                                                         ^
+       |
+       = note: a token request is a form, and a form holds text
+       = help: write the value in quotes
+    "#);
+}

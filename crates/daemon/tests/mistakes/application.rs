@@ -269,3 +269,18 @@ fn an_authority_whose_path_is_adfs_has_no_tenant_and_no_rules_of_the_platform() 
     let plain = report(&text.replace("https://adfs", "http://adfs"));
     assert!(plain.contains("authority"), "{plain}");
 }
+
+#[test]
+fn a_capability_is_a_word_that_the_platform_knows() {
+    let text = with("tenant =", "capabilities = [\"CP1\"]\ntenant =");
+    insta::assert_snapshot!(report(&text), @r#"
+    error: a client capability is misspelt
+     --> unattended.toml:3:17
+      |
+    3 | capabilities = ["CP1"]
+      |                 ^^^^^
+      |
+      = note: it is a word of lower-case letters and digits, and the platform ignores what it does not know
+      = help: write `capabilities = ["cp1"]`: this program answers claims challenges
+    "#);
+}

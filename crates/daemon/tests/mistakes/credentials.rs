@@ -311,7 +311,7 @@ fn a_key_that_is_elsewhere_has_no_password_here() {
     7 | password = "file:password"
       | ^^^^^^^^
       |
-      = note: the private key is where the program is, and the file holds the certificate alone
+      = note: the private key is elsewhere, and the file holds the certificate alone
       = help: remove `password`
     "#);
 }
@@ -347,6 +347,7 @@ fn every_kind_of_credential_is_read() {
     for (lines, shown, references) in [
         ("certificate = \"file:app.pfx\"\npassword = \"env:P\"\nsend-chain = true", "file:/srv/app.pfx", 2),
         ("certificate = \"file:app.crt\"\nsigner-command = [\"sign\", \"it\"]", "file:/srv/app.crt", 1),
+        ("certificate = \"file:app.pem\"\nmutual-tls = true", "file:/srv/app.pem", 1),
         ("secret = \"env:S\"", "env:S", 1),
         ("assertion-file = \"token\"", "assertion-file /srv/token", 0),
         ("assertion-command = [\"vault\", \"read\"]", "assertion-command vault", 0),

@@ -10,7 +10,7 @@ fn an_unknown_key_is_named_with_the_one_that_was_meant() {
     3 | tennant = "contoso.onmicrosoft.com"
       | ^^^^^^^
       |
-      = note: [application] knows `client-id`, `tenant`, `authority`, `region`, `issuer`, `credentials`, `token-endpoint-auth-method`, `token-store`, `ca-file`, `state-directory` and `allow-insecure-loopback`
+      = note: [application] knows `client-id`, `tenant`, `authority`, `region`, `issuer`, `credentials`, `capabilities`, `token-endpoint-auth-method`, `token-store`, `ca-file`, `state-directory` and `allow-insecure-loopback`
       = help: write `tenant` instead of `tennant`
     "#);
 }
@@ -30,7 +30,7 @@ TenantId = "contoso.onmicrosoft.com""#,
     2 | ClientId = "5a0e2f3c-1111-4222-8333-444455556666"
       | ^^^^^^^^
       |
-      = note: [application] knows `client-id`, `tenant`, `authority`, `region`, `issuer`, `credentials`, `token-endpoint-auth-method`, `token-store`, `ca-file`, `state-directory` and `allow-insecure-loopback`
+      = note: [application] knows `client-id`, `tenant`, `authority`, `region`, `issuer`, `credentials`, `capabilities`, `token-endpoint-auth-method`, `token-store`, `ca-file`, `state-directory` and `allow-insecure-loopback`
       = help: write `client-id` instead of `ClientId`
 
     error: unknown key `TenantId` in [application]
@@ -39,7 +39,7 @@ TenantId = "contoso.onmicrosoft.com""#,
     3 | TenantId = "contoso.onmicrosoft.com"
       | ^^^^^^^^
       |
-      = note: [application] knows `client-id`, `tenant`, `authority`, `region`, `issuer`, `credentials`, `token-endpoint-auth-method`, `token-store`, `ca-file`, `state-directory` and `allow-insecure-loopback`
+      = note: [application] knows `client-id`, `tenant`, `authority`, `region`, `issuer`, `credentials`, `capabilities`, `token-endpoint-auth-method`, `token-store`, `ca-file`, `state-directory` and `allow-insecure-loopback`
       = help: write `tenant` instead of `TenantId`
     "#);
 }
@@ -76,7 +76,7 @@ client-secret = "hunter2~Q""#,
     4 | client-secret = ***********
       | ^^^^^^^^^^^^^
       |
-      = note: [application] knows `client-id`, `tenant`, `authority`, `region`, `issuer`, `credentials`, `token-endpoint-auth-method`, `token-store`, `ca-file`, `state-directory` and `allow-insecure-loopback`
+      = note: [application] knows `client-id`, `tenant`, `authority`, `region`, `issuer`, `credentials`, `capabilities`, `token-endpoint-auth-method`, `token-store`, `ca-file`, `state-directory` and `allow-insecure-loopback`
       = help: credentials have tables of their own: [[application.credentials]] with `certificate = "file:app.pem"` or `secret = "file:client-secret"`
     "#);
 }
@@ -259,7 +259,7 @@ export = { api = "graph", read = "users" }
     2 | client_id = "5a0e2f3c-1111-4222-8333-444455556666"
       | ^^^^^^^^^
       |
-      = note: [application] knows `client-id`, `tenant`, `authority`, `region`, `issuer`, `credentials`, `token-endpoint-auth-method`, `token-store`, `ca-file`, `state-directory` and `allow-insecure-loopback`
+      = note: [application] knows `client-id`, `tenant`, `authority`, `region`, `issuer`, `credentials`, `capabilities`, `token-endpoint-auth-method`, `token-store`, `ca-file`, `state-directory` and `allow-insecure-loopback`
       = help: write `client-id` instead of `client_id`
 
     error: `tenant` is not a tenant

@@ -2,6 +2,7 @@
 
 mod apis;
 mod application;
+mod certificates;
 mod credentials;
 mod file;
 mod jobs;

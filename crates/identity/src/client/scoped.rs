@@ -56,7 +56,7 @@ impl ScopedToken {
     /// other fields have other tokens; the order does not matter.
     ///
     /// # Errors
-    /// The field is one that every token request has.
+    /// The name is empty, or one of [`RESERVED_PARAMETERS`](crate::RESERVED_PARAMETERS).
     pub fn with_parameter(&self, name: &str, value: &str) -> Result<Self, Error> {
         Ok(self.with(self.profile().clone().with_parameter(name, value)?))
     }

@@ -274,7 +274,13 @@ fn write_private(path: &Path, content: &str) {
     file.write_all(content.as_bytes()).unwrap();
 }
 
-fn configure(place: &Workplace, authority: &Authority, client_id: &str, credential: &str, option: &str) {
+pub(super) fn configure(
+    place: &Workplace,
+    authority: &Authority,
+    client_id: &str,
+    credential: &str,
+    option: &str,
+) {
     let issuer = &authority.issuer;
     let text = format!(
         r#"[application]

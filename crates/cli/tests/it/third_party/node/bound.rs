@@ -14,7 +14,7 @@ use unattended_identity::{
 use unattended_transport::{Transport, TransportBuilder};
 use unattended_webapi::Client;
 
-use super::authority::{RESOURCE, SCOPE, start};
+use super::authority::{RESOURCE, SCOPE, configure, start};
 use crate::support::{Sandbox, Workplace};
 
 fn transport(ca_file: &std::path::Path) -> TransportBuilder {
@@ -115,6 +115,46 @@ async fn key_bound_tokens_work_with_servers_that_want_nonces_of_their_own() {
     // A server that insists on proofs says so to who gives none.
     let error = unbound.acquire(Freshness::Cached).await.unwrap_err();
     assert_eq!(error.oauth_error(), Some("invalid_grant"), "{error}");
+}
+
+// RFC 8705, RFC 9449: the program itself, told by its configuration.
+#[test]
+fn the_program_calls_with_tokens_that_are_bound_as_its_configuration_says() {
+    let (authority, place) = start();
+    for (client_id, credential, binding, by) in [
+        (
+            "self-signed-client",
+            "certificate = \"file:client.pem\"\nmutual-tls = true",
+            "certificate",
+            "certificate",
+        ),
+        (
+            "issued-client",
+            "certificate = \"file:issued.pem\"\nmutual-tls = true",
+            "certificate",
+            "certificate",
+        ),
+        ("dpop-client", "certificate = \"file:client.pem\"", "dpop", "key"),
+    ] {
+        configure(&place, &authority, client_id, credential, "");
+        let api = format!("base-url = \"{}/api\"\ntoken-binding = \"{binding}\"", authority.issuer);
+        place.edit_config(&format!("base-url = \"{RESOURCE}\""), &api);
+        let answer = place.run(&["call", "things", "GET", "/things"]).expect(0).json();
+        let first = &answer["value"][0];
+        assert_eq!((&first["client"], &first["by"]), (&client_id.into(), &by.into()), "{answer}");
+        let shown = place.run(&["--json", "token", "things"]).expect(0).json();
+        assert_eq!(shown["bound_to"], by, "{shown}");
+    }
+    // This server binds the tokens of such a client to nothing.
+    configure(
+        &place,
+        &authority,
+        "unbound-client",
+        "certificate = \"file:issued.pem\"\nmutual-tls = true",
+        "",
+    );
+    place.edit_config("scope =", "token-binding = \"certificate\"\nscope =");
+    place.run(&["token", "things"]).says(&["not bound to the certificate of the connection"]);
 }
 
 // D12; authority 7.5
