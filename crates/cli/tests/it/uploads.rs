@@ -31,6 +31,30 @@ fn content() -> Vec<u8> {
         .collect()
 }
 
+// UP-1, UP-2: the sandbox's own drives
+#[test]
+fn the_sandbox_takes_an_upload_without_a_token_and_refuses_the_same_name_again() {
+    let sandbox = Sandbox::with_users(1);
+    let place = Workplace::new();
+    let roles = ["--role", "graph:Files.ReadWrite.All", "--secret", "new", "--grant-admin-consent"];
+    place.register(&sandbox, &roles).expect(0);
+    let users = place.run(&["call", "graph", "GET", "/users"]).expect(0).json();
+    let drive = format!("/users/{}/drive/root:/a.bin:", users["value"][0]["id"].as_str().unwrap());
+    let session = format!("{drive}/createUploadSession");
+    fs::write(place.path("a.bin"), content()).unwrap();
+    let upload = ["call", "graph", "POST", &session, "--upload", "a.bin", "--state", "a.upload"];
+    let item = place.run(&upload).expect(0).json();
+    assert_eq!((&item["name"], &item["size"]), (&"a.bin".into(), &content().len().into()));
+    place.run(&upload).expect(1).says(&["nameAlreadyExists"]);
+
+    let ready_file = sandbox.ready_file();
+    let journal = ["sandbox", "journal", "--json", "--sandbox", ready_file.to_str().unwrap()];
+    let entries = place.run(&journal).expect(0).ndjson();
+    let slices: Vec<_> = entries.iter().filter(|entry| entry["method"] == "PUT").collect();
+    assert_eq!(slices.len(), 2);
+    assert!(slices.iter().all(|slice| slice["headers"].get("authorization").is_none()), "{slices:?}");
+}
+
 // UP-1, UP-2, UP-3
 #[test]
 fn an_upload_that_is_killed_ten_times_arrives_whole_in_one_session() {

@@ -170,6 +170,10 @@ pub(super) const READ_GRANTS: Access = any_of(&[
 pub(super) const WRITE_GRANTS: Access =
     any_of(&["DelegatedPermissionGrant.ReadWrite.All", "Directory.ReadWrite.All"]);
 
+pub(super) const READ_FILES: Access = any_of(&["Files.Read.All", "Files.ReadWrite.All"]);
+
+pub(super) const WRITE_FILES: Access = any_of(&["Files.ReadWrite.All"]);
+
 pub(super) const READ_ORGANIZATION: Access = any_of(&[
     "Organization.Read.All",
     "Organization.ReadWrite.All",

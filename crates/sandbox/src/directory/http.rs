@@ -10,12 +10,13 @@ use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, DATE, WWW_AUTHENTICATE};
 use axum::http::uri::PathAndQuery;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};
 use axum::response::Response;
+use axum::routing::any;
 use unattended_protect::{Caller, Rejection, RejectionKind};
 
 use super::exchange::{Answer, Body, Call, Request};
 use super::fault::Fault;
 use super::throttle::{Cost, Payer, Usage};
-use super::{Directory, batch, routes};
+use super::{Directory, batch, routes, uploads};
 use crate::admission::{Made, Refusal, Shown, claims_of_challenge};
 use crate::control::settings::TenantSize;
 use crate::form;
@@ -40,7 +41,7 @@ const MANY_HEADERS: usize = 16;
 
 /// The routes `/v1.0` and `/beta`, to be nested at the path of the directory's base URL.
 pub(crate) fn router(directory: Arc<Directory>) -> Router {
-    Router::new().fallback(serve).with_state(directory)
+    Router::new().route(uploads::ROUTE, any(uploads::serve)).fallback(serve).with_state(directory)
 }
 
 async fn serve(State(directory): State<Arc<Directory>>, request: axum::extract::Request) -> Response {
@@ -277,7 +278,11 @@ fn resource_units(cost: u32, query: &str) -> u32 {
 }
 
 /// No `Strict-Transport-Security`: a browser would remember it for every other server on this machine's `localhost`.
-fn render(answer: Answer, ids: [(HeaderName, HeaderValue); 2], now: SystemTime) -> Response {
+pub(super) fn render<const N: usize>(
+    answer: Answer,
+    ids: [(HeaderName, HeaderValue); N],
+    now: SystemTime,
+) -> Response {
     let mut response = Response::new(axum::body::Body::empty());
     *response.status_mut() = answer.status;
     let headers = response.headers_mut();
@@ -314,7 +319,7 @@ fn is_plain(value: &HeaderValue) -> bool {
     (1..=128).contains(&value.len()) && value.as_bytes().iter().all(u8::is_ascii_graphic)
 }
 
-fn seconds(now: SystemTime) -> i64 {
+pub(super) fn seconds(now: SystemTime) -> i64 {
     now.duration_since(UNIX_EPOCH).map_or(0, |since| i64::try_from(since.as_secs()).unwrap_or(i64::MAX))
 }
 

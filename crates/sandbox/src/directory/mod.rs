@@ -14,6 +14,7 @@ mod credentials;
 mod deleted_items;
 mod delta;
 mod directory_objects;
+mod drives;
 mod etag;
 mod exchange;
 mod expand;
@@ -37,6 +38,7 @@ mod service_principals;
 #[cfg(test)]
 mod tests;
 mod throttle;
+mod uploads;
 mod users;
 
 use std::fmt;
@@ -49,6 +51,7 @@ pub(crate) use self::lag::Lag;
 use self::odata::SkipTokens;
 pub(crate) use self::pages::Pages;
 pub(crate) use self::throttle::Throttle;
+pub(crate) use self::uploads::{MAX_SLICE_BYTES, is_slice};
 use crate::admission::Admission;
 use crate::authority::unix_seconds;
 use crate::control::Control;

@@ -11,8 +11,8 @@ use super::permission_grants as grants;
 use super::routes::Route;
 use super::schema::{APPLICATION, GROUP, SERVICE_PRINCIPAL, USER};
 use super::{
-    applications, assignments, deleted_items, directory_objects, federated_credentials, groups, memberships,
-    organization, service_principals, users,
+    applications, assignments, deleted_items, directory_objects, drives, federated_credentials, groups,
+    memberships, organization, service_principals, users,
 };
 
 type Handler = fn(&Call<'_>) -> Result<Answer, Fault>;
@@ -269,6 +269,65 @@ pub(super) static ROUTES: &[Route] = &[
         memberships::check_member_groups,
     ),
     get("directoryObjects/{}", access::READ_DIRECTORY, 1, directory_objects::get),
+    get("users/{}/drive", access::READ_FILES, 1, drives::of_user),
+    post(
+        "users/{}/drive/root:/{:}/createUploadSession",
+        access::WRITE_FILES,
+        1,
+        drives::create_upload_session,
+    ),
+    get("users/{}/drive/root:/{:}", access::READ_FILES, 1, drives::get_item),
+    delete("users/{}/drive/root:/{:}", access::WRITE_FILES, 1, drives::delete_item),
+    post(
+        "users/{}/drive/items/root:/{:}/createUploadSession",
+        access::WRITE_FILES,
+        1,
+        drives::create_upload_session,
+    ),
+    post(
+        "users/{}/drive/items/{}/createUploadSession",
+        access::WRITE_FILES,
+        1,
+        drives::create_upload_session,
+    ),
+    get("users/{}/drive/items/{}", access::READ_FILES, 1, drives::get_item),
+    delete("users/{}/drive/items/{}", access::WRITE_FILES, 1, drives::delete_item),
+    get("groups/{}/drive", access::READ_FILES, 1, drives::of_group),
+    post(
+        "groups/{}/drive/root:/{:}/createUploadSession",
+        access::WRITE_FILES,
+        1,
+        drives::create_upload_session,
+    ),
+    get("groups/{}/drive/root:/{:}", access::READ_FILES, 1, drives::get_item),
+    delete("groups/{}/drive/root:/{:}", access::WRITE_FILES, 1, drives::delete_item),
+    post(
+        "groups/{}/drive/items/root:/{:}/createUploadSession",
+        access::WRITE_FILES,
+        1,
+        drives::create_upload_session,
+    ),
+    post(
+        "groups/{}/drive/items/{}/createUploadSession",
+        access::WRITE_FILES,
+        1,
+        drives::create_upload_session,
+    ),
+    get("groups/{}/drive/items/{}", access::READ_FILES, 1, drives::get_item),
+    delete("groups/{}/drive/items/{}", access::WRITE_FILES, 1, drives::delete_item),
+    get("drives/{}", access::READ_FILES, 1, drives::get),
+    post("drives/{}/root:/{:}/createUploadSession", access::WRITE_FILES, 1, drives::create_upload_session),
+    get("drives/{}/root:/{:}", access::READ_FILES, 1, drives::get_item),
+    delete("drives/{}/root:/{:}", access::WRITE_FILES, 1, drives::delete_item),
+    post(
+        "drives/{}/items/root:/{:}/createUploadSession",
+        access::WRITE_FILES,
+        1,
+        drives::create_upload_session,
+    ),
+    post("drives/{}/items/{}/createUploadSession", access::WRITE_FILES, 1, drives::create_upload_session),
+    get("drives/{}/items/{}", access::READ_FILES, 1, drives::get_item),
+    delete("drives/{}/items/{}", access::WRITE_FILES, 1, drives::delete_item),
     get("organization", access::READ_ORGANIZATION, 1, organization::list),
     get("organization/$count", access::READ_ORGANIZATION, 1, organization::count),
     get("organization/{}", access::READ_ORGANIZATION, 1, organization::get),

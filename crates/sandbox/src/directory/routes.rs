@@ -11,7 +11,8 @@ pub(super) use super::route_table::ROUTES;
 #[derive(Debug)]
 pub(super) struct Route {
     pub(super) method: Method,
-    /// `{}` is a key; everything else compares ignoring case.
+    /// `{}` is a key, and `{:}` one of several segments: as many as there are up to a colon, or to the end. Everything else
+    /// compares ignoring case.
     pub(super) template: &'static str,
     pub(super) access: Access,
     /// Resource units before `$select` and `$top` are considered.
@@ -57,10 +58,19 @@ pub(super) fn find(method: &Method, path: &str) -> Result<(&'static Route, Vec<K
 fn matches(template: &str, segments: &[Key]) -> Option<Vec<Key>> {
     let mut places = template.split('/');
     let mut keys = Vec::new();
-    for segment in segments {
+    let mut segments = segments.iter();
+    while let Some(segment) = segments.next() {
         let place = places.next()?;
         if place == "{}" {
             keys.push(segment.clone());
+        } else if place == "{:}" {
+            let mut path = segment.value.clone();
+            while !path.ends_with(':') {
+                let Some(more) = segments.next() else { break };
+                path.push('/');
+                path.push_str(&more.value);
+            }
+            keys.push(Key { property: None, value: path });
         } else if segment.property.is_some() || !place.eq_ignore_ascii_case(unqualified(&segment.value)) {
             return None;
         }

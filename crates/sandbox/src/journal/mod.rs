@@ -25,6 +25,7 @@ use unattended_core::{Clock, retry_after};
 pub(crate) use self::entry::{Entry, FOREIGN_PATH};
 pub(crate) use self::rules::Rule;
 use self::summary::Summary;
+use crate::directory::{MAX_SLICE_BYTES, is_slice};
 use crate::faults::{Injected, Reset};
 
 /// How many entries are kept: a long test run, within some 10 MiB.
@@ -87,7 +88,8 @@ impl Journal {
 pub(crate) async fn record(State(journal): State<Arc<Journal>>, request: Request, next: Next) -> Response {
     let (now, arrived) = (journal.clock.now(), journal.clock.elapsed());
     let (parts, body) = request.into_parts();
-    let body = to_bytes(body, MAX_BODY_BYTES).await;
+    let most = if is_slice(parts.uri.path()) { MAX_SLICE_BYTES } else { MAX_BODY_BYTES };
+    let body = to_bytes(body, most).await;
     let summary = Summary::of(&parts, body.as_ref().unwrap_or(&Bytes::new()));
     let batch = is_batch(&parts).then(|| (parts.clone(), body.as_ref().cloned().unwrap_or_default()));
     let body = match body {

@@ -16,6 +16,7 @@ pub(crate) mod changes;
 mod connections;
 pub(crate) mod credentials;
 pub(crate) mod deleted;
+pub(crate) mod drives;
 mod error;
 pub(crate) mod federation;
 pub(crate) mod key_vault;

@@ -5,7 +5,7 @@ use std::path::Path;
 use rusqlite::Connection;
 
 use super::{
-    StoreError, assignments, changes, credentials, deleted, federation, links, managed_identities,
+    StoreError, assignments, changes, credentials, deleted, drives, federation, links, managed_identities,
     revocations, trusted_subjects, vault,
 };
 
@@ -74,6 +74,7 @@ const LATER_TABLES: &[&str] = &[
     vault::TABLES,
     credentials::TABLES,
     managed_identities::TABLES,
+    drives::TABLES,
 ];
 
 const GROUPS: &str = "

@@ -66,7 +66,15 @@ impl Tenant {
     fn of(sandbox: Sandbox, credential: &str) -> Self {
         let place = Workplace::new();
         let proof = format!("--{credential}");
-        let options = ["--role", "graph:GroupMember.Read.All", &proof, "new", "--grant-admin-consent"];
+        let options = [
+            "--role",
+            "graph:GroupMember.Read.All",
+            "--role",
+            "graph:Files.ReadWrite.All",
+            &proof,
+            "new",
+            "--grant-admin-consent",
+        ];
         place.register(&sandbox, &options).expect(0);
         let settings = json!({
             "authority": sandbox.ready("authority"),

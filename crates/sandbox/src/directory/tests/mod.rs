@@ -17,6 +17,7 @@ mod proof;
 mod queries;
 mod search_and_expand;
 mod throttling;
+mod uploads;
 mod users;
 
 use std::sync::{Arc, OnceLock};

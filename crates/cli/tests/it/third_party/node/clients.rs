@@ -39,6 +39,17 @@ fn the_graph_client_of_node_works_on_users_pages_batches_and_changes() {
     assert_eq!(found[0]["batch"]["users"], 3, "{}", found[0]);
 }
 
+// UP-1, UP-3
+#[test]
+fn the_graph_client_of_node_uploads_a_file_in_slices() {
+    let mut tenant = Tenant::with("secret");
+    let users = tenant.place.run(&["call", "graph", "GET", "/users?$top=1"]).expect(0).json();
+    tenant.set("user", users["value"][0]["userPrincipalName"].clone());
+    let found = tenant.tell(&mut node("upload_with_graph_client.mjs")).remove(0);
+    assert_eq!((&found["same"], &found["digest"]), (&true.into(), &true.into()), "{found}");
+    assert_eq!(found["ended"], 404, "{found}");
+}
+
 // authority 7.3
 #[test]
 fn msal_node_gets_tokens_with_a_certificate_that_only_its_subject_and_issuer_are_trusted_of() {
