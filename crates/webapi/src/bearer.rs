@@ -103,7 +103,7 @@ impl Bearer {
         } else {
             body::read_some(stream, &self.timeouts, deadline).await
         };
-        Ok(Answer { status: head.status, headers: head.headers, body })
+        Ok(Answer { status: head.status, headers: head.headers, body, refused_token: None })
     }
 }
 

@@ -7,12 +7,15 @@ use futures_util::StreamExt as _;
 use unattended_core::{HttpError, HttpErrorKind, ResponseBody};
 
 use crate::deadline::{Deadline, Timeouts};
+use crate::refused_token::RefusedToken;
 
 /// A response with its whole body.
 pub(crate) struct Answer {
     pub(crate) status: http::StatusCode,
     pub(crate) headers: http::HeaderMap,
     pub(crate) body: Bytes,
+    /// The token that it did not accept.
+    pub(crate) refused_token: Option<Box<RefusedToken>>,
 }
 
 /// A body can hold a new secret or a person's data: its length is enough.

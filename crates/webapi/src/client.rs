@@ -446,7 +446,13 @@ impl ClientBuilder {
         let owner: Arc<str> = self.owner.into();
         let whole = Quota { owner: Arc::clone(&owner), name: String::new() };
         let known = bearer.base.resolve("").ok().and_then(|uri| Limits::known_of(&uri));
-        let authenticate = Authenticate { bearer, tokens: Some(tokens), entropy: Arc::clone(&self.entropy) };
+        let authenticate = Authenticate {
+            bearer,
+            tokens: Some(tokens),
+            clock: Arc::clone(&self.clock),
+            entropy: Arc::clone(&self.entropy),
+            denials: Arc::default(),
+        };
         Ok(Client(Arc::new(Inner {
             authenticate,
             gate: origin.gate(whole, self.concurrency, &*self.clock),

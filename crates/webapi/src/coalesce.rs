@@ -110,7 +110,7 @@ fn plain(response: BatchResponse) -> Option<Response> {
         return None;
     }
     let body = if body.is_null() { Vec::new() } else { serde_json::to_vec(&body).ok()? };
-    Some(Response::new(Answer { status, headers, body: body.into() }, 1, false))
+    Some(Response::new(Answer { status, headers, body: body.into(), refused_token: None }, 1, false))
 }
 
 impl fmt::Debug for Reads {

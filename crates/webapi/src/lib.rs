@@ -12,6 +12,7 @@
 //!    processes either if they share a [`GateLedger`]; and a place among all requests of the process, which tenants get in turn ([`Traffic`]),
 //! 6. the attempt, with a `client-request-id` of its own and time limits ([`Timeouts`]),
 //! 7. authentication: the token is asked for at every attempt; a refused one is replaced once,
+//!    and so is one that may be older than the permission that it lacks,
 //! 8. the bearer: the `Authorization` header is attached here and nowhere else, for the API's own origin alone.
 //!
 //! The client knows no credential and no transport: it takes [`TokenSource`](unattended_core::TokenSource),
@@ -42,7 +43,9 @@ mod origin;
 mod pages;
 mod parallel;
 mod payload;
+mod permissions;
 mod query;
+mod refused_token;
 mod request;
 mod response;
 mod retry;
@@ -64,6 +67,7 @@ pub use crate::odata_error::ErrorDetail;
 pub use crate::pages::{Items, Page, Pages, PagesEnd};
 pub use crate::parallel::{ParallelEnd, ParallelEvent, ParallelRead};
 pub use crate::query::{QueryLint, lint_query};
+pub use crate::refused_token::RefusedToken;
 pub use crate::request::{RequestBuilder, RequestClass};
 pub use crate::response::Response;
 pub use crate::retry::RetryPolicy;

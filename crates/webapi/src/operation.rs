@@ -15,6 +15,7 @@ use crate::error::{Attempt, Error, Kind, Withheld};
 use crate::gate::{Gate, Passage, Permit, StaysClosed};
 use crate::hedge;
 use crate::limits::{self, TooLong};
+use crate::permissions;
 use crate::query;
 use crate::request::{Request, RequestClass};
 use crate::response::Response;
@@ -331,7 +332,8 @@ impl<'a> Operation<'a> {
     /// The answer stands; what it means may be known.
     fn stopped(&mut self, error: Error) -> Error {
         let below = self.client.authenticate.bearer.base.below(&self.request.uri);
-        self.end(query::explain(error, below, &self.request.headers))
+        let error = query::explain(error, below, &self.request.headers);
+        self.end(permissions::explain(error, &self.request.method, below))
     }
 
     /// Why the attempt that the policy allows is not made. What the API asked for is free, and what never got as far

@@ -14,6 +14,7 @@ use crate::error::{Attempt, Error, Kind, Withheld};
 use crate::gate::{Access, Gate};
 use crate::limits::Pace;
 use crate::odata_error::ErrorBody;
+use crate::permissions;
 use crate::query;
 use crate::request::RequestClass;
 use crate::retry::{Decision, Outcome, decide};
@@ -129,7 +130,10 @@ impl<'a> Item<'a> {
                 let ambiguous = self.may_have_acted && self.class == RequestClass::Unsafe;
                 error.withheld(Withheld::Budget).ambiguous(ambiguous)
             }
-            Decision::Stop => query::explain(error, &self.url, &self.headers).ambiguous(done_before),
+            Decision::Stop => {
+                let error = query::explain(error, &self.url, &self.headers).ambiguous(done_before);
+                permissions::explain(error, &self.method, &self.url)
+            }
             Decision::Ambiguous => error.ambiguous(true),
             Decision::Exhausted { wait } => {
                 error.retry_from(asked.and_then(|_| client.clock.now().checked_add(wait)))

@@ -12,6 +12,7 @@ use unattended_core::{HttpError, HttpErrorKind, TokenSourceError, redact_url};
 use crate::body::Answer;
 use crate::conditional::Current;
 use crate::odata_error::{ErrorBody, ErrorDetail, request_id};
+use crate::refused_token::RefusedToken;
 use crate::request::Request;
 
 /// A call, a page or a batch item that did not succeed.
@@ -35,6 +36,7 @@ struct Inner {
     /// How many items a page may have, if more were asked for.
     largest_page: Option<u32>,
     remedy: Option<String>,
+    refused_token: Option<Box<RefusedToken>>,
     attempts: Vec<Attempt>,
     source: Option<Box<dyn StdError + Send + Sync>>,
 }
@@ -108,6 +110,7 @@ impl Error {
             current: None,
             largest_page: None,
             remedy: None,
+            refused_token: None,
             attempts: Vec::new(),
             source: None,
         }))
@@ -128,6 +131,7 @@ impl Error {
         let mut this = Self::refused_with(answer.status, body);
         let location = answer.headers.get(http::header::LOCATION).and_then(|value| value.to_str().ok());
         this.0.location = location.map(str::to_owned);
+        this.0.refused_token.clone_from(&answer.refused_token);
         this
     }
 
@@ -255,6 +259,12 @@ impl Error {
     #[must_use]
     pub fn remedy(&self) -> Option<&str> {
         self.0.remedy.as_deref()
+    }
+
+    /// What the token says of itself that the API did not accept (401, 403).
+    #[must_use]
+    pub fn refused_token(&self) -> Option<&RefusedToken> {
+        self.0.refused_token.as_deref()
     }
 
     /// The single things that are wrong, if the API lists them: a conflict names the property here.

@@ -7,7 +7,18 @@ use super::{Error, Inner, Kind, Withheld};
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Inner { kind, subject, status, body, attempts, ambiguous, withheld, largest_page, .. } = &*self.0;
+        let Inner {
+            kind,
+            subject,
+            status,
+            body,
+            attempts,
+            ambiguous,
+            withheld,
+            largest_page,
+            refused_token,
+            ..
+        } = &*self.0;
         if let Some(subject) = subject {
             write!(f, "{subject}: ")?;
         }
@@ -49,6 +60,12 @@ impl fmt::Display for Error {
         if let Some(message) = &body.message {
             write!(f, ": {}", message.chars().take(500).collect::<String>())?;
         }
+        // Of a missing permission the remedy tells.
+        if self.is_unauthorized()
+            && let Some(token) = refused_token
+        {
+            write!(f, "; the token: {token}")?;
+        }
         if let Some(largest) = largest_page {
             write!(f, "; a page of this collection has at most {largest} items")?;
         }
@@ -86,6 +103,7 @@ impl fmt::Debug for Error {
             current,
             largest_page,
             remedy,
+            refused_token,
             attempts,
             source,
         } = &*self.0;
@@ -100,6 +118,7 @@ impl fmt::Debug for Error {
             .field("current", current)
             .field("largest_page", largest_page)
             .field("remedy", remedy)
+            .field("refused_token", refused_token)
             .field("attempts", attempts)
             .field("source", source)
             .finish()

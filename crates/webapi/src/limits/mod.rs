@@ -171,7 +171,7 @@ pub(crate) fn template(method: &Method, path: &str) -> String {
 }
 
 /// Path and query below the version of the API.
-fn unversioned(path: &str) -> (&str, &str) {
+pub(crate) fn unversioned(path: &str) -> (&str, &str) {
     let (resource, query) = path.split_once('?').unwrap_or((path, ""));
     let resource = ["/v1.0", "/beta"]
         .iter()
@@ -180,7 +180,7 @@ fn unversioned(path: &str) -> (&str, &str) {
     (resource, query)
 }
 
-fn matches(template: &str, resource: &str, or_below: bool) -> bool {
+pub(crate) fn matches(template: &str, resource: &str, or_below: bool) -> bool {
     let mut segments = resource.split('/').filter(|it| !it.is_empty());
     let fits = template.split('/').filter(|it| !it.is_empty()).all(|wanted| {
         segments.next().is_some_and(|given| wanted == "{}" || wanted.eq_ignore_ascii_case(given))

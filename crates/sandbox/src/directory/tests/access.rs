@@ -172,3 +172,39 @@ async fn an_application_may_write_what_it_owns_and_nothing_else() {
     world.ask(&token, Method::DELETE, &path, None).await.is(403);
     world.ask(&token, Method::DELETE, &own_path, None).await.is(204);
 }
+
+// directory 9.3, AU-3
+#[test]
+fn the_permissions_that_the_client_tells_of_are_those_that_open_the_call() {
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../webapi/src/permissions/microsoft-graph.json");
+    let known: Value = serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap();
+    let texts = |call: &Value, name: &str| -> Vec<String> {
+        let values = call[name].as_array().into_iter().flatten();
+        values.map(|text| text.as_str().unwrap().to_owned()).collect()
+    };
+    let mut compared = 0;
+    for call in known["calls"].as_array().unwrap() {
+        for (method, path) in texts(call, "methods")
+            .iter()
+            .flat_map(|method| texts(call, "paths").into_iter().map(move |path| (method.clone(), path)))
+        {
+            let method: Method = method.parse().unwrap();
+            let template = path.trim_start_matches('/');
+            let Some(route) = super::super::routes::ROUTES
+                .iter()
+                .find(|route| route.method == method && route.template == template)
+            else {
+                panic!("{method} {path} is no call of the sandbox");
+            };
+            for role in texts(call, "any-of") {
+                assert!(
+                    route.access.any_of.contains(&&*role) || route.access.for_own_objects == Some(&*role),
+                    "{role} does not open {method} {path}"
+                );
+            }
+            assert_eq!(texts(call, "and-any-of"), route.access.and_any_of, "{method} {path}");
+            compared += 1;
+        }
+    }
+    assert!(compared > 40, "{compared}");
+}
