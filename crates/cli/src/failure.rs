@@ -212,7 +212,9 @@ fn of_web_api(mut failure: CommandError, error: &unattended_webapi::Error) -> Co
             .detail("largest_page", largest)
             .hint(format!("ask for at most $top={largest}, or leave `$top` out"))
     } else if let (true, Some(remedy)) = (error.needs_administrator(), error.remedy()) {
-        failure.hint(format!("{remedy} (`unattended register` grants it, `unattended doctor` shows what is there)"))
+        failure.hint(format!(
+            "{remedy} (`unattended register` grants it, `unattended doctor` shows what is there)"
+        ))
     } else if let Some(remedy) = error.remedy() {
         failure.hint(remedy)
     } else if error.needs_administrator() {

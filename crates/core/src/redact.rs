@@ -1,7 +1,10 @@
 //! Text that may be logged.
 
+/// Parameters whose values are names and numbers of the API itself, and say nothing of a person or a secret.
+const HARMLESS: [&str; 6] = ["$select", "$top", "$skip", "$count", "$orderby", "api-version"];
+
 /// A URL with the values of its query and its credentials masked; parameter names stay, so that a request can be
-/// recognised.
+/// recognised, and so do values that are names and numbers of the API itself (`$select`, `$top`).
 #[must_use]
 pub fn redact_url(url: &str) -> String {
     let (before_query, query) =
@@ -17,12 +20,27 @@ pub fn redact_url(url: &str) -> String {
         let masked: Vec<String> = query
             .split('&')
             .map(|pair| {
-                pair.split_once('=').map_or_else(|| pair.to_owned(), |(name, _)| format!("{name}=[redacted]"))
+                pair.split_once('=').map_or_else(
+                    || pair.to_owned(),
+                    |(name, value)| {
+                        let value = if is_harmless(name, value) { value } else { "[redacted]" };
+                        format!("{name}={value}")
+                    },
+                )
             })
             .collect();
         text.push_str(&masked.join("&"));
     }
     text
+}
+
+fn is_harmless(name: &str, value: &str) -> bool {
+    let is_plain =
+        |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '_' | ',' | '.' | '/' | '-' | '+');
+    let name = name.strip_prefix("%24").map_or_else(|| name.to_owned(), |name| format!("${name}"));
+    HARMLESS.iter().any(|it| it.eq_ignore_ascii_case(&name))
+        && !value.contains("eyJ")
+        && value.replace("%20", "").replace("%2C", "").chars().all(is_plain)
 }
 
 /// Foreign text (an error description, a body) with everything that looks like a JWT masked.
@@ -49,9 +67,26 @@ mod tests {
 
     #[test]
     fn a_url_keeps_its_shape_and_loses_its_values() {
-        assert_eq!(redact_url("https://h/a?$top=5&code=x"), "https://h/a?$top=[redacted]&code=[redacted]");
+        assert_eq!(
+            redact_url("https://h/a?$skiptoken=5&code=x"),
+            "https://h/a?$skiptoken=[redacted]&code=[redacted]"
+        );
         assert_eq!(redact_url("https://u:p@h/a"), "https://[redacted]@h/a");
         assert_eq!(redact_url("/users/a@b"), "/users/a@b");
+    }
+
+    #[test]
+    fn names_and_numbers_of_the_api_itself_stay_in_a_url() {
+        let stays =
+            "/users?$select=id,mail&%24top=5&$orderby=displayName%20desc&$count=true&api-version=2025-07-01";
+        assert_eq!(redact_url(stays), stays);
+        for value in ["eyJhbGci.eyJzdWIi", "a'b", "%27a%40b%27", "a@b", "a b", "$filter=x"] {
+            assert_eq!(
+                redact_url(&format!("/users?$select={value}")),
+                "/users?$select=[redacted]",
+                "{value}"
+            );
+        }
     }
 
     #[test]

@@ -91,6 +91,20 @@ impl Daemon {
         self.api(api).map(|(_, client)| client)
     }
 
+    /// Logs what the calls of each origin have come to, if there were any.
+    pub fn log_metrics(&self) {
+        let mut origins = BTreeMap::new();
+        for (name, (_, client)) in &self.apis {
+            let origin = self.config.apis.get(name).map(|api| api.base_url.origin().ascii_serialization());
+            origins.entry(origin.unwrap_or_else(|| name.clone())).or_insert_with(|| client.metrics());
+        }
+        for (origin, metrics) in origins {
+            if metrics.succeeded + metrics.failed > 0 {
+                tracing::info!(origin, "{metrics}");
+            }
+        }
+    }
+
     /// Every job of the configuration, by name.
     ///
     /// # Errors

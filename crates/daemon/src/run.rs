@@ -57,6 +57,7 @@ pub async fn run_scheduled(
             schedules.await;
         }
     }
+    daemon.log_metrics();
     info!("stopped");
     Ok(())
 }

@@ -15,13 +15,14 @@ use crate::odata_error::ErrorBody;
 use crate::permissions::DENIED;
 use crate::refused_token::RefusedToken;
 use crate::request::Request;
+use crate::traffic;
 
 /// A token of this age may be older than a permission that was granted meanwhile. One is asked for anew at most once in
 /// this time: whoever lacks a permission for good must not be a burden to the token endpoint.
 const OLDER_THAN_A_GRANT: Duration = Duration::from_secs(5 * 60);
 
 /// Asks the token source before every exchange and keeps nothing itself.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Authenticate {
     pub(crate) bearer: Bearer,
     /// None where the address itself is the secret: no token goes there.
@@ -30,6 +31,7 @@ pub(crate) struct Authenticate {
     pub(crate) entropy: Arc<dyn Entropy>,
     /// When a token was last asked for because of a permission, on the monotonic clock.
     pub(crate) denials: Arc<Mutex<Option<Duration>>>,
+    pub(crate) origin: Arc<traffic::Origin>,
 }
 
 impl Authenticate {
@@ -67,6 +69,7 @@ impl Authenticate {
         if fresh == authorization {
             return Ok(answer);
         }
+        self.origin.counters.token_replaced();
         let mut answer = self.exchange(request, Some(&fresh), deadline).await?;
         if matches!(answer.status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
             let refused = RefusedToken::of(&fresh, &answer.headers, self.clock.now());

@@ -17,6 +17,7 @@ use crate::delta::{Delta, DeltaState};
 use crate::error::{Error, Kind};
 use crate::gate::{Gate, Scope};
 use crate::limits::{self, Limits, Quota};
+use crate::metrics::Metrics;
 use crate::operation;
 use crate::origin::Base;
 use crate::pages::{Items, Pages};
@@ -235,6 +236,7 @@ impl Client {
         authenticate.tokens = None;
         authenticate.bearer.compression = None;
         authenticate.bearer.base = base;
+        authenticate.origin = Arc::clone(&origin);
         // A slice is long, and nothing is answered before all of it is there.
         authenticate.bearer.timeouts.first_byte = authenticate.bearer.timeouts.attempt;
         let quota = Quota { owner: Arc::clone(&inner.owner), name: String::new() };
@@ -253,6 +255,12 @@ impl Client {
     #[must_use]
     pub fn base_url(&self) -> &str {
         self.base().as_str()
+    }
+
+    /// What the calls of this API have come to, those of all clients with the same [`Traffic`].
+    #[must_use]
+    pub fn metrics(&self) -> Metrics {
+        self.0.origin.metrics()
     }
 
     pub(crate) async fn execute(&self, request: &Request) -> Result<Response, Error> {
@@ -452,6 +460,7 @@ impl ClientBuilder {
             clock: Arc::clone(&self.clock),
             entropy: Arc::clone(&self.entropy),
             denials: Arc::default(),
+            origin: Arc::clone(&origin),
         };
         Ok(Client(Arc::new(Inner {
             authenticate,

@@ -37,6 +37,7 @@ pub mod fault;
 mod gate;
 mod hedge;
 mod limits;
+mod metrics;
 mod odata_error;
 mod operation;
 mod origin;
@@ -63,6 +64,7 @@ pub use crate::delta::{
 pub use crate::error::{Attempt, Error};
 pub use crate::gate::GateLedger;
 pub use crate::limits::Limits;
+pub use crate::metrics::{Metrics, Retries};
 pub use crate::odata_error::ErrorDetail;
 pub use crate::pages::{Items, Page, Pages, PagesEnd};
 pub use crate::parallel::{ParallelEnd, ParallelEvent, ParallelRead};

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use http::{HeaderMap, Method, StatusCode};
-use tracing::Instrument as _;
+use tracing::field::Empty;
+use tracing::{Instrument as _, Span};
 use unattended_core::{HttpErrorKind, retry_after};
 
 use crate::body::Answer;
@@ -33,9 +34,13 @@ pub(crate) async fn run(client: &Inner, request: &Request) -> Result<Response, E
         method = %request.method,
         url = %client.authenticate.bearer.base.shown(&request.uri),
     );
+    let started = client.clock.glance().elapsed;
     let part = client.gate_of_part(client.authenticate.bearer.base.below(&request.uri));
     let gate = part.as_ref().map_or(&client.gate, |(gate, _)| gate);
-    Operation::new(client, request, gate).run().instrument(span).await
+    let result = Operation::new(client, request, gate, started).run().instrument(span).await;
+    let bytes = result.as_ref().ok().map(|response| response.body().len());
+    client.origin.counters.ended(client.clock.glance().elapsed.saturating_sub(started), bytes);
+    result
 }
 
 struct Operation<'a> {
@@ -54,12 +59,12 @@ struct Operation<'a> {
 }
 
 impl<'a> Operation<'a> {
-    fn new(client: &'a Inner, request: &'a Request, gate: &'a Gate) -> Self {
+    fn new(client: &'a Inner, request: &'a Request, gate: &'a Gate, started: Duration) -> Self {
         Self {
             client,
             request,
             gate,
-            started: client.clock.glance().elapsed,
+            started,
             deadline: Deadline::after(client.clock.clone(), client.policy.deadline()),
             attempts: Vec::new(),
             counted: 0,
@@ -78,10 +83,14 @@ impl<'a> Operation<'a> {
             self.keep_pace().await?;
             let passed = self.pass().await?;
             let deadline = self.attempt_deadline();
+            let span = self.attempt_span();
             let attempt = match self.client.hedges && self.request.class == RequestClass::Safe {
-                true => Box::pin(self.hedged(&deadline)).await,
-                false => self.client.authenticate.send(self.request, &deadline).await,
+                true => Box::pin(self.hedged(&deadline)).instrument(span.clone()).await,
+                false => {
+                    self.client.authenticate.send(self.request, &deadline).instrument(span.clone()).await
+                }
             };
+            tell_outcome(&span, &attempt);
             self.report(admission, &attempt);
             drop(passed);
             let failure = match attempt {
@@ -94,6 +103,24 @@ impl<'a> Operation<'a> {
             self.tell(wait);
             self.client.clock.sleep(wait).await;
         }
+    }
+
+    /// With the names of OpenTelemetry's conventions for HTTP clients.
+    fn attempt_span(&self) -> Span {
+        let Inner { authenticate, .. } = self.client;
+        tracing::debug_span!(
+            "attempt",
+            otel.name = %self.request.method,
+            otel.kind = "client",
+            http.request.method = %self.request.method,
+            http.request.resend_count = (!self.attempts.is_empty()).then_some(self.attempts.len()),
+            server.address = self.request.uri.host(),
+            server.port = self.request.uri.port_u16(),
+            url.full = %authenticate.bearer.base.shown(&self.request.uri),
+            http.response.status_code = Empty,
+            http.response.body.size = Empty,
+            error.r#type = Empty,
+        )
     }
 
     /// A job waits for the next probe, a call fails at once: its caller would rather know.
@@ -287,7 +314,8 @@ impl<'a> Operation<'a> {
 
     /// The wait before the next attempt, or why there is none.
     fn judge(&mut self, (outcome, error): (Outcome, Error)) -> Result<Duration, Error> {
-        let Inner { policy, clock, entropy, .. } = self.client;
+        let client = self.client;
+        let Inner { policy, clock, entropy, .. } = client;
         self.counted += u32::from(policy.counts(outcome));
         let elapsed = clock.elapsed().saturating_sub(self.started);
         let decision =
@@ -312,6 +340,7 @@ impl<'a> Operation<'a> {
         });
         match (decision, withheld) {
             (Decision::Retry { wait }, None) => {
+                client.origin.counters.repeated(outcome.reason(error.is_token()));
                 self.latest = Some(error);
                 Ok(wait)
             }
@@ -364,5 +393,25 @@ impl<'a> Operation<'a> {
     /// A repeated `DELETE` that finds nothing has done its work.
     fn is_already_gone(&self, answer: &Answer) -> bool {
         self.may_have_acted && self.request.method == Method::DELETE && answer.status == StatusCode::NOT_FOUND
+    }
+}
+
+/// What the attempt came to. Its sizes are those after decompression.
+fn tell_outcome(span: &Span, attempt: &Result<Answer, Error>) {
+    if span.is_disabled() {
+        return;
+    }
+    match attempt {
+        Ok(answer) => {
+            let status = answer.status.as_u16();
+            span.record("http.response.status_code", status);
+            span.record("http.response.body.size", answer.body.len());
+            if !answer.status.is_success() {
+                span.record("error.type", status);
+            }
+        }
+        Err(error) => {
+            span.record("error.type", error.type_name());
+        }
     }
 }

@@ -82,7 +82,27 @@ pub(crate) enum Outcome {
     Final,
 }
 
+/// Why an attempt is repeated.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum RetryReason {
+    Throttled,
+    Server,
+    Connection,
+    Token,
+}
+
 impl Outcome {
+    /// Why it is repeated, if it is; that there was no answer may be for want of a token.
+    pub(crate) fn reason(self, is_of_token: bool) -> RetryReason {
+        match self {
+            Self::Status { retry_after: Some(_), .. } => RetryReason::Throttled,
+            Self::Status { status, .. } if matches!(status.as_u16(), 429 | 509) => RetryReason::Throttled,
+            Self::Status { .. } => RetryReason::Server,
+            _ if is_of_token => RetryReason::Token,
+            Self::NotSent { .. } | Self::Unknown | Self::Final => RetryReason::Connection,
+        }
+    }
+
     pub(crate) fn retry_after(self) -> Option<Duration> {
         match self {
             Self::Status { retry_after, .. } | Self::NotSent { retry_after } => retry_after,

@@ -229,6 +229,18 @@ impl Error {
         self.0.location.as_deref()
     }
 
+    /// A word for its kind (OpenTelemetry's `error.type`).
+    pub(crate) fn type_name(&self) -> &'static str {
+        match self.0.kind {
+            Kind::Exchange(HttpErrorKind::Timeout) => "timeout",
+            Kind::Exchange(HttpErrorKind::Connect) => "connect",
+            Kind::Exchange(HttpErrorKind::TooLong) => "too_long",
+            Kind::Exchange(_) => "connection",
+            Kind::Token { .. } => "token",
+            _ => "_OTHER",
+        }
+    }
+
     pub(crate) fn exchange_kind(&self) -> Option<HttpErrorKind> {
         if let Kind::Exchange(kind) = self.0.kind { Some(kind) } else { None }
     }

@@ -35,6 +35,8 @@ struct State {
     /// On the monotonic clock, like all times here.
     reads_closed_until: Duration,
     writes_closed_until: Duration,
+    /// How long it was closed, or is going to be, for either.
+    closed: Duration,
     next_look: Duration,
     limit: Limit,
     under_way: u32,
@@ -72,6 +74,7 @@ impl Gate {
         let state = Mutex::new(State {
             reads_closed_until: Duration::ZERO,
             writes_closed_until: Duration::ZERO,
+            closed: Duration::ZERO,
             next_look: Duration::ZERO,
             limit: Limit::new(ceiling),
             under_way: 0,
@@ -104,8 +107,12 @@ impl Gate {
         // To the nanosecond, where all else here may be a tick behind: so it opens late rather than early.
         let now = clock.elapsed();
         let mut state = self.state();
+        let closed_until = |state: &State| state.reads_closed_until.max(state.writes_closed_until).max(now);
+        let before = closed_until(&state);
         state.reads_closed_until = state.reads_closed_until.max(now.saturating_add(reads));
         state.writes_closed_until = state.writes_closed_until.max(now.saturating_add(writes));
+        let longer = closed_until(&state) - before;
+        state.closed = state.closed.saturating_add(longer);
     }
 
     /// Closes for as long as other processes have been told.
@@ -219,6 +226,12 @@ impl Gate {
             Access::Both => state.reads_closed_until.max(state.writes_closed_until),
         };
         until.saturating_sub(clock.glance().elapsed)
+    }
+
+    /// How long it was closed, or is going to be, and the share of its quota that the API has said last is used.
+    pub(crate) fn told(&self) -> (Duration, f64) {
+        let state = self.state();
+        (state.closed, state.limit.used())
     }
 
     /// How many may be under way just now.

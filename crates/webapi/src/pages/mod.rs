@@ -299,6 +299,7 @@ impl<T: DeserializeOwned + Send + 'static> Pages<T> {
         }
         self.pages += 1;
         self.items += page.items.len() as u64;
+        self.client.inner().origin.counters.page(page.items.len());
         self.count = self.count.or(page.count);
         let is_enough = self.limits.reached(self.pages, self.items, page.bytes, &*self.client.inner().clock);
         match (&page.next_link, self.next.take()) {

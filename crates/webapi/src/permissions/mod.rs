@@ -53,9 +53,13 @@ fn remedy(method: &Method, path: &str, token: Option<&RefusedToken>) -> Option<S
         roles => format!("the token has {}", roles.join(", ")),
     });
     let Some(call) = known(method, path) else { return has };
-    let mut needs = format!("an administrator has to grant one of {}", call.any_of.join(", "));
+    let one = |roles: &[String]| match roles {
+        [role] => role.clone(),
+        roles => format!("one of {}", roles.join(", ")),
+    };
+    let mut needs = format!("an administrator has to grant {}", one(&call.any_of));
     if !call.and_any_of.is_empty() {
-        needs.push_str(&format!(", and one of {}", call.and_any_of.join(", ")));
+        needs.push_str(&format!(", and {}", one(&call.and_any_of)));
     }
     let has_all = |token: &RefusedToken| {
         let has_one = |wanted: &[String]| wanted.iter().any(|role| token.roles.contains(role));

@@ -17,6 +17,7 @@ use crate::budget::RetryBudget;
 use crate::gate::{Access, Gate, GateLedger, Notes};
 use crate::hedge::Hedges;
 use crate::limits::{Paces, Quota};
+use crate::metrics::{Counters, Metrics};
 
 /// What is learned about each API, for all clients of a process: give every [`ClientBuilder`] the same one.
 ///
@@ -41,6 +42,7 @@ pub(crate) struct Origin {
     pub(crate) hedges: Hedges,
     pub(crate) places: Places,
     pub(crate) paces: Paces,
+    pub(crate) counters: Counters,
     /// What requests of a kind cost, as the API itself has said.
     costs: Mutex<HashMap<String, u32>>,
     /// Whether it has refused a compressed body.
@@ -92,11 +94,21 @@ impl Origin {
             hedges: Hedges::default(),
             places: Places::new(most),
             paces: Paces::default(),
+            counters: Counters::default(),
             costs: Mutex::default(),
             wants_plain_bodies: AtomicBool::new(false),
             gates: Mutex::default(),
             ledger,
         }
+    }
+
+    pub(crate) fn metrics(&self) -> Metrics {
+        let gates = self.gates.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = gates.values().map(|gate| gate.told());
+        let (closed, share) = known.fold((Duration::ZERO, 0.0_f64), |(closed, share), (was_closed, used)| {
+            (closed + was_closed, share.max(used))
+        });
+        self.counters.read(closed, share)
     }
 
     /// Notes what the API says that a request of this kind costs.

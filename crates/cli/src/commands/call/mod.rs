@@ -17,6 +17,12 @@ use crate::printer::{Printer, counted};
 use crate::progress::Bar;
 
 pub(crate) async fn run(arguments: &Call, daemon: &Daemon, printer: &Printer) -> Result<Exit, CommandError> {
+    let result = carry_out(arguments, daemon, printer).await;
+    daemon.log_metrics();
+    result
+}
+
+async fn carry_out(arguments: &Call, daemon: &Daemon, printer: &Printer) -> Result<Exit, CommandError> {
     let client = daemon
         .client(&arguments.api)
         .map_err(|error| explain(format!("the API `{}` cannot be called", arguments.api), &error))?;
