@@ -51,7 +51,28 @@ impl DataDirectory {
         let path =
             path.canonicalize().map_err(|error| SandboxError::file("find the directory", path, error))?;
         let lock = lock(&path)?;
-        Ok(Self { path, is_temporary: false, _lock: lock })
+        let held = Self { path, is_temporary: false, _lock: lock };
+        held.make_private()?;
+        Ok(held)
+    }
+
+    /// Takes from everybody else the files of a sandbox that others might read: a copy or a checkout has forgotten their
+    /// modes.
+    fn make_private(&self) -> Result<(), SandboxError> {
+        #[cfg(unix)]
+        for name in self.own_files()? {
+            use std::os::unix::fs::PermissionsExt;
+            let path = self.file(&name);
+            let Ok(found) = fs::symlink_metadata(&path) else { continue };
+            let mode = found.permissions().mode() & 0o777;
+            if !found.is_file() || mode & 0o077 == 0 {
+                continue;
+            }
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o600))
+                .map_err(|error| SandboxError::file("protect", &path, error))?;
+            tracing::warn!(file = %path.display(), mode = %format_args!("{mode:o}"), "others could read this file until now");
+        }
+        Ok(())
     }
 
     /// Makes a new directory with mode 0700 that is removed when this value is dropped.
@@ -95,11 +116,7 @@ impl DataDirectory {
 
     /// Removes everything that a sandbox made here, and nothing else.
     pub(crate) fn empty(&self) -> Result<(), SandboxError> {
-        let named = self
-            .files()?
-            .into_iter()
-            .filter(|name| is_secret_of_other_tenant(name) || Snapshots::name_of(name).is_some());
-        for path in FILES.map(str::to_owned).into_iter().chain(named).map(|name| self.file(&name)) {
+        for path in self.own_files()?.iter().map(|name| self.file(name)) {
             match fs::remove_file(&path) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => {
                     return Err(SandboxError::file("remove", &path, error));
@@ -108,6 +125,13 @@ impl DataDirectory {
             }
         }
         Ok(())
+    }
+
+    /// The names of all files that a sandbox makes, whether they are there or not.
+    fn own_files(&self) -> Result<Vec<String>, SandboxError> {
+        let is_own = |name: &String| is_secret_of_other_tenant(name) || Snapshots::name_of(name).is_some();
+        let named = self.files()?.into_iter().filter(is_own);
+        Ok(FILES.map(str::to_owned).into_iter().chain(named).collect())
     }
 
     /// The names of all files in the directory.

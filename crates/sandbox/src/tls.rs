@@ -86,29 +86,32 @@ fn config(
     Ok(Arc::new(config))
 }
 
-/// The authority's key. A certificate that is missing, unreadable or near its end makes a new authority.
+/// The authority's key. A certificate that is missing, unreadable or near its end makes a new authority. One that begins
+/// later, because the clock was set back, is made anew with the same key: who trusts the old one trusts it, too.
 fn authority_key(directory: &DataDirectory, now: SystemTime) -> Result<KeyPair, SandboxError> {
     let certificate = directory.read(DataDirectory::CA_CERTIFICATE)?;
+    let certificate = certificate.and_then(|pem| x509_cert::Certificate::from_pem(pem).ok());
     let key = directory.read(DataDirectory::CA_KEY)?.map(Secret::new);
-    if let Some((certificate, key)) = certificate.zip(key)
-        && outlives_a_server(&certificate, now)
-        && let Some(key) = key.expose_text().and_then(|pem| KeyPair::from_pem(pem).ok())
-    {
-        return Ok(key);
+    let key = key.and_then(|key| key.expose_text().and_then(|pem| KeyPair::from_pem(pem).ok()));
+    if let Some((certificate, key)) = certificate.zip(key) {
+        let validity = certificate.tbs_certificate().validity();
+        let is_early = validity.not_before.to_system_time() > now;
+        if is_early {
+            write_certificate(directory, &key, now)?;
+        }
+        if is_early || validity.not_after.to_system_time() >= now + SERVER_LIFETIME {
+            return Ok(key);
+        }
     }
     let key = KeyPair::generate().map_err(failed)?;
-    let certificate: Certificate = authority_params(&key, now).self_signed(&key).map_err(failed)?;
     directory.write(DataDirectory::CA_KEY, Secret::from(key.serialize_pem()).expose())?;
-    directory.write(DataDirectory::CA_CERTIFICATE, certificate.pem().as_bytes())?;
+    write_certificate(directory, &key, now)?;
     Ok(key)
 }
 
-fn outlives_a_server(certificate: &[u8], now: SystemTime) -> bool {
-    x509_cert::Certificate::from_pem(certificate).is_ok_and(|certificate| {
-        let validity = certificate.tbs_certificate().validity();
-        validity.not_before.to_system_time() <= now
-            && validity.not_after.to_system_time() >= now + SERVER_LIFETIME
-    })
+fn write_certificate(directory: &DataDirectory, key: &KeyPair, now: SystemTime) -> Result<(), SandboxError> {
+    let certificate: Certificate = authority_params(key, now).self_signed(key).map_err(failed)?;
+    directory.write(DataDirectory::CA_CERTIFICATE, certificate.pem().as_bytes())
 }
 
 /// What only depends on the key is the same at every start, so that certificates chain to the one in the file.
@@ -179,6 +182,20 @@ mod tests {
         let first = authority(now());
         assert_eq!(authority(now() + DAY * 3_000), first);
         assert_ne!(authority(now() + DAY * 3_300), first);
+    }
+
+    #[test]
+    fn an_authority_that_begins_later_than_the_clock_says_keeps_its_key() {
+        let directory = DataDirectory::temporary(&SystemEntropy).unwrap();
+        let files = |now| {
+            doors(&directory, now).unwrap();
+            let read = |name| directory.read(name).unwrap().unwrap();
+            (read(DataDirectory::CA_KEY), read(DataDirectory::CA_CERTIFICATE))
+        };
+        let first = files(now());
+        let early = files(now() - DAY * 30);
+        assert!(early.0 == first.0 && early.1 != first.1);
+        assert_eq!(files(now()), early, "it is good now as well");
     }
 
     #[test]

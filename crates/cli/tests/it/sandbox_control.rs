@@ -1,10 +1,12 @@
 //! A running sandbox, controlled from outside.
 
 use std::fs;
+use std::process::Stdio;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::support::{Run, Sandbox, Workplace, mode};
+use crate::support::{Run, Sandbox, Workplace, end, mode, wait_until};
+use crate::third_party::administrator;
 
 /// Runs a verb below `sandbox` for this sandbox.
 fn control(place: &Workplace, sandbox: &Sandbox, arguments: &[&str]) -> Run {
@@ -130,6 +132,44 @@ fn the_machine_gets_identities_and_programs_learn_where_their_tokens_are() {
     control(&place, &sandbox, &["identity", "remove", client_id]).expect(0);
     control(&place, &sandbox, &["identity", "remove", client_id]).expect(1);
 }
+
+#[test]
+fn what_was_answered_before_a_kill_in_the_midst_of_writing_is_there_after_it() {
+    let mut sandbox = Sandbox::on_disk();
+    let administrator = administrator(&sandbox);
+    let operation = |number: u32| {
+        let body = json!({
+            "accountEnabled": true, "displayName": "x", "mailNickname": format!("n{number}"),
+            "userPrincipalName": format!("n{number}@{}", sandbox.ready("tenant_domain")),
+            "passwordProfile": { "password": "Wadu7-tapir-Kloster" },
+        });
+        json!({ "id": number.to_string(), "method": "POST", "url": "/users", "body": body }).to_string()
+    };
+    let operations: Vec<String> = (0..4_000).map(operation).collect();
+    fs::write(administrator.path("users.ndjson"), operations.join("\n")).unwrap();
+    let batch = ["call", "graph", "--batch", "users.ndjson", "--to", "results.ndjson"];
+    let mut writer =
+        administrator.command(&batch).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let answered = || {
+        let text = fs::read_to_string(administrator.path("results.ndjson")).unwrap_or_default();
+        let whole = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        whole.filter(|result| result["status"] == 201).count()
+    };
+    wait_until(|| answered() >= 200);
+    sandbox.stop();
+    assert!(writer.try_wait().unwrap().is_none(), "it was killed in the midst of writing");
+    end(&mut writer);
+    let answered = answered();
+
+    sandbox.restart();
+    let users =
+        administrator.run(&["call", "graph", "GET", "/users?$select=mailNickname", "--all"]).expect(0);
+    let users = users.ndjson();
+    assert!(users.len() >= answered && users.len() < 4_000, "{} of {answered}", users.len());
+    administrator.run(&["call", "graph", "POST", "/groups", "--body", GROUP]).expect(0);
+}
+
+const GROUP: &str = r#"{"displayName":"x","mailEnabled":false,"mailNickname":"x","securityEnabled":true}"#;
 
 #[test]
 fn a_fault_that_cuts_the_connection_is_survived() {

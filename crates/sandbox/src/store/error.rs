@@ -16,6 +16,7 @@ pub(crate) struct StoreError {
 enum Kind {
     Conflict,
     Corrupt,
+    Full,
     Newer,
     Other,
 }
@@ -56,12 +57,18 @@ impl StoreError {
         self.kind == Kind::Conflict
     }
 
+    /// Whether there is no room left on the disk: what is there can still be read.
+    pub(crate) fn is_full(&self) -> bool {
+        self.kind == Kind::Full
+    }
+
     /// What an operator can do about it.
     pub(crate) fn remedy(&self) -> Option<&'static str> {
         match self.kind {
             Kind::Corrupt => Some(
                 "move the file away to keep it, or empty the tenant with `unattended sandbox reset --data DIR`",
             ),
+            Kind::Full => Some("make room on the disk of the data directory"),
             Kind::Newer => Some("start the sandbox with the version that wrote it, or use another directory"),
             Kind::Conflict | Kind::Other => None,
         }
@@ -86,6 +93,7 @@ impl From<rusqlite::Error> for StoreError {
         let message = match kind {
             Kind::Conflict => "the value already belongs to another object",
             Kind::Corrupt => "the sandbox's database is damaged",
+            Kind::Full => "there is no room left for the sandbox's database",
             Kind::Newer | Kind::Other => "the sandbox's database failed",
         };
         Self { kind, message: message.into(), source: Some(source.into()) }
@@ -105,6 +113,7 @@ fn kind_of(error: &rusqlite::Error) -> Kind {
         Some(error) => match (error.code, error.extended_code) {
             (_, SQLITE_CONSTRAINT_PRIMARYKEY | SQLITE_CONSTRAINT_UNIQUE) => Kind::Conflict,
             (rusqlite::ErrorCode::DatabaseCorrupt | rusqlite::ErrorCode::NotADatabase, _) => Kind::Corrupt,
+            (rusqlite::ErrorCode::DiskFull, _) => Kind::Full,
             _ => Kind::Other,
         },
         None => Kind::Other,

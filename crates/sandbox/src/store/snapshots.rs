@@ -19,9 +19,14 @@ impl Store {
         let mut copy = Connection::open(&unfinished)?;
         // One that the loss of power cuts short is not renamed.
         copy.execute_batch("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;")?;
-        self.read(|connection| transfer(connection, &mut copy))?;
+        let written = self.read(|connection| transfer(connection, &mut copy));
         drop(copy);
-        std::fs::rename(&unfinished, path).map_err(failed)
+        let finished = written.and_then(|()| std::fs::rename(&unfinished, path).map_err(failed));
+        if finished.is_err() {
+            // What could not be written whole takes the room of what could.
+            _ = remove(&unfinished);
+        }
+        finished
     }
 
     /// Takes everything back to what a snapshot holds. Whoever reads meanwhile sees all of the old or all of the new

@@ -3,10 +3,14 @@
 use std::fs;
 use std::net::TcpListener;
 use std::path::Path;
+use std::sync::Arc;
+use std::time::UNIX_EPOCH;
 
 use serde_json::json;
+use unattended_core::{Clock, ManualClock, SystemClock};
 use unattended_sandbox::Sandbox;
 
+use crate::directory::Directory;
 use crate::{administrator_token, builder, clock, start};
 
 #[tokio::test]
@@ -89,6 +93,73 @@ async fn whatever_a_sandbox_keeps_belongs_to_its_owner_alone() {
     sandbox.shutdown().await;
 }
 
+#[cfg(unix)]
+#[tokio::test]
+async fn what_others_could_read_is_taken_from_them_at_the_next_start() {
+    use std::os::unix::fs::PermissionsExt;
+    let parent = tempfile::tempdir().unwrap();
+    let path = parent.path().join("data");
+    let sandbox = builder().directory(&path).start().await.unwrap();
+    sandbox.add_tenant("fabrikam").await.unwrap();
+    sandbox.shutdown().await;
+    let loosen =
+        |mode: u32| move |file: &Path| fs::set_permissions(file, fs::Permissions::from_mode(mode)).unwrap();
+    let files: Vec<_> = fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.iter().for_each(|file| loosen(0o644)(file));
+    let theirs = path.join("notes.txt");
+    fs::write(&theirs, "not of the sandbox").unwrap();
+    loosen(0o666)(&theirs);
+
+    let sandbox = builder().directory(&path).start().await.unwrap();
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert!(files.iter().any(|file| file.ends_with("administrator.fabrikam.secret")));
+    for file in files.iter().filter(|file| file.exists()) {
+        let is_lock = file.ends_with("sandbox.lock");
+        assert!(is_lock || mode(file) == 0o600, "{}", file.display());
+    }
+    assert_eq!(mode(&theirs), 0o666);
+    administrator_token(sandbox.ready()).await;
+    sandbox.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_clock_that_was_set_back_stops_nothing_but_what_was_made_later() {
+    let directory = tempfile::tempdir().unwrap();
+    let now = SystemClock.now().duration_since(UNIX_EPOCH).unwrap();
+    let start = |days_ago: u64| {
+        let clock = ManualClock::at(now.as_secs() - days_ago * 86_400);
+        builder().directory(directory.path()).users(250).clock(Arc::new(clock)).start()
+    };
+    let first = start(0).await.unwrap();
+    let late = Directory::of(first.ready()).await;
+    let page = late.get("users?$top=100").await;
+    let all = late.get("users/delta?$deltatoken=latest").await;
+    first.shutdown().await;
+
+    let second = start(20).await.unwrap();
+    let refused =
+        late.client.get(format!("{}/users", late.base)).bearer_auth(&late.token).send().await.unwrap();
+    assert_eq!(refused.status(), 401, "a token of the future");
+    let early = Directory::of(second.ready()).await;
+    let relative = |link: &serde_json::Value| {
+        link.as_str().unwrap().strip_prefix(&format!("{}/", early.base)).unwrap().to_owned()
+    };
+    let next = early.get(&relative(&page["@odata.nextLink"])).await;
+    assert_eq!(next["value"].as_array().unwrap().len(), 100, "{next}");
+    let made = early.post("applications", json!({ "displayName": "early" })).await;
+    let name = format!("applications/{}", made["id"].as_str().unwrap());
+    early.patch(&name, json!({ "notes": "x" })).await;
+    early.delete(&name).await;
+    early.delete(&format!("directory/deletedItems/{}", made["id"].as_str().unwrap())).await;
+    let changes = early.get(&relative(&all["@odata.deltaLink"])).await;
+    assert!(changes["value"].as_array().unwrap().is_empty(), "{changes}");
+    second.shutdown().await;
+
+    let third = start(0).await.unwrap();
+    administrator_token(third.ready()).await;
+    third.shutdown().await;
+}
+
 #[tokio::test]
 async fn a_directory_has_one_sandbox_at_a_time() {
     let directory = tempfile::tempdir().unwrap();
@@ -139,7 +210,7 @@ async fn a_directory_that_cannot_be_used_is_named() {
 
 #[tokio::test]
 async fn a_clock_may_be_given() {
-    let sandbox = Sandbox::builder().clock(std::sync::Arc::new(clock())).start().await.unwrap();
+    let sandbox = Sandbox::builder().clock(Arc::new(clock())).start().await.unwrap();
     administrator_token(sandbox.ready()).await;
     sandbox.shutdown().await;
 }

@@ -15,6 +15,7 @@ mod pages;
 mod permission_grants;
 mod proof;
 mod queries;
+mod room;
 mod search_and_expand;
 mod throttling;
 mod uploads;
