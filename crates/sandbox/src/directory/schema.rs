@@ -122,6 +122,7 @@ pub(crate) static USER: EntityType = EntityType {
         property("userPrincipalName", Kind::Text(113), Write::Always).indexed("user_principal_name"),
         property("id", Kind::Guid, Write::Never).indexed("id"),
         property("accountEnabled", Kind::Boolean, Write::Always).on_select(),
+        property("assignedLicenses", Kind::Objects, Write::Never).on_select(),
         property("ageGroup", Kind::Text(64), Write::Always).on_select(),
         property("city", Kind::Text(128), Write::Always).on_select(),
         property("companyName", Kind::Text(64), Write::Always).on_select(),
@@ -308,6 +309,7 @@ pub(crate) static SERVICE_PRINCIPAL: EntityType = EntityType {
         property("appRoles", Kind::Objects, Write::Never),
         property("keyCredentials", Kind::Objects, Write::Always),
         property("oauth2PermissionScopes", Kind::Objects, Write::Never),
+        property("owners", Kind::Links, Write::Never).on_select(),
         property("passwordCredentials", Kind::Objects, Write::Never),
     ],
 };

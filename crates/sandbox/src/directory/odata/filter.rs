@@ -14,6 +14,12 @@ pub(in crate::directory) enum Expression {
         operator: Operator,
         value: Constant,
     },
+    /// How many elements a collection has.
+    Count {
+        property: &'static Property,
+        is_equal: bool,
+        count: u8,
+    },
     /// Whether an element of a collection compares.
     Element {
         property: &'static Property,
@@ -56,6 +62,7 @@ impl Expression {
             Self::Compare { operator: Operator::NotEqual, .. }
             | Self::Element { operator: Operator::NotEqual, .. } => Some("ne"),
             Self::Compare { .. } | Self::Element { .. } | Self::In { .. } => None,
+            Self::Count { .. } => Some("$count"),
             Self::Not(_) => Some("not"),
         }
     }
@@ -64,9 +71,10 @@ impl Expression {
     pub(in crate::directory) fn properties(&self) -> Vec<&'static Property> {
         match self {
             Self::All(parts) | Self::Any(parts) => parts.iter().flat_map(Self::properties).collect(),
-            Self::Compare { property, .. } | Self::Element { property, .. } | Self::In { property, .. } => {
-                vec![property]
-            }
+            Self::Compare { property, .. }
+            | Self::Count { property, .. }
+            | Self::Element { property, .. }
+            | Self::In { property, .. } => vec![property],
             Self::Not(inner) => inner.properties(),
         }
     }
@@ -146,7 +154,10 @@ impl Parser<'_> {
         }
         let property = self.property(&word)?;
         if self.takes(&Token::Slash) {
-            return self.element(property);
+            return match self.takes_word("$count") {
+                true => self.count(property),
+                false => self.element(property),
+            };
         }
         if self.takes_word("in") {
             return self.one_of(property);
@@ -175,6 +186,24 @@ impl Parser<'_> {
         self.expect(&Token::Close)?;
         let operator = if function == "startswith" { Operator::StartsWith } else { Operator::EndsWith };
         Ok(Expression::Compare { property, operator, value: Constant::Text(text) })
+    }
+
+    /// `$count eq 0`, that being read: whether a collection is empty, and whether there is one owner.
+    fn count(&mut self, property: &'static Property) -> Result<Expression, Fault> {
+        let most = match (property.kind, property.name) {
+            (Kind::Texts(_), _) | (_, "assignedLicenses") => 0,
+            (Kind::Links, "owners") => 1,
+            _ => return Err(self.unsupported(property)),
+        };
+        let is_equal = match self.operator()? {
+            Operator::Equal => true,
+            Operator::NotEqual => false,
+            _ => return Err(self.unsupported(property)),
+        };
+        let Some(Token::Literal(Literal::Bare(number))) = self.next() else { return Err(self.unexpected()) };
+        let count = number.parse().ok().filter(|count| *count <= most);
+        let count = count.ok_or_else(|| self.unsupported(property))?;
+        Ok(Expression::Count { property, is_equal, count })
     }
 
     /// `any(x:x eq 'text')` or `any(x:startswith(x,'text'))`, the slash being read.
@@ -355,6 +384,8 @@ mod tests {
             "not(city eq 'x')",
             "otherMails/any(x:x eq 'a@b.c')",
             "otherMails/any(o:startswith(o,'a'))",
+            "otherMails/$count eq 0",
+            "not(assignedLicenses/$count ne 0)",
         ] {
             assert!(parse(text, &USER).is_ok(), "{text}: {:?}", parse(text, &USER));
         }
@@ -378,6 +409,12 @@ mod tests {
                 "Unsupported or invalid query filter clause specified for property 'displayName'",
             ),
             ("businessPhones eq 'a'", "for property 'businessPhones' of resource 'User'"),
+            ("businessPhones/$count eq 2", "for property 'businessPhones' of resource 'User'"),
+            ("businessPhones/$count ge 0", "for property 'businessPhones' of resource 'User'"),
+            ("manager/$count eq 0", "for property 'manager' of resource 'User'"),
+            ("displayName/$count eq 0", "for property 'displayName' of resource 'User'"),
+            ("businessPhones/$count eq 'a'", "Syntax error"),
+            ("memberOf/$count eq 0", "Could not find a property named 'memberOf'"),
         ] {
             let fault = parse(text, &USER).unwrap_err();
             assert!(fault.message.contains(message), "{text}: {}", fault.message);

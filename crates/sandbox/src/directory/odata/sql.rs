@@ -91,6 +91,18 @@ fn write(expression: &Expression, out: &mut Sql) {
         Expression::Compare { property, operator, value } => {
             compare(&column(property), *operator, value.clone(), out);
         }
+        Expression::Count { property, is_equal, count } => {
+            // A name of the schema, never of the request.
+            let counted = match property.kind {
+                Kind::Links => format!(
+                    "(SELECT count(*) FROM links WHERE links.source_id = id AND links.relation = '{}')",
+                    property.name
+                ),
+                _ => format!("coalesce(json_array_length(document, '$.{}'), 0)", property.name),
+            };
+            let operator = if *is_equal { "=" } else { "<>" };
+            out.text.push_str(&format!("{counted} {operator} {count}"));
+        }
         Expression::Element { property, operator, value } => {
             // A name of the schema, never of the request.
             out.text.push_str(&format!(

@@ -412,3 +412,39 @@ async fn the_organization_knows_its_domains() {
     world.get(&format!("/v1.0/organization/{TENANT}")).await.is(200);
     world.get("/v1.0/organization/6ea91a8d-e32e-41a1-b7bd-d2d185eed0e0").await.is(404);
 }
+
+// directory 3: `$count` in a filter
+#[tokio::test]
+async fn objects_are_found_by_how_many_owners_and_values_they_have() {
+    let world = World::new();
+    let mut ids = Vec::new();
+    for name in ["none", "one", "two"] {
+        let made = world.post("/v1.0/applications", &json!({ "displayName": name })).await.is(201);
+        ids.push(made.body["id"].as_str().unwrap().to_owned());
+    }
+    let ada = world.new_user("ada").await.is(201).body["id"].as_str().unwrap().to_owned();
+    let bob = world.new_user("bob").await.is(201).body["id"].as_str().unwrap().to_owned();
+    for (application, owner) in [(&ids[1], &ada), (&ids[2], &ada), (&ids[2], &bob)] {
+        let owner = json!({ "@odata.id": format!("{BASE}/v1.0/directoryObjects/{owner}") });
+        world.post(&format!("/v1.0/applications/{application}/owners/$ref"), &owner).await.is(204);
+    }
+    world.patch(&format!("/v1.0/users/{ada}"), &json!({ "otherMails": ["a@example.com"] })).await.is(204);
+    let seeded = world.get("/v1.0/applications").await.is(200).column("displayName").len() - 3;
+    for (path, filter, expected) in [
+        ("applications", "owners/$count%20eq%200%20or%20owners/$count%20eq%201", 2 + seeded),
+        ("applications", "owners/$count%20eq%201", 1),
+        ("applications", "owners/$count%20ne%200", 2),
+        ("servicePrincipals", "owners/$count%20ne%200", 0),
+        ("users", "otherMails/$count%20ne%200", 1),
+        ("users", "not(otherMails/$count%20eq%200)%20and%20assignedLicenses/$count%20eq%200", 1),
+        ("users", "assignedLicenses/$count%20ne%200", 0),
+    ] {
+        let query = format!("/v1.0/{path}?$filter={filter}&$count=true");
+        let found = world.get_eventual(&query).await.is(200);
+        assert_eq!(found.body["@odata.count"], expected, "{filter}");
+        let refused = world.get(&query).await.is(400);
+        assert_eq!(refused.code(), "Request_UnsupportedQuery", "{filter}");
+    }
+    let licenses = world.get(&format!("/v1.0/users/{ada}?$select=assignedLicenses")).await.is(200);
+    assert_eq!(licenses.body["assignedLicenses"], json!([]));
+}
