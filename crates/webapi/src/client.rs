@@ -14,6 +14,7 @@ use crate::bearer::Bearer;
 use crate::coalesce::Reads;
 use crate::deadline::Timeouts;
 use crate::delta::{Delta, DeltaState};
+use crate::download::Download;
 use crate::error::{Error, Kind};
 use crate::gate::{Gate, Scope};
 use crate::limits::{self, Limits, Quota};
@@ -167,6 +168,11 @@ impl Client {
     /// `/drives/{id}/root:/report.pdf:/createUploadSession`.
     pub fn upload(&self, path: &str) -> Upload {
         Upload::new(self.clone(), path)
+    }
+
+    /// Reads something large in slices, such as `/drives/{id}/items/{id}/content`, from where the API redirects to.
+    pub fn download(&self, path: &str) -> Download {
+        Download::new(self.clone(), path)
     }
 
     /// The same client, clones' gate and tokens included, with another retry policy.

@@ -32,6 +32,7 @@ mod compression;
 mod conditional;
 mod deadline;
 mod delta;
+mod download;
 mod error;
 pub mod fault;
 mod gate;
@@ -61,6 +62,7 @@ pub use crate::deadline::Timeouts;
 pub use crate::delta::{
     Change, Delta, DeltaEvent, DeltaPage, DeltaState, DeltaStore, Removal, ResyncReason, is_delta, last_wins,
 };
+pub use crate::download::Download;
 pub use crate::error::{Attempt, Error};
 pub use crate::gate::GateLedger;
 pub use crate::limits::Limits;

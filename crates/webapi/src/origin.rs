@@ -47,7 +47,7 @@ impl Base {
     /// since no token goes there.
     pub(crate) fn secret(&self, address: &str) -> Result<Self, Error> {
         let refused =
-            |reason: &str| Error::new(Kind::Protocol(format!("the address for the upload {reason}")));
+            |reason: &str| Error::new(Kind::Protocol(format!("the address that the API gave out {reason}")));
         let url = Url::parse(address).map_err(|_| refused("is not an absolute URL"))?;
         if has_userinfo(&url, address) {
             return Err(refused("holds a user name or password"));

@@ -74,13 +74,17 @@ pub(crate) struct Call {
     #[arg(long, value_name = "FILE", conflicts_with_all = ["all", "delta", "batch"])]
     pub(crate) upload: Option<PathBuf>,
 
+    /// Write what the API sends into a file, in slices, from where it redirects to; the file is whole or not there
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["all", "delta", "batch", "upload"])]
+    pub(crate) download: Option<PathBuf>,
+
     /// Remember the upload session in a file, encrypted; the same command again goes on where it stopped
     #[arg(long, value_name = "STATE-FILE", requires = "upload")]
     pub(crate) state: Option<PathBuf>,
 
-    /// How much of the file goes in one request, in KiB: a multiple of 320 below 61440
-    #[arg(long, value_name = "KIB", requires = "upload", default_value_t = 10_240)]
-    pub(crate) slice_kib: u32,
+    /// How much of the file goes in one request, in KiB, 10240 by default; for an upload a multiple of 320 below 61440
+    #[arg(long, value_name = "KIB", value_parser = clap::value_parser!(u32).range(1..61_440))]
+    pub(crate) slice_kib: Option<u32>,
 }
 
 impl Call {

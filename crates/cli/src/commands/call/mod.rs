@@ -2,6 +2,7 @@
 
 mod batch;
 mod delta;
+mod download;
 mod parallel;
 mod upload;
 
@@ -30,6 +31,9 @@ async fn carry_out(arguments: &Call, daemon: &Daemon, printer: &Printer) -> Resu
     if let Some(file) = &arguments.batch {
         let batches = usize::from(arguments.batches);
         return batch::run(file, arguments.to.as_deref(), batches, client, printer).await;
+    }
+    if let Some(file) = &arguments.download {
+        return download::run(arguments, file, client, printer).await;
     }
     if let Some(file) = &arguments.upload {
         return upload::run(arguments, file, client, daemon, printer).await;

@@ -5,6 +5,7 @@ mod apache;
 mod browser;
 mod chromium;
 mod curl;
+mod nginx;
 mod node;
 mod python;
 mod rust;

@@ -78,7 +78,8 @@ async fn in_slices(
     printer: &Printer,
 ) -> Result<Response, CommandError> {
     let client = client.with_retry(RetryPolicy::job());
-    let mut upload = client.upload(arguments.path()).slice(u64::from(arguments.slice_kib) << 10);
+    let mut upload =
+        client.upload(arguments.path()).slice(u64::from(arguments.slice_kib.unwrap_or(10_240)) << 10);
     if let Some(body) = &arguments.body {
         let description: serde_json::Value = serde_json::from_str(&read_body(body)?)
             .map_err(|cause| CommandError::new(Exit::Usage, "the body is not JSON").caused_by(&cause))?;
