@@ -1,19 +1,18 @@
 //! One key per entry, on a server that many machines share.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
-use ::redis::{AsyncCommands, Client, SetExpiry, SetOptions, aio::MultiplexedConnection};
-use tokio::sync::Mutex;
+use ::redis::{AsyncCommands, Client, RedisResult, SetExpiry, SetOptions, aio::MultiplexedConnection};
 use unattended_core::{BoxFuture, Clock};
 use unattended_identity::{StoreError, StoreKey, TokenStore};
 
 /// Entries of other programs on the same server have other names.
 const PREFIX: &str = "unattended:token:";
 
-/// A Redis server. Connects when it is first asked, and again after a connection has failed; the server itself forgets
-/// what has expired.
+/// A Redis server. Connects when it is first asked, and again after a connection has failed or was not waited for any longer;
+/// the server itself forgets what has expired.
 #[derive(Clone)]
 pub struct RedisStore {
     client: Client,
@@ -32,30 +31,52 @@ impl RedisStore {
         Ok(Self { client, connection: Arc::default(), clock })
     }
 
-    async fn connection(&self) -> Result<MultiplexedConnection, StoreError> {
-        let mut kept = self.connection.lock().await;
-        if let Some(connection) = &*kept {
-            return Ok(connection.clone());
-        }
-        let connection = self.client.get_multiplexed_async_connection().await.map_err(StoreError::new)?;
-        Ok(kept.insert(connection).clone())
+    async fn connection(&self) -> Result<Lent<'_>, StoreError> {
+        let kept = self.kept().clone();
+        let connection = match kept {
+            Some(connection) => connection,
+            None => {
+                let made = self.client.get_multiplexed_async_connection().await.map_err(StoreError::new)?;
+                self.kept().insert(made).clone()
+            }
+        };
+        Ok(Lent { store: self, connection, is_sound: false })
     }
 
-    /// The result, or the failure; after a failure the next one connects anew.
-    async fn checked<T>(&self, result: ::redis::RedisResult<T>) -> Result<T, StoreError> {
-        if result.is_err() {
-            *self.connection.lock().await = None;
-        }
+    fn kept(&self) -> MutexGuard<'_, Option<MultiplexedConnection>> {
+        self.connection.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The connection in the hands of one request. Unless that gets its answer, the next request connects anew: a connection
+/// whose other side is gone would not answer that one either, and it can take a quarter of an hour until TCP notices.
+struct Lent<'a> {
+    store: &'a RedisStore,
+    connection: MultiplexedConnection,
+    is_sound: bool,
+}
+
+impl Lent<'_> {
+    fn end<T>(mut self, result: RedisResult<T>) -> Result<T, StoreError> {
+        self.is_sound = result.is_ok();
         result.map_err(StoreError::new)
+    }
+}
+
+impl Drop for Lent<'_> {
+    fn drop(&mut self) {
+        if !self.is_sound {
+            *self.store.kept() = None;
+        }
     }
 }
 
 impl TokenStore for RedisStore {
     fn load<'a>(&'a self, key: &'a StoreKey) -> BoxFuture<'a, Result<Option<Vec<u8>>, StoreError>> {
         Box::pin(async move {
-            let mut connection = self.connection().await?;
-            let found = connection.get(format!("{PREFIX}{key}")).await;
-            self.checked(found).await
+            let mut lent = self.connection().await?;
+            let found = lent.connection.get(format!("{PREFIX}{key}")).await;
+            lent.end(found)
         })
     }
 
@@ -70,10 +91,10 @@ impl TokenStore for RedisStore {
             if left == 0 {
                 return Ok(());
             }
-            let mut connection = self.connection().await?;
+            let mut lent = self.connection().await?;
             let options = SetOptions::default().with_expiration(SetExpiry::EX(left));
-            let saved = connection.set_options(format!("{PREFIX}{key}"), sealed, options).await;
-            self.checked(saved).await
+            let saved = lent.connection.set_options(format!("{PREFIX}{key}"), sealed, options).await;
+            lent.end(saved)
         })
     }
 }

@@ -1,9 +1,11 @@
 //! A real Redis server, on a socket in a directory of its own.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::watch;
 use unattended_identity::TokenOrigin;
 use unattended_token_stores::RedisStore;
 
@@ -66,6 +68,55 @@ async fn a_server_that_is_away_is_no_failure_and_is_used_again_when_it_is_back()
     std::fs::remove_file(directory.path().join("redis.sock")).ok();
     let _redis = Redis::start(directory.path());
     house.fill("b.example", shared.clone()).await;
+}
+
+/// What stands between the clients and the server, and can leave every connection that is open without an answer.
+struct Middle {
+    socket: PathBuf,
+    /// Counts how often the connections have been stalled.
+    stalls: watch::Sender<u32>,
+}
+
+impl Middle {
+    fn start(directory: &Path) -> Self {
+        let (socket, server) = (directory.join("middle.sock"), directory.join("redis.sock"));
+        let listener = UnixListener::bind(&socket).unwrap();
+        let (stalls, stalled) = watch::channel(0);
+        tokio::spawn(async move {
+            while let Ok((mut client, _)) = listener.accept().await {
+                let (server, mut stalled) = (server.clone(), stalled.clone());
+                stalled.mark_unchanged();
+                tokio::spawn(async move {
+                    let mut server = UnixStream::connect(server).await.unwrap();
+                    tokio::select! {
+                        _ = tokio::io::copy_bidirectional(&mut client, &mut server) => return,
+                        _ = stalled.changed() => {}
+                    }
+                    // Neither an answer nor the end: as when the machine at the other side is gone.
+                    std::future::pending::<()>().await;
+                });
+            }
+        });
+        Self { socket, stalls }
+    }
+}
+
+// 85 (section 3.7)
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_that_stalls_costs_a_moment_and_the_next_one_is_another() {
+    let (house, directory) = (House::new(), tempfile::tempdir().unwrap());
+    let _redis = Redis::start(directory.path());
+    let middle = Middle::start(directory.path());
+    let url = format!("redis+unix://{}", middle.socket.display());
+    let shared = RedisStore::new(&url, Arc::new(house.clock.clone())).unwrap();
+    let kept = house.fill("a.example", shared.clone()).await;
+
+    middle.stalls.send_modify(|times| *times += 1);
+    let (_, origin) = house.within_a_second(house.token("a.example", shared.clone())).await;
+    assert_eq!(origin, TokenOrigin::Server, "nobody waits for a store");
+
+    assert_eq!(house.token("a.example", shared.clone()).await, (kept, TokenOrigin::Store));
+    house.fill("b.example", shared).await;
 }
 
 #[test]
