@@ -239,3 +239,34 @@ async fn what_the_configuration_adds_to_token_requests_is_sent_for_its_api_alone
     }
     assert_eq!(world.network.asked("/token"), 2, "the same scope with other parameters is another token");
 }
+
+// Case 59 of the peers' suites: a mounted secret is a link below a link, which is renamed over as a whole.
+#[cfg(unix)]
+#[tokio::test]
+async fn a_mounted_secret_that_is_exchanged_is_used_by_the_next_request_without_one_failed_call() {
+    let world = World::new();
+    let volume = world.path("volume");
+    std::fs::create_dir(&volume).unwrap();
+    std::os::unix::fs::symlink("..data/client-secret", volume.join("client-secret")).unwrap();
+    world.change_configuration("file:client-secret", "file:volume/client-secret");
+    let put = |version: usize| {
+        let (name, secret) = (format!("..version-{version}"), format!("secret-{version}~Q"));
+        std::fs::create_dir(volume.join(&name)).unwrap();
+        world.write(&format!("volume/{name}/client-secret"), &secret, 0o600);
+        std::os::unix::fs::symlink(&name, volume.join("..data_tmp")).unwrap();
+        std::fs::rename(volume.join("..data_tmp"), volume.join("..data")).unwrap();
+        if version > 0 {
+            std::fs::remove_dir_all(volume.join(format!("..version-{}", version - 1))).unwrap();
+        }
+        world.network.accept_only(&secret);
+    };
+    put(0);
+    let daemon = Daemon::build(world.config(), world.ports()).unwrap();
+    let tokens = daemon.scoped_token("graph").unwrap();
+    for version in 1..=20 {
+        tokens.acquire(Freshness::Forced).await.unwrap();
+        put(version);
+        tokens.acquire(Freshness::Forced).await.unwrap();
+    }
+    assert_eq!(world.network.asked("/token"), 40, "no request was refused");
+}

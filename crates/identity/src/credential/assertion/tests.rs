@@ -50,6 +50,70 @@ async fn a_file_is_read_for_every_request_and_may_be_missing_for_a_while() {
     assert_eq!(seen.field("client_id"), Some("22222222-2222-2222-2222-222222222222"));
 }
 
+/// A volume as Kubernetes projects it: the file is a link into a directory that is a link itself, which is renamed over;
+/// then what it led to is removed.
+#[cfg(unix)]
+struct Volume(tempfile::TempDir);
+
+#[cfg(unix)]
+impl Volume {
+    fn new(content: &str) -> Self {
+        let volume = Self(tempfile::tempdir().unwrap());
+        std::os::unix::fs::symlink("..data/token", volume.file()).unwrap();
+        volume.put(0, content);
+        volume
+    }
+
+    fn file(&self) -> std::path::PathBuf {
+        self.0.path().join("token")
+    }
+
+    fn put(&self, version: usize, content: &str) {
+        let path = |name: &str| self.0.path().join(name);
+        let before = std::fs::read_link(path("..data"));
+        let next = format!("..version_{version}");
+        std::fs::create_dir(path(&next)).unwrap();
+        std::fs::write(path(&next).join("token"), content).unwrap();
+        std::os::unix::fs::symlink(&next, path("..data_tmp")).unwrap();
+        std::fs::rename(path("..data_tmp"), path("..data")).unwrap();
+        if let Ok(before) = before {
+            std::fs::remove_dir_all(self.0.path().join(before)).unwrap();
+        }
+    }
+}
+
+// 59
+#[cfg(unix)]
+#[tokio::test]
+async fn a_volume_that_is_exchanged_under_its_readers_costs_no_failed_call() {
+    let versions = [JWT.to_owned(), JWT.replace("c2ln", "bmV3")];
+    let volume = Volume::new(&versions[0]);
+    let house = house(AssertionFile::new(volume.file()));
+    let exchanges = std::thread::spawn({
+        let versions = versions.clone();
+        move || {
+            for version in 1..=2_000 {
+                volume.put(version, &versions[version % 2]);
+            }
+            volume
+        }
+    });
+    let mut read = 0;
+    while !exchanges.is_finished() {
+        house.server.token("t", 3_600);
+        house.fresh().await.unwrap();
+        read += 1;
+    }
+    let volume = exchanges.join().unwrap();
+    assert!(read > 10, "{read}");
+    assert!(sent(&house).iter().all(|assertion| versions.contains(assertion)), "each one is whole");
+    // What has been put there is what is sent next.
+    volume.put(2_001, &versions[1]);
+    house.server.token("t", 3_600);
+    house.fresh().await.unwrap();
+    assert_eq!(sent(&house).last(), Some(&versions[1]));
+}
+
 // 55
 #[tokio::test]
 async fn a_callback_runs_only_for_requests_that_leave_and_is_told_what_they_are_for() {
