@@ -240,6 +240,7 @@ impl Error for InvalidName {}
 mod tests {
     use super::*;
 
+    // 67 (identity, section 3.5)
     #[test]
     fn a_tenant_is_a_guid_or_a_domain_and_never_a_crowd() {
         for crowd in ["common", "Organizations", "consumers"] {

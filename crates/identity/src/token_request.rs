@@ -195,6 +195,7 @@ mod tests {
         }
     }
 
+    // 57 (section 3.4)
     #[test]
     fn basic_authentication_encodes_both_parts_as_a_form_first() {
         let mut request = TokenRequest::client_credentials();

@@ -224,6 +224,7 @@ mod tests {
         assert_eq!(success(br#"{"access_token":"t"}"#, &Bond::default()).unwrap().lifetime, UNTOLD_LIFETIME);
     }
 
+    // 79 (section 3.6)
     #[test]
     fn a_success_that_is_none_names_the_reason_and_not_the_token() {
         for body in [
@@ -232,6 +233,8 @@ mod tests {
             r#"{"access_token":"canary-token","expires_in":0}"#,
             r#"{"access_token":"canary-token\n","expires_in":9}"#,
             r#"{"access_token":"","expires_in":9}"#,
+            r#"{"access_token":null,"token_type":"canary-token","expires_in":9}"#,
+            r#"{"id_token":"canary-token","token_type":"Bearer","expires_in":9}"#,
             r#"["canary-token"]"#,
             "canary-token",
         ] {

@@ -6,11 +6,16 @@ use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use bytes::Bytes;
-use http::{Request, Response, Uri};
+use bytes::{Buf as _, BufMut as _, Bytes};
+use http::uri::PathAndQuery;
+use http::{HeaderMap, Request, Response, Uri};
+use http_body_util::{BodyExt as _, Full};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::{TcpListener, TcpStream};
+use tonic::Status;
+use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
+use tonic::transport::Endpoint;
 use unattended_core::{BoxFuture, ClientId, HttpClient, HttpError, ResponseBody, Scope, Secret, TenantId};
 use unattended_identity::{Authority, ClientSecret, Cloud, ConfidentialClient, ScopedToken};
 
@@ -20,6 +25,9 @@ mod with_hyper;
 #[allow(dead_code, reason = "its main function is not used here")]
 #[path = "../examples/with_reqwest.rs"]
 mod with_reqwest;
+#[allow(dead_code, reason = "its main function is not used here")]
+#[path = "../examples/with_tonic.rs"]
+mod with_tonic;
 
 /// Answers every token request with the same token.
 #[derive(Debug)]
@@ -96,4 +104,82 @@ impl tower_service::Service<Uri> for Connector {
 async fn the_example_with_hyper_calls_with_a_token() {
     let client = Client::builder(TokioExecutor::new()).build(Connector(web_api().await));
     assert_eq!(with_hyper::users(graph(), client).await.unwrap(), EXPECTED);
+}
+
+/// A gRPC service that answers each message with what it was asked, by whom.
+async fn grpc_service() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let answer = hyper::service::service_fn(|request: Request<hyper::body::Incoming>| async move {
+                let (head, body) = request.into_parts();
+                let asked = body.collect().await.unwrap().to_bytes();
+                let by = head.headers["authorization"].to_str().unwrap();
+                let said = format!("{} by {by}: {}", head.uri.path(), str::from_utf8(&asked[5..]).unwrap());
+                let mut message = vec![0];
+                message.put_u32(u32::try_from(said.len()).unwrap());
+                message.put_slice(said.as_bytes());
+                let end = HeaderMap::from_iter([("grpc-status".parse().unwrap(), "0".parse().unwrap())]);
+                let body = Full::<Bytes>::from(message).with_trailers(async { Some(Ok(end)) });
+                let response = Response::builder().header("content-type", "application/grpc").body(body);
+                Ok::<_, Infallible>(response.unwrap())
+            });
+            let connection = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
+            tokio::spawn(connection.serve_connection(TokioIo::new(stream), answer));
+        }
+    });
+    address
+}
+
+/// Messages of plain text.
+#[derive(Default)]
+struct Text;
+
+impl Codec for Text {
+    type Encode = String;
+    type Decode = String;
+    type Encoder = Self;
+    type Decoder = Self;
+
+    fn encoder(&mut self) -> Self {
+        Self
+    }
+
+    fn decoder(&mut self) -> Self {
+        Self
+    }
+}
+
+impl Encoder for Text {
+    type Item = String;
+    type Error = Status;
+
+    fn encode(&mut self, text: String, buffer: &mut EncodeBuf<'_>) -> Result<(), Status> {
+        buffer.put_slice(text.as_bytes());
+        Ok(())
+    }
+}
+
+impl Decoder for Text {
+    type Item = String;
+    type Error = Status;
+
+    fn decode(&mut self, buffer: &mut DecodeBuf<'_>) -> Result<Option<String>, Status> {
+        let bytes = buffer.copy_to_bytes(buffer.remaining());
+        Ok(Some(String::from_utf8(bytes.to_vec()).unwrap()))
+    }
+}
+
+#[tokio::test]
+async fn the_example_with_tonic_calls_with_a_token() {
+    let origin = "https://things.example.com";
+    let channel = Endpoint::from_static(origin).connect_with_connector_lazy(Connector(grpc_service().await));
+    let mut client = with_tonic::client(graph(), channel, origin).unwrap();
+    for question in ["first", "second"] {
+        client.ready().await.unwrap();
+        let path = PathAndQuery::from_static("/things.Things/Ask");
+        let answer = client.unary(tonic::Request::new(question.to_owned()), path, Text).await.unwrap();
+        assert_eq!(answer.into_inner(), format!("/things.Things/Ask by Bearer token-1: {question}"));
+    }
 }

@@ -202,7 +202,7 @@ async fn a_token_goes_to_its_api_and_nowhere_else() {
     assert_eq!((api.sent(), bench.tokens.asked()), (1, 1));
 }
 
-// AU-1
+// AU-1; 46 (identity, section 3.3)
 #[tokio::test]
 async fn a_refused_token_is_replaced_once() {
     let api = Api::answering([status(401), status(201)]);

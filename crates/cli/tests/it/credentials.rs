@@ -131,6 +131,27 @@ fn an_application_that_handles_claims_challenges_gets_tokens_for_a_day() {
     assert!(lives() > 19 * 3_600);
 }
 
+// 48 (identity, section 3.3)
+#[test]
+fn a_revoked_token_costs_an_application_that_handles_claims_challenges_no_failed_call() {
+    let sandbox = Sandbox::in_memory();
+    let place = Workplace::registered(&sandbox);
+    openssl(&place, "rand -base64 -out token-store.key 32");
+    private(&place, "token-store.key");
+    place.edit_config("[application]", "[application]\ncapabilities = [\"cp1\"]");
+    place.append_config(
+        "\n[application.token-store]\ndirectory = \"tokens\"\nkeys = [\"file:token-store.key\"]\n",
+    );
+    let token = || place.run(&["token", "graph", "--raw"]).expect(0).stdout;
+    place.run(&["call", "graph", "GET", "/users?$top=1"]).expect(0);
+    let first = token();
+    let ready_file = sandbox.ready_file();
+    let revoke = ["sandbox", "revoke", &place.client_id(), "--sandbox", ready_file.to_str().unwrap()];
+    place.run(&revoke).expect(0).says(&["revoked the tokens of 1 service principal"]);
+    place.run(&["call", "graph", "GET", "/users?$top=1"]).expect(0);
+    assert_ne!(token(), first, "the new one is in the place of the one that was refused");
+}
+
 #[cfg(feature = "pkcs11")]
 mod softhsm {
     use super::*;

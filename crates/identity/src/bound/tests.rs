@@ -105,7 +105,7 @@ async fn a_token_bound_to_a_certificate_is_asked_for_and_carried_on_connections_
     );
 }
 
-// D12; 36 (section 3.2)
+// D12; 36 and 37 (section 3.2)
 #[tokio::test]
 async fn a_bearer_token_is_never_served_to_who_asked_for_a_bound_one_nor_the_other_way_round() {
     let mutual = Arc::new(Server::new());

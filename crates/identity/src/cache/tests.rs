@@ -119,6 +119,7 @@ fn entries_without_a_token_do_not_pile_up() {
     assert!(cache.index.len() <= 1_024);
 }
 
+// 83 (section 3.6)
 #[test]
 fn the_memory_of_patience_that_is_over_does_not_pile_up() {
     use crate::flight::{Boarding, Patience};

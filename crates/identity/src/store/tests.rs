@@ -19,6 +19,8 @@ struct Shelf(Arc<Mutex<Contents>>);
 #[derive(Debug, Default)]
 struct Contents {
     entries: HashMap<String, Vec<u8>>,
+    /// Until when the newest entry is of use.
+    expires_at: Option<SystemTime>,
     fails: bool,
     sleeps: bool,
     asked: usize,
@@ -53,11 +55,14 @@ impl TokenStore for Shelf {
         &'a self,
         key: &'a StoreKey,
         sealed: Vec<u8>,
-        _: SystemTime,
+        expires_at: SystemTime,
     ) -> BoxFuture<'a, Result<(), StoreError>> {
         Box::pin(async move {
             self.attempt().await?;
-            self.with(|contents| contents.entries.insert(key.as_str().to_owned(), sealed));
+            self.with(|contents| {
+                contents.expires_at = Some(expires_at);
+                contents.entries.insert(key.as_str().to_owned(), sealed);
+            });
             Ok(())
         })
     }
@@ -212,6 +217,19 @@ fn application(
     .store(shelf.clone(), SealingKeys::new(&[Secret::new([1; 32])]).unwrap())
     .build()
     .unwrap()
+}
+
+// 84 (section 3.7): each entry is a token, so nothing has to be suggested
+#[tokio::test]
+async fn a_store_is_told_until_when_each_entry_is_of_use() {
+    for lifetime in [86_400, 3_600, 120] {
+        let (server, clock, shelf) = (Arc::new(Server::new()), ManualClock::at(1_000), Shelf::default());
+        server.token("t1", lifetime);
+        let token = process(&server, &clock, &shelf).acquire(Freshness::Cached).await.unwrap();
+        settle().await;
+        assert_eq!(shelf.with(|contents| contents.expires_at), Some(token.expires_at()));
+        assert_eq!(token.expires_at(), std::time::UNIX_EPOCH + Duration::from_secs(1_000 + lifetime));
+    }
 }
 
 // 24, 88, 89 (sections 3.2 and 3.7)

@@ -77,6 +77,7 @@ async fn a_second_call_is_served_from_memory() {
     assert_eq!(house.server.requests().len(), 1);
 }
 
+// 70 (section 3.5)
 #[tokio::test]
 async fn the_request_is_the_client_credentials_grant_and_asks_for_nothing_else() {
     let house = House::new();
@@ -213,7 +214,7 @@ async fn a_clock_that_was_set_back_does_not_revive_a_dead_token() {
     assert_eq!(house.graph().acquire(Freshness::Cached).await.unwrap().expose(), "new");
 }
 
-// D3
+// D3; 26 (section 3.2)
 #[tokio::test]
 async fn one_resource_never_waits_for_another() {
     let house = House::new();
@@ -241,6 +242,7 @@ async fn the_case_of_a_scope_makes_no_second_token_at_the_platform() {
     assert_eq!(house.server.requests().len(), 1);
 }
 
+// 45 (section 3.3)
 #[tokio::test]
 async fn a_forced_call_gets_a_new_token_and_leaves_it_for_the_others() {
     let house = House::new();
@@ -251,7 +253,7 @@ async fn a_forced_call_gets_a_new_token_and_leaves_it_for_the_others() {
     assert_eq!(house.graph().acquire(Freshness::Cached).await.unwrap().expose(), "t2");
 }
 
-// D13
+// D13; 41 (section 3.3)
 #[tokio::test]
 async fn a_refused_token_is_replaced_once_and_a_newer_one_is_not_thrown_away() {
     let house = House::new();
@@ -293,6 +295,7 @@ async fn a_short_wait_that_the_server_asks_for_is_kept_inside_the_call() {
     assert!(house.clock.slept()[0] >= Duration::from_secs(3));
 }
 
+// 74 (section 3.6)
 #[tokio::test]
 async fn a_passing_fault_is_retried_with_the_same_correlation_id_and_a_wrong_credential_is_not() {
     let house = House::with_clock(ManualClock::self_advancing_at(1_000));

@@ -8,7 +8,7 @@ fn tenants(count: u64) -> impl Iterator<Item = TenantId> {
     (1..=count).map(|n| TenantId::parse(&format!("00000000-0000-0000-0000-{n:012}")).unwrap())
 }
 
-// D1, D2: case 1 of the peers' suites; the second pass sends nothing.
+// D1, D2: case 1 of the peers' suites; the second pass sends nothing; 22 (section 3.2)
 #[tokio::test]
 async fn each_of_a_thousand_tenants_has_its_own_token_and_costs_one_request() {
     let house = House::new();
