@@ -98,6 +98,17 @@ mod tests {
     }
 
     #[test]
+    fn a_snapshot_that_fails_leaves_nothing_half_done() {
+        let (directory, stores) = stores();
+        let path = directory.path().join("a.sqlite3");
+        std::fs::create_dir_all(path.join("in the way")).unwrap();
+        for store in stores {
+            assert!(store.snapshot(&path).is_err());
+            assert!(!path.with_extension("unfinished").exists());
+        }
+    }
+
+    #[test]
     fn restoring_under_load_shows_everyone_a_whole_state() {
         let (directory, stores) = stores();
         for store in stores {
