@@ -1,4 +1,7 @@
-"""MSAL for Python and azure-identity: python clients.py CLIENT WORKLOAD SETTINGS.json, as the programs in Rust."""
+"""MSAL for Python and azure-identity: python clients.py CLIENT WORKLOAD SETTINGS.json, as the programs in Rust.
+
+All applications share one session, which by default each would have for itself.
+"""
 
 import json
 import pathlib
@@ -7,7 +10,10 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-CALLS = 10_000
+import requests
+
+# To warm up with, and as many to measure.
+CALLS = 5_000
 
 
 def msal(settings: dict):
@@ -15,20 +21,20 @@ def msal(settings: dict):
 
     credential = settings["secret"]
     if settings["certificate"]:
-        credential = {
-            "private_key": pathlib.Path(settings["key"]).read_text(),
-            "thumbprint": settings["sha1"],
-        }
-    applications = {}
+        credential = {"private_key": pathlib.Path(settings["key"]).read_text(), "thumbprint": settings["sha1"]}
+    session = shared_session()
+    applications = {
+        tenant: library.ConfidentialClientApplication(
+            settings["client_id"],
+            authority=f"{settings['authority']}/{tenant}",
+            client_credential=credential,
+            instance_discovery=False,
+            http_client=session,
+        )
+        for tenant in settings["tenants"]
+    }
 
     def token(tenant: str) -> None:
-        if tenant not in applications:
-            applications[tenant] = library.ConfidentialClientApplication(
-                settings["client_id"],
-                authority=f"{settings['authority']}/{tenant}",
-                client_credential=credential,
-                instance_discovery=False,
-            )
         answer = applications[tenant].acquire_token_for_client([settings["scope"]])
         if "access_token" not in answer:
             raise RuntimeError(answer.get("error"))
@@ -37,56 +43,84 @@ def msal(settings: dict):
 
 
 def azure_identity(settings: dict):
+    from azure.core.pipeline.transport import RequestsTransport
     from azure.identity import CertificateCredential, ClientSecretCredential
 
-    local = {"authority": settings["authority"], "disable_instance_discovery": True}
-    credentials = {}
+    transport = RequestsTransport(session=shared_session(), session_owner=False)
+    local = {"authority": settings["authority"], "disable_instance_discovery": True, "transport": transport}
 
-    def token(tenant: str) -> None:
-        if tenant not in credentials:
-            if settings["certificate"]:
-                made = CertificateCredential(tenant, settings["client_id"], settings["pem"], **local)
-            else:
-                made = ClientSecretCredential(tenant, settings["client_id"], settings["secret"], **local)
-            credentials[tenant] = made
-        credentials[tenant].get_token(settings["scope"])
+    def credential(tenant: str):
+        if settings["certificate"]:
+            return CertificateCredential(tenant, settings["client_id"], settings["pem"], **local)
+        return ClientSecretCredential(tenant, settings["client_id"], settings["secret"], **local)
 
-    return token
+    credentials = {tenant: credential(tenant) for tenant in settings["tenants"]}
+    return lambda tenant: credentials[tenant].get_token(settings["scope"])
 
 
-def first(token, tenants: list, in_flight: int) -> dict:
-    token(tenants[0])
+def shared_session() -> requests.Session:
+    session = requests.Session()
+    session.mount("https://", requests.adapters.HTTPAdapter(pool_maxsize=64))
+    return session
+
+
+def first(token, settings: dict, before: int) -> dict:
+    token(settings["tenants"][0])
     return {"resident_kb": resident()}
 
 
-def fill(token, tenants: list, in_flight: int) -> dict:
-    token(tenants[0])
-    wall, cpu, before = time.perf_counter(), time.process_time(), resident()
-    with ThreadPoolExecutor(in_flight) as pool:
-        list(pool.map(token, tenants[1:]))
+def fill(token, settings: dict, before: int) -> dict:
+    first, *others = settings["tenants"]
+    token(first)
+    wall, cpu = time.perf_counter(), time.process_time()
+    with ThreadPoolExecutor(settings["in_flight"]) as pool:
+        list(pool.map(token, others))
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
-    count = len(tenants) - 1
-    grown = resident() - before
-    return {"cpu_us": cpu / count * 1e6, "wall_us": wall / count * 1e6, "cpu_s": cpu, "resident_kb": resident(), "grown_kb": grown}
+    each = {"cpu_us": cpu / len(others) * 1e6, "wall_us": wall / len(others) * 1e6}
+    return each | {"resident_kb": resident(), "grown_kb": resident() - before}
 
 
-def cached(token, tenants: list, in_flight: int) -> dict:
+def cached(token, settings: dict, before: int) -> dict:
+    tenants = settings["tenants"]
     with ThreadPoolExecutor(16) as pool:
         list(pool.map(token, tenants))
-    best = None
-    for _ in range(3):
-        wall, cpu = time.perf_counter(), time.process_time()
-        for n in range(CALLS):
-            token(tenants[n % len(tenants)])
-        now = {
-            "wall_ns": (time.perf_counter() - wall) / CALLS * 1e9,
-            "cpu_ns": (time.process_time() - cpu) / CALLS * 1e9,
+    for call in range(2 * CALLS):
+        if call == CALLS:
+            wall, cpu = time.perf_counter(), time.process_time()
+        token(tenants[call % len(tenants)])
+    wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+    return {"wall_ns": wall / CALLS * 1e9, "cpu_ns": cpu / CALLS * 1e9}
+
+
+def latency(token, settings: dict, before: int) -> dict:
+    result = {}
+    for name, tenant in zip(("due", "fresh"), settings["tenants"]):
+        token(tenant)
+        calls, until = [], time.perf_counter() + 6
+        while (began := time.perf_counter()) < until:
+            token(tenant)
+            calls.append(time.perf_counter() - began)
+        calls.sort()
+        result[name] = {
+            "p50_ns": calls[len(calls) // 2] * 1e9,
+            "p999_ns": calls[len(calls) * 999 // 1000] * 1e9,
+            "longest_ms": calls[-1] * 1e3,
+            "waited": sum(took > 0.2 for took in calls),
         }
-        best = min(best or now, now, key=lambda each: each["cpu_ns"])
-    return best
+    return result
 
 
-def stampede(token, tenants: list, in_flight: int) -> dict:
+def growth(token, settings: dict, before: int) -> dict:
+    tenant = settings["tenants"][0]
+    for call in range(4 * CALLS):
+        if call == 2 * CALLS:
+            before = resident()
+        token(tenant)
+    return {"grown_kb": resident() - before}
+
+
+def stampede(token, settings: dict, before: int) -> dict:
+    tenants = settings["tenants"]
     token(tenants[1])
     served, barrier = [], threading.Barrier(201)
 
@@ -118,8 +152,9 @@ def main() -> None:
     client, workload, path = sys.argv[1:]
     settings = json.loads(pathlib.Path(path).read_text())
     make = {"msal": msal, "azure_identity": azure_identity}[client]
-    work = {"first": first, "fill": fill, "cached": cached, "stampede": stampede}[workload]
-    print(json.dumps(work(make(settings), settings["tenants"], settings["in_flight"])))
+    work = {each.__name__: each for each in (first, fill, cached, stampede, latency, growth)}[workload]
+    before = resident()
+    print(json.dumps(work(make(settings), settings, before)))
 
 
 main()

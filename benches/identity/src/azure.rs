@@ -1,11 +1,12 @@
-//! Microsoft's crate: a credential for each tenant.
+//! Microsoft's crate: a credential for each tenant, and one HTTP client for all of them, which by default each would have
+//! for itself.
 
 use std::hint::black_box;
 use std::sync::Arc;
 
 use azure_core::cloud::{CloudConfiguration, CustomConfiguration};
 use azure_core::credentials::{Secret, SecretBytes, TokenCredential};
-use azure_core::http::ClientOptions;
+use azure_core::http::{ClientOptions, Transport, new_http_client};
 use azure_identity::{
     ClientCertificateCredential, ClientCertificateCredentialOptions, ClientSecretCredential,
     ClientSecretCredentialOptions,
@@ -13,17 +14,19 @@ use azure_identity::{
 
 use crate::{BoxError, Client, Settings};
 
-pub(crate) struct Azure {
+pub struct Azure {
     credentials: Vec<Arc<dyn TokenCredential>>,
     scope: String,
 }
 
-impl Azure {
-    pub(crate) fn new(settings: &Settings) -> Result<Self, BoxError> {
+impl Client for Azure {
+    fn new(settings: &Settings) -> Result<Self, BoxError> {
+        let transport = Transport::new(new_http_client(None));
         let client_options = || {
             let mut cloud = CustomConfiguration::default();
             cloud.authority_host = settings.authority.clone();
-            ClientOptions { cloud: Some(Arc::new(CloudConfiguration::Custom(cloud))), ..Default::default() }
+            let cloud = Some(Arc::new(CloudConfiguration::Custom(cloud)));
+            ClientOptions { cloud, transport: Some(transport.clone()), ..Default::default() }
         };
         let pkcs12 = std::fs::read(&settings.pkcs12)?;
         let credential = |tenant: &String| -> Result<Arc<dyn TokenCredential>, BoxError> {
@@ -49,9 +52,7 @@ impl Azure {
         let credentials = settings.tenants.iter().map(credential).collect::<Result<_, _>>()?;
         Ok(Self { credentials, scope: settings.scope.clone() })
     }
-}
 
-impl Client for Azure {
     async fn token(&self, tenant: usize) -> Result<(), BoxError> {
         black_box(self.credentials[tenant].get_token(&[&self.scope], None).await?);
         Ok(())

@@ -25,7 +25,7 @@ use tokio::sync::Mutex;
 
 use crate::{BoxError, Client, Settings};
 
-pub(crate) struct Floor {
+pub struct Floor {
     http: Hyper<HttpsConnector<HttpConnector>, Full<Bytes>>,
     signer: Option<Signer>,
     body: Bytes,
@@ -52,7 +52,27 @@ struct Answer<'a> {
 }
 
 impl Floor {
-    pub(crate) fn new(settings: &Settings) -> Result<Self, BoxError> {
+    async fn fetch(&self, endpoint: &Uri) -> Result<(HeaderValue, Instant), BoxError> {
+        let body = match &self.signer {
+            Some(signer) => signer.body(endpoint)?,
+            None => self.body.clone(),
+        };
+        let request = Request::post(endpoint.clone())
+            .header("content-type", "application/x-www-form-urlencoded")
+            .body(Full::new(body))?;
+        let answer = self.http.request(request).await?;
+        if !answer.status().is_success() {
+            return Err(answer.status().to_string().into());
+        }
+        let body = answer.into_body().collect().await?.to_bytes();
+        let answer: Answer<'_> = serde_json::from_slice(&body)?;
+        let header = HeaderValue::from_str(&format!("Bearer {}", answer.access_token))?;
+        Ok((header, Instant::now() + Duration::from_secs(answer.expires_in)))
+    }
+}
+
+impl Client for Floor {
+    fn new(settings: &Settings) -> Result<Self, BoxError> {
         let mut roots = rustls::RootCertStore::empty();
         for certificate in CertificateDer::pem_file_iter(&settings.ca_file)? {
             roots.add(certificate?)?;
@@ -82,26 +102,6 @@ impl Floor {
         Ok(Self { http, signer, body, places })
     }
 
-    async fn fetch(&self, endpoint: &Uri) -> Result<(HeaderValue, Instant), BoxError> {
-        let body = match &self.signer {
-            Some(signer) => signer.body(endpoint)?,
-            None => self.body.clone(),
-        };
-        let request = Request::post(endpoint.clone())
-            .header("content-type", "application/x-www-form-urlencoded")
-            .body(Full::new(body))?;
-        let answer = self.http.request(request).await?;
-        if !answer.status().is_success() {
-            return Err(answer.status().to_string().into());
-        }
-        let body = answer.into_body().collect().await?.to_bytes();
-        let answer: Answer<'_> = serde_json::from_slice(&body)?;
-        let header = HeaderValue::from_str(&format!("Bearer {}", answer.access_token))?;
-        Ok((header, Instant::now() + Duration::from_secs(answer.expires_in)))
-    }
-}
-
-impl Client for Floor {
     async fn token(&self, tenant: usize) -> Result<(), BoxError> {
         let place = &self.places[tenant];
         let live = || place.kept.get().filter(|(_, until)| Instant::now() < *until);

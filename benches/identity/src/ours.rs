@@ -12,23 +12,37 @@ use unattended_transport::Transport;
 use crate::{BoxError, Client, Settings};
 
 /// With a handle for each tenant.
-pub(crate) struct ByHandle(Vec<ScopedToken>);
+pub struct ByHandle(Vec<ScopedToken>);
 
 /// With the tenants' ids alone.
-pub(crate) struct ById {
+pub struct ById {
     graph: ScopedToken,
     tenants: Vec<TenantId>,
 }
 
-impl ByHandle {
-    pub(crate) fn new(settings: &Settings) -> Result<Self, BoxError> {
+impl Client for ByHandle {
+    fn new(settings: &Settings) -> Result<Self, BoxError> {
         let ById { graph, tenants } = ById::new(settings)?;
         Ok(Self(tenants.iter().map(|tenant| graph.for_tenant(tenant)).collect::<Result<_, _>>()?))
     }
+
+    async fn token(&self, tenant: usize) -> Result<(), BoxError> {
+        let handle = &self.0[tenant];
+        match handle.cached() {
+            Some(token) => _ = black_box(token.authorization()),
+            None => _ = black_box(handle.acquire(Freshness::Cached).await?),
+        }
+        Ok(())
+    }
+
+    async fn renew(&self, tenant: usize) -> Result<(), BoxError> {
+        black_box(self.0[tenant].acquire(Freshness::Forced).await?);
+        Ok(())
+    }
 }
 
-impl ById {
-    pub(crate) fn new(settings: &Settings) -> Result<Self, BoxError> {
+impl Client for ById {
+    fn new(settings: &Settings) -> Result<Self, BoxError> {
         let tenants: Vec<TenantId> =
             settings.tenants.iter().map(|tenant| TenantId::parse(tenant)).collect::<Result<_, _>>()?;
         let transport: Arc<dyn HttpClient> =
@@ -44,20 +58,7 @@ impl ById {
         let graph = builder.http(transport).build()?.for_scope(Scope::parse(&settings.scope)?)?;
         Ok(Self { graph, tenants })
     }
-}
 
-impl Client for ByHandle {
-    async fn token(&self, tenant: usize) -> Result<(), BoxError> {
-        let handle = &self.0[tenant];
-        match handle.cached() {
-            Some(token) => _ = black_box(token.authorization()),
-            None => _ = black_box(handle.acquire(Freshness::Cached).await?),
-        }
-        Ok(())
-    }
-}
-
-impl Client for ById {
     async fn token(&self, tenant: usize) -> Result<(), BoxError> {
         let tenant = &self.tenants[tenant];
         match self.graph.cached_in(tenant) {

@@ -2,61 +2,62 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
+use crate::latencies::Latencies;
 use crate::measure::{Stopwatch, resident};
 use crate::{BoxError, Client, Settings};
 
 /// Cached calls of one measurement.
-const CALLS: usize = 2_000_000;
+const CALLS: usize = 1_000_000;
 const CALLERS: usize = 1_000;
 
-pub(crate) async fn run(client: impl Client, workload: &str, settings: &Settings) -> Result<Value, BoxError> {
-    let (client, tenants) = (Arc::new(client), settings.tenants.len());
+pub(crate) async fn run<C: Client>(workload: &str, settings: &Settings) -> Result<Value, BoxError> {
+    let before = resident()?;
+    let (client, tenants) = (Arc::new(C::new(settings)?), settings.tenants.len());
     match workload {
         "first" => {
             client.token(0).await?;
             Ok(json!({ "resident_kb": resident()? }))
         }
-        "fill" => fill(&client, tenants, settings.in_flight).await,
+        "fill" => fill(&client, tenants, settings.in_flight, before).await,
         "cached" => cached(&client, tenants).await,
         "stampede" => stampede(&client).await,
         "latency" => latency(&client).await,
         "growth" => growth(&client).await,
+        "renewals" => renewals(&client).await,
         _ => Err(format!("no such workload: {workload}").into()),
     }
 }
 
-/// A token for each tenant but the first, which opens the connections.
-async fn fill(client: &Arc<impl Client>, tenants: usize, in_flight: usize) -> Result<Value, BoxError> {
+/// A token for each tenant but the first, which opens the connections. `before` is the memory that was present, in kB,
+/// before there was this client.
+async fn fill(
+    client: &Arc<impl Client>,
+    tenants: usize,
+    in_flight: usize,
+    before: u64,
+) -> Result<Value, BoxError> {
     client.token(0).await?;
-    let (watch, before) = (Stopwatch::start(), resident()?);
+    let watch = Stopwatch::start();
     each(client, 1, tenants, in_flight).await?;
     let (wall, cpu) = watch.read();
-    let tokens = (tenants - 1) as f64;
+    let (tokens, resident) = ((tenants - 1) as f64, resident()?);
     Ok(json!({
         "cpu_us": cpu / tokens * 1e6,
         "wall_us": wall / tokens * 1e6,
-        "cpu_s": cpu,
-        "resident_kb": resident()?,
-        "grown_kb": resident()?.saturating_sub(before),
+        "resident_kb": resident,
+        "grown_kb": resident.saturating_sub(before),
     }))
 }
 
 /// Tokens that are in memory, the tenants in turn: by one task, and by 64.
 async fn cached(client: &Arc<impl Client>, tenants: usize) -> Result<Value, BoxError> {
     each(client, 0, tenants, 64).await?;
-    let mut best = [f64::INFINITY; 4];
-    for _ in 0..3 {
-        let one = calls(client, tenants, 1).await?;
-        let many = calls(client, tenants, 64).await?;
-        for (best, now) in best.iter_mut().zip([one.0, one.1, many.0, many.1]) {
-            *best = best.min(now);
-        }
-    }
-    let [wall, cpu, wall_64, cpu_64] = best;
+    let (wall, cpu) = calls(client, tenants, 1).await?;
+    let (wall_64, cpu_64) = calls(client, tenants, 64).await?;
     Ok(json!({ "wall_ns": wall, "cpu_ns": cpu, "wall_ns_64": wall_64, "cpu_ns_64": cpu_64 }))
 }
 
@@ -104,31 +105,51 @@ async fn stampede(client: &Arc<impl Client>) -> Result<Value, BoxError> {
 
 /// How long single calls take while the first tenant's token is due all the time, and another one's is not.
 async fn latency(client: &Arc<impl Client>) -> Result<Value, BoxError> {
+    const LASTING: Duration = Duration::from_secs(6);
     let mut result = json!({});
     for (name, tenant) in [("due", 0), ("fresh", 1)] {
         client.token(tenant).await?;
-        let mut nanoseconds = Vec::with_capacity(CALLS);
-        for n in 0..CALLS {
-            let began = Instant::now();
-            client.token(tenant).await?;
-            nanoseconds.push(began.elapsed().as_nanos() as u64);
-            if n % 256 == 0 {
-                tokio::task::yield_now().await;
+        let (mut calls, until) = (Latencies::default(), Instant::now() + LASTING);
+        loop {
+            for _ in 0..256 {
+                let began = Instant::now();
+                client.token(tenant).await?;
+                calls.add(began.elapsed());
             }
+            if Instant::now() > until {
+                break;
+            }
+            tokio::task::yield_now().await;
         }
-        nanoseconds.sort_unstable();
-        result[name] =
-            json!({ "p50_ns": nanoseconds[CALLS / 2], "p999_ns": nanoseconds[CALLS / 1000 * 999] });
+        result[name] = json!({
+            "p50_ns": calls.share(0.5),
+            "p999_ns": calls.share(0.999),
+            "longest_ms": calls.longest.as_secs_f64() * 1e3,
+            "waited": calls.waited,
+        });
     }
     Ok(result)
 }
 
-/// What a million acquisitions of one token leave behind.
+/// What cached acquisitions of one token leave behind.
 async fn growth(client: &Arc<impl Client>) -> Result<Value, BoxError> {
     client.token(0).await?;
-    calls(client, 1, 1).await?;
+    calls(client, 1, 64).await?;
     let before = resident()?;
     calls(client, 1, 64).await?;
+    Ok(json!({ "grown_kb": resident()?.saturating_sub(before) }))
+}
+
+/// What ten thousand renewals of one token leave behind.
+async fn renewals(client: &Arc<impl Client>) -> Result<Value, BoxError> {
+    const RENEWALS: usize = 10_000;
+    for _ in 0..RENEWALS / 10 {
+        client.renew(0).await?;
+    }
+    let before = resident()?;
+    for _ in 0..RENEWALS {
+        client.renew(0).await?;
+    }
     Ok(json!({ "grown_kb": resident()?.saturating_sub(before) }))
 }
 
