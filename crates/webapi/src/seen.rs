@@ -16,6 +16,12 @@ pub(crate) struct Seen {
 }
 
 impl Seen {
+    /// Makes room for so many, as far as it is believed: a table that grows is there twice meanwhile.
+    pub(crate) fn expect(&mut self, ids: u64) {
+        const MOST: usize = 1 << 20;
+        self.hashes.reserve(usize::try_from(ids).map_or(MOST, |ids| ids.min(MOST)));
+    }
+
     /// Whether it had not come before.
     pub(crate) fn insert(&mut self, id: &str) -> bool {
         self.hashes.insert(self.key.hash_one(id))

@@ -210,6 +210,19 @@ async fn every_object_comes_once_however_the_names_begin() {
     }
 }
 
+// PF-1
+#[tokio::test]
+async fn names_that_begin_alike_take_few_requests() {
+    let names = ["adele", "alex", "megan", "nestor", "patti"];
+    let users = (0..1_200).map(|n| (format!("id-{n:04}"), format!("{}.{n:04}", names[n / 240])));
+    let directory = Directory::of(users);
+    let mut read = bench(&directory.api()).client.parallel_read("/users?$top=10");
+    let kept = applied(&mut read).await.unwrap();
+    assert!(kept.keys().eq(directory.ids().iter()));
+    // Of 120 pages; one for each first character; and what finding out costs where five names begin.
+    assert!(read.end().unwrap().pages <= 120 + 37 + 5 * 40, "{:?}", read.end());
+}
+
 // PF-3
 #[tokio::test]
 async fn what_happens_meanwhile_is_told_at_the_end() {

@@ -20,17 +20,13 @@ use serde_json::value::RawValue;
 use tokio::task::{JoinError, JoinSet};
 use tracing::Instrument as _;
 
-use self::part::Part;
+use self::part::{LONGEST, Part};
 use self::plan::{IDS, Plan};
 use crate::client::Client;
 use crate::delta::{Delta, DeltaEvent, DeltaState};
 use crate::error::{Error, Kind};
 use crate::pages::{Page, Pages};
 use crate::seen::{Seen, id_of};
-
-/// How many pages a part may have before it is divided. A division costs some forty requests, most of them for very
-/// little, so that it has to spare more round trips than that.
-const LONGEST: u64 = 20;
 
 /// A collection that is read part by part at the same time. Needs a tokio runtime.
 ///
@@ -192,6 +188,7 @@ impl ParallelRead {
         let link = link?;
         self.count = count?;
         let whole = Part::whole();
+        self.seen.expect(self.count.unwrap_or_default());
         let is_long = self.count.zip(plan.page()).is_some_and(|(count, page)| count.div_ceil(page) > LONGEST);
         let parts = if is_long { whole.divide() } else { None };
         parts.unwrap_or_else(|| vec![whole]).into_iter().for_each(|part| self.wait(part));
@@ -241,7 +238,7 @@ impl ParallelRead {
         part.came(&page, plan.property());
         self.end.pages += 1;
         if part.pages.as_ref().is_some_and(|pages| pages.end().is_none()) {
-            let smaller = if part.length() > LONGEST { part.divide() } else { None };
+            let smaller = if part.is_long() { part.divide() } else { None };
             smaller.unwrap_or_else(|| vec![part]).into_iter().for_each(|part| self.wait(part));
         } else {
             self.end.parts += 1;

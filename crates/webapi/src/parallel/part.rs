@@ -8,9 +8,13 @@ use serde_json::value::RawValue;
 use super::plan::literal;
 use crate::pages::{Page, Pages};
 
-/// How names begin, and how they go on. Whatever does neither is in the part of the rest.
+/// How names begin, and how they may go on where nothing is known of them. Whatever does neither is in the part of the
+/// rest.
 const FIRST: &str = "abcdefghijklmnopqrstuvwxyz0123456789";
 const FURTHER: &str = "abcdefghijklmnopqrstuvwxyz0123456789.-_@ ";
+/// How many pages a part may have before it is divided. A division costs up to forty requests, most of them for very
+/// little, so that it has to spare more round trips than that.
+pub(super) const LONGEST: u64 = 20;
 /// Where dividing ends: so many objects do not differ in their names.
 const LONGEST_PREFIX: usize = 32;
 /// So many conditions an address bears.
@@ -22,7 +26,7 @@ pub(super) struct Part {
     without: Vec<char>,
     /// The pages, once the first one was asked for.
     pub(super) pages: Option<Pages>,
-    /// Of the rest: which characters have come after the prefix.
+    /// Which characters have come after the prefix, in the pages from which it is long.
     next: BTreeSet<char>,
     read: u64,
     left: Option<u64>,
@@ -57,22 +61,26 @@ impl Part {
             (Some(count), None) if items > 0 => Some(count.saturating_sub(items).div_ceil(items)),
             (_, left) => left.map(|left| left.saturating_sub(1)),
         };
-        if !self.without.is_empty() {
-            let mut next = std::mem::take(&mut self.next);
-            next.extend(page.items.iter().filter_map(|item| self.next_character(item, property)));
-            self.next = next;
+        if self.is_long() {
+            for item in &page.items {
+                self.next.extend(self.next_character(item, property));
+            }
         }
     }
 
     fn next_character(&self, item: &RawValue, property: &str) -> Option<char> {
         let value: Value = serde_json::from_str(item.get()).ok()?;
         let next = value.get(property)?.as_str()?.chars().nth(self.prefix.chars().count())?;
-        (!self.without.contains(&next)).then_some(next)
+        // Nearly every API finds `Anna` where names are to begin with `a`; with the others she is left for the rest.
+        let mut lower = next.to_lowercase();
+        let lower = lower.next().filter(|_| lower.next().is_none()).unwrap_or(next);
+        [lower, next].into_iter().find(|next| !self.without.contains(next))
     }
 
-    /// How many pages it has in all: those that were read, and those that are left as far as the API has told.
-    pub(super) fn length(&self) -> u64 {
-        self.read + self.left.unwrap_or(1)
+    /// Whether it has so many pages that it is better divided: those that were read, and those that are left as far as
+    /// the API has told.
+    pub(super) fn is_long(&self) -> bool {
+        self.read + self.left.unwrap_or(1) > LONGEST
     }
 
     /// What is to be read first: parts of unknown length, then the longest.
@@ -85,14 +93,15 @@ impl Part {
         if self.prefix.chars().count() >= LONGEST_PREFIX {
             return None;
         }
-        let next: Vec<char> = match (self.without.is_empty(), self.prefix.is_empty()) {
-            (true, true) => FIRST.chars().collect(),
-            (true, false) => FURTHER.chars().collect(),
-            // Nobody knows the letters of every language beforehand, so those that have come are taken.
-            (false, _) => {
-                self.next.iter().copied().take(MOST_EXCLUSIONS.saturating_sub(self.without.len())).collect()
-            }
-        };
+        let alphabet = if self.prefix.is_empty() { FIRST } else { FURTHER };
+        let mut next = Vec::from_iter(self.next.iter().copied());
+        // Names that come in order begin alike for many pages: then what has come is told from the rest, and only if that
+        // is long as well, every character is tried.
+        if next.is_empty() || !self.without.is_empty() {
+            next.extend(alphabet.chars().filter(|next| !self.next.contains(next)));
+        }
+        next.retain(|next| !self.without.contains(next));
+        next.truncate(MOST_EXCLUSIONS.saturating_sub(self.without.len()));
         if next.is_empty() {
             return None;
         }
@@ -138,16 +147,38 @@ mod tests {
     fn the_rest_is_divided_by_the_characters_that_came() {
         let mut rest = Part::whole().divide().unwrap().pop().unwrap();
         assert!(rest.divide().is_none(), "nothing has come yet");
-        let items = ["김민수", "김영희", "이철수", "anna"].map(|name| {
-            RawValue::from_string(serde_json::json!({ "displayName": name }).to_string()).unwrap()
-        });
-        let page = Page { items: items.into(), next_link: None, delta_link: None, count: None, bytes: 0 };
-        rest.came(&page, "displayName");
+        let items = ["김민수", "김영희", "이철수", "anna"];
+        rest.came(&page_of(1_000, items), "displayName");
         let parts = rest.divide().unwrap();
         assert_eq!(parts.iter().map(|part| part.prefix.as_str()).collect::<Vec<_>>(), ["김", "이", ""]);
         let filter = parts[2].filter("displayName").unwrap();
         assert!(filter.starts_with("not(startswith(displayName,'a'))%20and%20not("), "{filter}");
         assert!(filter.ends_with("not(startswith(displayName,'%EC%9D%B4'))"), "{filter}");
-        assert_eq!(parts[0].divide().unwrap().len(), FURTHER.chars().count() + 1);
+        assert_eq!(parts[0].divide().unwrap().len(), FURTHER.chars().count() + 1, "nothing is known of it");
+    }
+
+    // PF-1
+    #[test]
+    fn a_long_part_is_divided_by_the_characters_that_came_and_its_rest_by_all() {
+        let mut part = Part::new("a".to_owned(), Vec::new());
+        part.came(&page_of(1_000, ["Adele", "aDele", "ad"]), "displayName");
+        let mut parts = part.divide().unwrap();
+        assert_eq!(parts.iter().map(|part| part.prefix.as_str()).collect::<Vec<_>>(), ["ad", "a"]);
+        let mut rest = parts.pop().unwrap();
+        rest.came(&page_of(1_000, ["Alex", "aé"]), "displayName");
+        let parts = rest.divide().unwrap();
+        assert_eq!(
+            parts.len(),
+            FURTHER.chars().count() + 1,
+            "`d` is known, `é` has come, and there is a rest"
+        );
+        assert!(parts.iter().any(|part| part.prefix == "aé") && parts.iter().all(|part| part.prefix != "ad"));
+    }
+
+    fn page_of<const N: usize>(count: u64, names: [&str; N]) -> Page {
+        let items = names.map(|name| {
+            RawValue::from_string(serde_json::json!({ "displayName": name }).to_string()).unwrap()
+        });
+        Page { items: items.into(), next_link: None, delta_link: None, count: Some(count), bytes: 0 }
     }
 }
