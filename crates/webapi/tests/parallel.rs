@@ -191,7 +191,7 @@ fn pair(item: &str) -> (String, String) {
 #[tokio::test]
 async fn every_object_comes_once_however_the_names_begin() {
     for (users, counts, width) in
-        [(0, true, 64), (30, true, 64), (1_200, true, 64), (1_200, false, 5), (300, true, 1)]
+        [(0, true, 64), (30, true, 64), (1_200, true, 64), (1_200, false, 16), (300, true, 1)]
     {
         let directory = Directory::varied(users);
         directory.0.lock().unwrap().counts = counts;

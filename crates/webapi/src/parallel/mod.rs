@@ -20,13 +20,17 @@ use serde_json::value::RawValue;
 use tokio::task::{JoinError, JoinSet};
 use tracing::Instrument as _;
 
-use self::part::{LONGEST, Part};
+use self::part::Part;
 use self::plan::{IDS, Plan};
 use crate::client::Client;
 use crate::delta::{Delta, DeltaEvent, DeltaState};
 use crate::error::{Error, Kind};
 use crate::pages::{Page, Pages};
 use crate::seen::{Seen, id_of};
+
+/// How many pages a part may have at least before it is divided. A division costs up to forty requests, most of them for
+/// very little, so that it has to spare more round trips than that.
+const LONGEST: u64 = 20;
 
 /// A collection that is read part by part at the same time. Needs a tokio runtime.
 ///
@@ -42,6 +46,8 @@ pub struct ParallelRead {
     phase: Phase,
     /// How many objects the API says there are.
     count: Option<u64>,
+    /// How many pages a part may have before it is divided.
+    longest: u64,
     /// The most urgent first; the number keeps those that are as urgent in their order.
     waiting: BTreeMap<(Reverse<u64>, u64), Part>,
     end_of_line: u64,
@@ -118,6 +124,7 @@ impl ParallelRead {
             width: 64,
             phase: Phase::Planned,
             count: None,
+            longest: LONGEST,
             waiting: BTreeMap::new(),
             end_of_line: 0,
             reading: JoinSet::new(),
@@ -189,8 +196,10 @@ impl ParallelRead {
         self.count = count?;
         let whole = Part::whole();
         self.seen.expect(self.count.unwrap_or_default());
-        let is_long = self.count.zip(plan.page()).is_some_and(|(count, page)| count.div_ceil(page) > LONGEST);
-        let parts = if is_long { whole.divide() } else { None };
+        let length = self.count.zip(plan.page()).map_or(1, |(count, page)| count.div_ceil(page));
+        // Everything takes so many round trips at best: a part that takes half as many again need not be shorter.
+        self.longest = LONGEST.max(length / self.width as u64 * 3 / 2);
+        let parts = if length > LONGEST { whole.divide() } else { None };
         parts.unwrap_or_else(|| vec![whole]).into_iter().for_each(|part| self.wait(part));
         self.phase = Phase::Reading(plan, link);
         Ok(())
@@ -235,10 +244,10 @@ impl ParallelRead {
 
     fn arrived(&mut self, mut part: Part, page: Page) -> Result<Option<ParallelEvent>, Error> {
         let Phase::Reading(plan, _) = &self.phase else { return Ok(None) };
-        part.came(&page, plan.property());
+        part.came(&page, plan.property(), self.longest);
         self.end.pages += 1;
         if part.pages.as_ref().is_some_and(|pages| pages.end().is_none()) {
-            let smaller = if part.is_long() { part.divide() } else { None };
+            let smaller = if part.length() > self.longest { part.divide() } else { None };
             smaller.unwrap_or_else(|| vec![part]).into_iter().for_each(|part| self.wait(part));
         } else {
             self.end.parts += 1;

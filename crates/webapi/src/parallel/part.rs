@@ -12,9 +12,6 @@ use crate::pages::{Page, Pages};
 /// rest.
 const FIRST: &str = "abcdefghijklmnopqrstuvwxyz0123456789";
 const FURTHER: &str = "abcdefghijklmnopqrstuvwxyz0123456789.-_@ ";
-/// How many pages a part may have before it is divided. A division costs up to forty requests, most of them for very
-/// little, so that it has to spare more round trips than that.
-pub(super) const LONGEST: u64 = 20;
 /// Where dividing ends: so many objects do not differ in their names.
 const LONGEST_PREFIX: usize = 32;
 /// So many conditions an address bears.
@@ -53,15 +50,15 @@ impl Part {
         (!all.is_empty()).then(|| all.join("%20and%20"))
     }
 
-    /// Takes note of a page.
-    pub(super) fn came(&mut self, page: &Page, property: &str) {
+    /// Takes note of a page; a part of more than `longest` pages is to be divided.
+    pub(super) fn came(&mut self, page: &Page, property: &str, longest: u64) {
         self.read += 1;
         let items = page.items.len() as u64;
         self.left = match (page.count, self.left) {
             (Some(count), None) if items > 0 => Some(count.saturating_sub(items).div_ceil(items)),
             (_, left) => left.map(|left| left.saturating_sub(1)),
         };
-        if self.is_long() {
+        if self.length() > longest {
             for item in &page.items {
                 self.next.extend(self.next_character(item, property));
             }
@@ -77,10 +74,9 @@ impl Part {
         [lower, next].into_iter().find(|next| !self.without.contains(next))
     }
 
-    /// Whether it has so many pages that it is better divided: those that were read, and those that are left as far as
-    /// the API has told.
-    pub(super) fn is_long(&self) -> bool {
-        self.read + self.left.unwrap_or(1) > LONGEST
+    /// How many pages it has in all: those that were read, and those that are left as far as the API has told.
+    pub(super) fn length(&self) -> u64 {
+        self.read + self.left.unwrap_or(1)
     }
 
     /// What is to be read first: parts of unknown length, then the longest.
@@ -148,7 +144,7 @@ mod tests {
         let mut rest = Part::whole().divide().unwrap().pop().unwrap();
         assert!(rest.divide().is_none(), "nothing has come yet");
         let items = ["김민수", "김영희", "이철수", "anna"];
-        rest.came(&page_of(1_000, items), "displayName");
+        rest.came(&page_of(1_000, items), "displayName", 20);
         let parts = rest.divide().unwrap();
         assert_eq!(parts.iter().map(|part| part.prefix.as_str()).collect::<Vec<_>>(), ["김", "이", ""]);
         let filter = parts[2].filter("displayName").unwrap();
@@ -161,11 +157,11 @@ mod tests {
     #[test]
     fn a_long_part_is_divided_by_the_characters_that_came_and_its_rest_by_all() {
         let mut part = Part::new("a".to_owned(), Vec::new());
-        part.came(&page_of(1_000, ["Adele", "aDele", "ad"]), "displayName");
+        part.came(&page_of(1_000, ["Adele", "aDele", "ad"]), "displayName", 20);
         let mut parts = part.divide().unwrap();
         assert_eq!(parts.iter().map(|part| part.prefix.as_str()).collect::<Vec<_>>(), ["ad", "a"]);
         let mut rest = parts.pop().unwrap();
-        rest.came(&page_of(1_000, ["Alex", "aé"]), "displayName");
+        rest.came(&page_of(1_000, ["Alex", "aé"]), "displayName", 20);
         let parts = rest.divide().unwrap();
         assert_eq!(
             parts.len(),
