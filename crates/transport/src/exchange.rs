@@ -132,7 +132,7 @@ fn was_waiting(error: &hyper::Error) -> bool {
 
 /// The server says that it did not look at the request (RFC 9113 sections 6.8 and 8.7): its stream was refused, or it
 /// came after the last stream of a connection that is shutting down.
-fn was_never_processed(error: &(dyn Error + 'static)) -> bool {
+pub(crate) fn was_never_processed(error: &(dyn Error + 'static)) -> bool {
     let mut cause = Some(error);
     while let Some(error) = cause {
         if let Some(error) = error.downcast_ref::<h2::Error>() {

@@ -18,6 +18,8 @@ mod outgoing;
 mod pin;
 mod pool;
 mod proxy;
+#[cfg(feature = "reqwest")]
+mod reqwest_client;
 mod resolver;
 mod stream;
 mod tls;
@@ -34,6 +36,8 @@ use crate::pool::Pool;
 
 pub use crate::error::TransportError;
 pub use crate::proxy::ProxySetting;
+#[cfg(feature = "reqwest")]
+pub use crate::reqwest_client::ReqwestClient;
 pub use crate::resolver::{Resolver, SystemResolver};
 
 /// The network of this process. Clones share the pool.

@@ -5,6 +5,8 @@ mod exchange;
 #[cfg(unix)]
 mod nginx;
 mod proxies;
+#[cfg(feature = "reqwest")]
+mod reqwest_client;
 mod support;
 #[cfg(unix)]
 mod tinyproxy;
