@@ -1,11 +1,13 @@
 //! What a client wants written, checked against the type it is about.
 
 use axum::http::Method;
+use base64::prelude::{BASE64_STANDARD, Engine as _};
 use serde_json::{Map, Value};
 
 use super::exchange::Call;
+use super::extension_properties::{PREFIX, extended};
 use super::fault::Fault;
-use super::schema::{EntityType, Kind, Property, Write};
+use super::schema::{EntityType, Kind, Write};
 
 /// The properties in the body of a create or an update. Null takes a value away.
 ///
@@ -15,8 +17,10 @@ pub(super) fn properties(call: &Call<'_>, entity: &'static EntityType) -> Result
     let mut properties = call.json()?;
     properties.retain(|name, _| !name.contains("@odata."));
     let is_create = call.request.method == Method::POST;
-    for (name, value) in &properties {
-        let property = entity
+    let is_extended = properties.keys().any(|name| name.starts_with(PREFIX));
+    let known = if is_extended { extended(call, entity)? } else { entity.extended(&[]) };
+    for (name, value) in &mut properties {
+        let property = known
             .property(name)
             .ok_or_else(|| Fault::invalid_property(name, format!("Invalid property '{name}'.")))?;
         let is_writable = match property.write {
@@ -28,9 +32,10 @@ pub(super) fn properties(call: &Call<'_>, entity: &'static EntityType) -> Result
             let message = format!("Property '{name}' is read-only and cannot be set.");
             return Err(Fault::invalid_property(name, message));
         }
-        if !fits(property, value) {
+        if !fits(property.kind, value) {
             return Err(invalid(entity, name));
         }
+        put_in_utc(property.kind, value);
     }
     Ok(properties)
 }
@@ -73,18 +78,44 @@ pub(super) fn invalid(entity: &EntityType, property: &str) -> Fault {
     )
 }
 
-fn fits(property: &Property, value: &Value) -> bool {
+/// Times are kept in UTC, in which filters compare them.
+fn put_in_utc(kind: Kind, value: &mut Value) {
+    match (kind, value) {
+        (Kind::DateTime, Value::String(text)) => {
+            if let Ok(at) = text.parse::<jiff::Timestamp>() {
+                *text = at.to_string();
+            }
+        }
+        (Kind::Many(kind), Value::Array(values)) => {
+            values.iter_mut().for_each(|value| put_in_utc(*kind, value));
+        }
+        _ => {}
+    }
+}
+
+fn fits(kind: Kind, value: &Value) -> bool {
     // The directory takes null for "no value", and refuses empty text.
     let is_text = |value: &Value, most: usize| {
         value.as_str().is_some_and(|text| !text.is_empty() && text.chars().count() <= most)
     };
-    match (property.kind, value) {
+    match (kind, value) {
         (Kind::Objects | Kind::Texts(_), Value::Null) => false,
         (Kind::Links, _) => false,
         (_, Value::Null) => true,
+        (Kind::Binary(most), value) => value.as_str().is_some_and(|text| {
+            // Looked at before it is decoded.
+            text.len() <= most * 2
+                && BASE64_STANDARD.decode(text).is_ok_and(|bytes| (1..=most).contains(&bytes.len()))
+        }),
         (Kind::Boolean, value) => value.is_boolean(),
         (Kind::DateTime, value) => value.as_str().is_some_and(|text| text.parse::<jiff::Timestamp>().is_ok()),
         (Kind::Guid, value) => value.as_str().is_some_and(|text| uuid::Uuid::try_parse(text).is_ok()),
+        (Kind::Integer(bits), value) => {
+            value.as_i64().is_some_and(|number| bits == 64 || i32::try_from(number).is_ok())
+        }
+        (Kind::Many(kind), value) => value.as_array().is_some_and(|values| {
+            values.len() <= MAX_ELEMENTS && values.iter().all(|value| !value.is_null() && fits(*kind, value))
+        }),
         (Kind::Object, value) => value.is_object(),
         (Kind::Objects, value) => value
             .as_array()

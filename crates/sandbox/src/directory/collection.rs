@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::etag;
 use super::exchange::{Answer, Body, Call};
+use super::extension_properties;
 use super::fault::Fault;
 use super::odata::{QueryOptions, SkipTokens, is_eventual};
 use super::pages::{Page, PageName};
@@ -71,7 +72,8 @@ impl Collection {
     fn read_page(&self, call: &Call<'_>, name: PageName, tokens: &SkipTokens) -> Result<Arc<Page>, Fault> {
         // Before anything is read: whatever is written meanwhile makes the page one of the past.
         let generation = call.directory.store.generation();
-        let options = self.options(call)?;
+        let entity = self.known(call)?;
+        let options = self.options(call, &entity)?;
         let scope = format!("{}\n{}\n{}", call.tenant.id, self.path, options.identity);
         let after = options.skip_token.as_ref().map(|token| tokens.open(&scope, token)).transpose()?;
         let condition = self.narrowed(options.condition());
@@ -110,7 +112,7 @@ impl Collection {
         &self,
         connection: &Connection,
         call: &Call<'_>,
-        options: &QueryOptions,
+        options: &QueryOptions<'_>,
         query: &PageQuery<'_>,
     ) -> Result<Stretch, Fault> {
         let (limit, order) = (query.limit() - 1, query.order());
@@ -158,7 +160,8 @@ impl Collection {
         if !is_eventual(&call.request.headers) {
             return Err(Fault::bad_request("$count is not currently supported."));
         }
-        let condition = self.narrowed(self.options(call)?.condition());
+        let entity = self.known(call)?;
+        let condition = self.narrowed(self.options(call, &entity)?.condition());
         let count = call
             .directory
             .store
@@ -168,7 +171,8 @@ impl Collection {
 
     /// One object.
     pub(super) fn single(&self, call: &Call<'_>, object: Object) -> Result<Answer, Fault> {
-        let options = self.options(call)?;
+        let entity = self.known(call)?;
+        let options = self.options(call, &entity)?;
         if call.request.method == Method::GET && !call.is_replicated(&object) {
             return Err(Fault::not_found(object.id()));
         }
@@ -194,7 +198,7 @@ impl Collection {
         &self,
         call: &Call<'_>,
         mut object: Object,
-        options: &QueryOptions,
+        options: &QueryOptions<'_>,
     ) -> Result<Value, Fault> {
         let etag = call.directory.control.settings().etags.then(|| etag::of(&object.document));
         if let Some(complete) = self.complete {
@@ -210,15 +214,23 @@ impl Collection {
         Ok(Value::Object(body))
     }
 
-    fn options(&self, call: &Call<'_>) -> Result<QueryOptions, Fault> {
-        let options = QueryOptions::parse(&call.request.query, &call.request.headers, self.entity)?;
+    /// The type with every property that the query may name.
+    pub(super) fn known(&self, call: &Call<'_>) -> Result<EntityType, Fault> {
+        match call.request.query.is_empty() {
+            true => Ok(self.entity.extended(&[])),
+            false => extension_properties::extended(call, self.entity),
+        }
+    }
+
+    fn options<'a>(&self, call: &Call<'_>, entity: &'a EntityType) -> Result<QueryOptions<'a>, Fault> {
+        let options = QueryOptions::parse(&call.request.query, &call.request.headers, entity)?;
         if let Some(expansion) = &options.expand {
             expansion.admit(call)?;
         }
         if let Some(visible) = self.visible {
             let asked = options.asked().into_iter();
             let selected = options.select.iter().flatten().copied();
-            if asked.chain(selected).any(|property| !visible.contains(&property.name)) {
+            if asked.chain(selected).any(|property| !visible.contains(&&*property.name)) {
                 return Err(Fault::denied());
             }
         }
@@ -237,26 +249,26 @@ impl Collection {
         let property = self.entity.properties.iter().find(|property| property.order() == Some(column));
         let Some(property) = property else { return Ok(String::new()) };
         let document: Map<String, Value> = serde_json::from_slice(document)?;
-        Ok(match document.get(property.name) {
+        Ok(match document.get(&*property.name) {
             Some(Value::String(text)) => text.clone(),
             Some(Value::Bool(value)) => u8::from(*value).to_string(),
             _ => String::new(),
         })
     }
 
-    fn context(&self, call: &Call<'_>, options: &QueryOptions, is_single: bool) -> String {
+    fn context(&self, call: &Call<'_>, options: &QueryOptions<'_>, is_single: bool) -> String {
         let select = options.selected_names().map_or(String::new(), |names| format!("({})", names.join(",")));
         let suffix = if is_single { "/$entity" } else { "" };
         format!("{}/$metadata#{}{select}{suffix}", call.version_url(), self.path)
     }
 
     /// The properties that are shown: those that were selected or else the usual ones, as far as the caller may see them.
-    fn shown(&self, select: Option<&[&'static Property]>) -> impl Iterator<Item = &'static Property> {
+    fn shown<'a>(&self, select: Option<&[&'a Property]>) -> impl Iterator<Item = &'a Property> {
         let usual = self.entity.properties.iter().filter(|property| property.is_default);
-        let shown: Vec<_> = select.map_or_else(|| usual.collect(), <[_]>::to_vec);
+        let shown: Vec<&'a Property> = select.map_or_else(|| usual.collect(), <[_]>::to_vec);
         let visible = self.visible;
         shown.into_iter().filter(move |property| {
-            property.kind != Kind::Links && visible.is_none_or(|visible| visible.contains(&property.name))
+            property.kind != Kind::Links && visible.is_none_or(|visible| visible.contains(&&*property.name))
         })
     }
 
@@ -264,16 +276,16 @@ impl Collection {
     pub(super) fn show(
         &self,
         object: &Object,
-        select: Option<&[&'static Property]>,
+        select: Option<&[&Property]>,
         is_single: bool,
     ) -> Map<String, Value> {
         let show = |property: &Property| {
-            let value = object.document.get(property.name).cloned();
+            let value = object.document.get(&*property.name).cloned();
             let nothing = || match projection::nothing(property.kind) {
                 "[]" => json!([]),
                 _ => Value::Null,
             };
-            (property.name.to_owned(), value.unwrap_or_else(nothing))
+            (property.name.to_string(), value.unwrap_or_else(nothing))
         };
         let mut shown: Map<String, Value> = self.shown(select).map(show).collect();
         // Certificates are shown to who asks for them on one object.

@@ -15,7 +15,7 @@ use super::collection::Collection;
 use super::exchange::{Answer, Call};
 use super::fault::Fault;
 use super::odata::{Constant, Expression, Operator, parse_filter, select};
-use super::schema::{Property, entity_of};
+use super::schema::{EntityType, Property, entity_of};
 use crate::store::changes::{self, Change, Removal};
 use crate::store::links::{self, Direction, Relation};
 use crate::store::{Condition, Object, PageQuery, Position, StoreError, Table, objects, paging};
@@ -61,7 +61,8 @@ enum Place {
 
 /// Answers one page of a round.
 pub(super) fn answer(call: &Call<'_>, collection: &Collection) -> Result<Answer, Fault> {
-    let round = Round { call, collection };
+    let entity = collection.known(call)?;
+    let round = Round { call, collection, entity };
     let options = Options::parse(&call.request.query)?;
     let state = match options.token {
         None => round.first(options)?,
@@ -78,13 +79,14 @@ pub(super) fn answer(call: &Call<'_>, collection: &Collection) -> Result<Answer,
 struct Round<'a> {
     call: &'a Call<'a>,
     collection: &'a Collection,
+    entity: EntityType,
 }
 
 impl Round<'_> {
     fn first(&self, options: Options) -> Result<State, Fault> {
-        let entity = self.collection.entity;
+        let entity = &self.entity;
         let select = match &options.select {
-            Some(names) => Some(select(names, entity)?.iter().map(|it| it.name.to_owned()).collect()),
+            Some(names) => Some(select(names, entity)?.iter().map(|it| it.name.to_string()).collect()),
             None => None,
         };
         let ids = match &options.filter {
@@ -121,7 +123,7 @@ impl Round<'_> {
 
     fn page(&self, mut state: State) -> Result<Answer, Fault> {
         let limit = page_size(&self.call.request.headers);
-        let select = self.select(&state)?;
+        let select = self.select(&state);
         let is_minimal = prefers(&self.call.request.headers, "return=minimal");
         let (items, is_end) =
             self.call.directory.store.read(|connection| match (state.place, state.ids.is_empty()) {
@@ -232,7 +234,7 @@ impl Round<'_> {
         &self,
         connection: &Connection,
         object: &Object,
-        select: Option<&[&'static Property]>,
+        select: Option<&[&Property]>,
         after: i64,
     ) -> Result<(Value, Option<i64>), Fault> {
         let mut shown = self.shown(object, select, |_, value| !is_nothing(value));
@@ -251,7 +253,7 @@ impl Round<'_> {
     }
 
     /// Whether the client hears of the members of groups.
-    fn tracks_members(&self, select: Option<&[&'static Property]>) -> bool {
+    fn tracks_members(&self, select: Option<&[&Property]>) -> bool {
         self.table() == Table::Groups
             && select.is_none_or(|select| select.iter().any(|property| property.name == "members"))
     }
@@ -263,7 +265,7 @@ impl Round<'_> {
         connection: &Connection,
         change: &Change,
         state: &State,
-        select: Option<&[&'static Property]>,
+        select: Option<&[&Property]>,
         is_minimal: bool,
     ) -> Result<Option<Value>, Fault> {
         if !state.ids.is_empty() && !state.ids.contains(&change.object_id) {
@@ -290,8 +292,7 @@ impl Round<'_> {
             None => property.is_default,
         };
         let is_touched = |name: &str| change.touched(name, state.since);
-        let properties = self.collection.entity.properties;
-        if !properties.iter().any(|property| is_tracked(property) && is_touched(property.name)) {
+        if !self.entity.all().any(|property| is_tracked(property) && is_touched(&property.name)) {
             return Ok(None);
         }
         let mut shown = self.shown(&object, select, |name, value| match is_minimal {
@@ -309,7 +310,7 @@ impl Round<'_> {
     fn shown(
         &self,
         object: &Object,
-        select: Option<&[&'static Property]>,
+        select: Option<&[&Property]>,
         keep: impl Fn(&str, &Value) -> bool,
     ) -> Value {
         let mut shown = Map::from_iter([("id".to_owned(), json!(object.id()))]);
@@ -318,9 +319,10 @@ impl Round<'_> {
         Value::Object(shown)
     }
 
-    fn select(&self, state: &State) -> Result<Option<Vec<&'static Property>>, Fault> {
-        let Some(names) = &state.select else { return Ok(None) };
-        Ok(Some(select(&names.join(","), self.collection.entity)?))
+    /// The properties that a round began with, as far as they are still there: definitions of extensions may go.
+    fn select(&self, state: &State) -> Option<Vec<&Property>> {
+        let names = state.select.as_ref()?;
+        Some(names.iter().filter_map(|name| self.entity.property(name)).collect())
     }
 
     fn table(&self) -> Table {
@@ -396,7 +398,7 @@ impl Options {
 }
 
 /// The ids in `id eq 'a' or id eq 'b'`; nothing for any other filter.
-fn ids(filter: &Expression) -> Option<Vec<String>> {
+fn ids(filter: &Expression<'_>) -> Option<Vec<String>> {
     let ids = match filter {
         Expression::Any(parts) => parts.iter().map(ids).collect::<Option<Vec<_>>>()?.concat(),
         Expression::Compare { property, operator: Operator::Equal, value: Constant::Text(id) }

@@ -58,14 +58,14 @@ pub(super) fn show(
     connection: &Connection,
     call: &Call<'_>,
     end: &End,
-    select: Option<&[&'static Property]>,
+    select: Option<&[&Property]>,
     cast: Option<&'static EntityType>,
 ) -> Result<Value, Fault> {
     let entity = entity_of(end.table);
     let object = objects::find(connection, end.table, &call.tenant.id, "id", &end.id)?;
     let object = object.ok_or_else(|| Fault::not_found(&end.id))?;
     let select: Option<Vec<_>> =
-        select.map(|select| select.iter().filter_map(|property| entity.property(property.name)).collect());
+        select.map(|select| select.iter().filter_map(|property| entity.property(&property.name)).collect());
     let mut shown = Map::new();
     if cast.is_none() {
         shown.insert("@odata.type".into(), format!("#microsoft.graph.{}", entity.name).into());

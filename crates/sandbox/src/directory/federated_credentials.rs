@@ -221,12 +221,12 @@ fn creates_if_missing(call: &Call<'_>) -> bool {
 }
 
 /// `name eq '...'` or `subject eq '...'`
-fn equality(filter: &Expression) -> Option<(&'static str, &str)> {
+fn equality<'a>(filter: &'a Expression<'_>) -> Option<(&'a str, &'a str)> {
     match filter {
         Expression::Compare { property, operator: Operator::Equal, value: Constant::Text(text) }
-            if matches!(property.name, "name" | "subject") =>
+            if matches!(&*property.name, "name" | "subject") =>
         {
-            Some((property.name, text))
+            Some((&property.name, text))
         }
         _ => None,
     }

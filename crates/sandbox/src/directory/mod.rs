@@ -18,6 +18,7 @@ mod drives;
 mod etag;
 mod exchange;
 mod expand;
+mod extension_properties;
 mod fault;
 mod federated_credentials;
 mod groups;

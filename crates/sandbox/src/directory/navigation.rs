@@ -217,7 +217,7 @@ impl Navigation {
         connection: &Connection,
         call: &Call<'_>,
         id: &str,
-        select: Option<&[&'static Property]>,
+        select: Option<&[&Property]>,
         limit: usize,
     ) -> Result<Vec<Value>, Fault> {
         let ends = self.ends(connection, id, None, None, limit)?;
@@ -381,7 +381,11 @@ impl Navigation {
         Ok(ends.len())
     }
 
-    fn options(&self, call: &Call<'_>, cast: Option<&'static EntityType>) -> Result<QueryOptions, Fault> {
+    fn options(
+        &self,
+        call: &Call<'_>,
+        cast: Option<&'static EntityType>,
+    ) -> Result<QueryOptions<'static>, Fault> {
         let entity = cast.unwrap_or(&DIRECTORY_OBJECT);
         let options = QueryOptions::parse(&call.request.query, &call.request.headers, entity)?;
         if options.filter.is_some()

@@ -10,8 +10,8 @@ use crate::store::{StoreError, Table};
 
 /// The properties that are shown, in the order of their names.
 #[derive(Debug)]
-pub(super) struct Projection {
-    shown: Vec<Shown>,
+pub(super) struct Projection<'a> {
+    shown: Vec<Shown<'a>>,
     usual: Usual,
     end_of_usual: memmem::Finder<'static>,
 }
@@ -28,18 +28,18 @@ enum Usual {
 }
 
 #[derive(Debug)]
-struct Shown {
-    name: &'static str,
+struct Shown<'a> {
+    name: &'a str,
     /// What it is where it has no value, in JSON.
     nothing: &'static str,
     /// Finds how its member begins, `"name":`, in the text of a user.
     beginning: Option<memmem::Finder<'static>>,
 }
 
-impl Projection {
-    pub(super) fn of<'a>(table: Table, properties: impl Iterator<Item = &'a Property>) -> Self {
-        let mut shown: Vec<Shown> = properties
-            .map(|property| Shown { name: property.name, nothing: nothing(property.kind), beginning: None })
+impl<'a> Projection<'a> {
+    pub(super) fn of(table: Table, properties: impl Iterator<Item = &'a Property>) -> Self {
+        let mut shown: Vec<Shown<'_>> = properties
+            .map(|property| Shown { name: &property.name, nothing: nothing(property.kind), beginning: None })
             .collect();
         shown.sort_unstable_by_key(|shown| shown.name);
         let is_usual = table == Table::Users && shown.iter().all(|it| USUAL_OF_USERS.contains(&it.name));
@@ -158,7 +158,7 @@ impl Projection {
     }
 }
 
-impl Shown {
+impl Shown<'_> {
     fn write_nothing(&self, out: &mut Vec<u8>) {
         for part in ["\"", self.name, "\":", self.nothing] {
             out.extend_from_slice(part.as_bytes());
@@ -169,8 +169,8 @@ impl Shown {
 /// What a property without a value is shown as, in JSON.
 pub(super) fn nothing(kind: Kind) -> &'static str {
     match kind {
-        Kind::Objects | Kind::Texts(_) => "[]",
-        Kind::Boolean | Kind::DateTime | Kind::Guid | Kind::Links | Kind::Object | Kind::Text(_) => "null",
+        Kind::Many(_) | Kind::Objects | Kind::Texts(_) => "[]",
+        _ => "null",
     }
 }
 
@@ -182,13 +182,13 @@ mod tests {
     use super::*;
     use crate::store::{Store, objects};
 
-    fn written(projection: &Projection, document: &str) -> String {
+    fn written(projection: &Projection<'_>, document: &str) -> String {
         let mut out = Vec::new();
         projection.write(document.as_bytes(), &mut out).unwrap();
         String::from_utf8(out).unwrap()
     }
 
-    fn of(names: &[&str]) -> Projection {
+    fn of(names: &[&str]) -> Projection<'static> {
         Projection::of(Table::Users, names.iter().filter_map(|name| USER.property(name)))
     }
 
@@ -217,7 +217,7 @@ mod tests {
             .properties
             .iter()
             .filter(|property| property.is_default)
-            .map(|property| property.name)
+            .map(|property| &*property.name)
             .collect();
         usual.sort_unstable();
         assert_eq!(usual, USUAL_OF_USERS);
@@ -258,7 +258,7 @@ mod tests {
                         Kind::Texts(_) => Value::from(vec![text.clone()]),
                         _ => Value::from(text.clone()),
                     };
-                    (property.name.to_owned(), value)
+                    (property.name.to_string(), value)
                 })
                 .collect();
             for name in ["accountEnabled", "id"] {
@@ -270,7 +270,7 @@ mod tests {
                 .map(|place| {
                     let property = &USER.properties[*place];
                     let nothing = || serde_json::from_str(nothing(property.kind)).unwrap();
-                    (property.name.to_owned(), document.get(property.name).cloned().unwrap_or_else(nothing))
+                    (property.name.to_string(), document.get(&*property.name).cloned().unwrap_or_else(nothing))
                 })
                 .collect();
             let mut names: Vec<_> = expected.iter().collect();

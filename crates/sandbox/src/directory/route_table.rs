@@ -11,8 +11,8 @@ use super::permission_grants as grants;
 use super::routes::Route;
 use super::schema::{APPLICATION, GROUP, SERVICE_PRINCIPAL, USER};
 use super::{
-    applications, assignments, deleted_items, directory_objects, drives, federated_credentials, groups,
-    memberships, organization, service_principals, users,
+    applications, assignments, deleted_items, directory_objects, drives, extension_properties,
+    federated_credentials, groups, memberships, organization, service_principals, users,
 };
 
 type Handler = fn(&Call<'_>) -> Result<Answer, Fault>;
@@ -146,6 +146,15 @@ pub(super) static ROUTES: &[Route] = &[
         access::WRITE_APPLICATIONS,
         1,
         federated_credentials::delete,
+    ),
+    get("applications/{}/extensionProperties", access::READ_APPLICATIONS, 1, extension_properties::list),
+    post("applications/{}/extensionProperties", access::WRITE_APPLICATIONS, 1, extension_properties::create),
+    get("applications/{}/extensionProperties/{}", access::READ_APPLICATIONS, 1, extension_properties::get),
+    delete(
+        "applications/{}/extensionProperties/{}",
+        access::WRITE_APPLICATIONS,
+        1,
+        extension_properties::delete,
     ),
     get("applications/{}/owners", access::READ_APPLICATIONS, 1, |call| nav::APPLICATION_OWNERS.list(call)),
     post("applications/{}/owners/$ref", access::WRITE_APPLICATIONS, 1, |call| {

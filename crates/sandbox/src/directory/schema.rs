@@ -1,9 +1,10 @@
 //! The types of the directory as data: what a property holds, who may write it, what is returned unasked.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
-use crate::store::Table;
+use crate::store::{ExtensionProperty, Table};
 
 /// One type of object.
 #[derive(Debug)]
@@ -16,19 +17,31 @@ pub(crate) struct EntityType {
     pub(crate) set: &'static str,
     pub(crate) table: Table,
     pub(crate) properties: &'static [Property],
+    /// What applications added to them, as far as a request needs to know.
+    pub(crate) extensions: Vec<Property>,
 }
 
 impl EntityType {
     /// The property with that exact name.
-    pub(crate) fn property(&self, name: &str) -> Option<&'static Property> {
-        self.properties.iter().find(|property| property.name == name)
+    pub(crate) fn property(&self, name: &str) -> Option<&Property> {
+        self.all().find(|property| property.name == name)
+    }
+
+    /// Every property.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Property> {
+        self.properties.iter().chain(&self.extensions)
+    }
+
+    /// The type with extension properties.
+    pub(crate) fn extended(&self, extensions: &[ExtensionProperty]) -> Self {
+        Self { extensions: extensions.iter().filter_map(Property::extension).collect(), ..*self }
     }
 }
 
 /// One property.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Property {
-    pub(crate) name: &'static str,
+    pub(crate) name: Cow<'static, str>,
     pub(crate) kind: Kind,
     pub(crate) write: Write,
     /// Returned without `$select`.
@@ -40,11 +53,17 @@ pub(crate) struct Property {
 /// What a property holds.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Kind {
+    /// At most this many bytes, in Base64.
+    Binary(usize),
     Boolean,
     DateTime,
     Guid,
+    /// Of this many bits.
+    Integer(u32),
     /// Other objects: no value of the object itself.
     Links,
+    /// Any number of values.
+    Many(&'static Self),
     /// A complex value, with any members.
     Object,
     /// Complex values.
@@ -53,6 +72,26 @@ pub(crate) enum Kind {
     Text(usize),
     /// Texts, each of at most this many characters.
     Texts(usize),
+}
+
+impl Kind {
+    /// The kind of an extension property's values.
+    pub(crate) fn of_data_type(data_type: &str) -> Option<&'static Self> {
+        Some(match data_type {
+            "Binary" => &Self::Binary(256),
+            "Boolean" => &Self::Boolean,
+            "DateTime" => &Self::DateTime,
+            "Integer" => &Self::Integer(32),
+            "LargeInteger" => &Self::Integer(64),
+            "String" => &Self::Text(256),
+            _ => return None,
+        })
+    }
+
+    /// Whether it is a collection of texts.
+    pub(crate) fn is_texts(self) -> bool {
+        matches!(self, Self::Texts(_) | Self::Many(Self::Text(_)))
+    }
 }
 
 /// Who may write a property.
@@ -64,26 +103,40 @@ pub(crate) enum Write {
 }
 
 const fn property(name: &'static str, kind: Kind, write: Write) -> Property {
-    Property { name, kind, write, is_default: true, column: None }
+    Property { name: Cow::Borrowed(name), kind, write, is_default: true, column: None }
 }
 
 impl Property {
-    const fn on_select(self) -> Self {
-        Self { is_default: false, ..self }
+    const fn on_select(mut self) -> Self {
+        self.is_default = false;
+        self
+    }
+
+    /// What objects have because of a definition: nothing for a type of data that is not known.
+    fn extension(definition: &ExtensionProperty) -> Option<Self> {
+        let kind = Kind::of_data_type(&definition.data_type)?;
+        Some(Self {
+            name: Cow::Owned(definition.name.clone()),
+            kind: if definition.is_multi_valued { Kind::Many(kind) } else { *kind },
+            write: Write::Always,
+            is_default: false,
+            column: None,
+        })
     }
 
     /// What objects are ordered by that are ordered by it, in SQL: none is without it.
     pub(crate) fn order(&self) -> Option<&'static str> {
-        EXPRESSIONS.get(self.name).map(String::as_str)
+        EXPRESSIONS.get(&*self.name).map(String::as_str)
     }
 
-    const fn indexed(self, column: &'static str) -> Self {
-        Self { column: Some(column), ..self }
+    const fn indexed(mut self, column: &'static str) -> Self {
+        self.column = Some(column);
+        self
     }
 
     /// The column by which objects can be put in order: none is without it.
     pub(super) fn ordering_column(&self) -> Option<&'static str> {
-        self.column.filter(|_| matches!(self.name, "displayName" | "userPrincipalName"))
+        self.column.filter(|_| matches!(&*self.name, "displayName" | "userPrincipalName"))
     }
 }
 
@@ -92,7 +145,7 @@ impl Property {
 static EXPRESSIONS: LazyLock<HashMap<&'static str, String>> = LazyLock::new(|| {
     let types = [&USER, &GROUP, &APPLICATION, &SERVICE_PRINCIPAL];
     let properties = types.into_iter().flat_map(|entity| entity.properties);
-    let of = |property: &'static Property| match (property.name, property.kind) {
+    let of = |property: &'static Property| match (&*property.name, property.kind) {
         ("displayName", _) => Some("display_name".to_owned()),
         ("userPrincipalName", _) => Some("user_principal_name".to_owned()),
         (name, Kind::Boolean | Kind::DateTime | Kind::Guid | Kind::Text(_)) => {
@@ -100,7 +153,7 @@ static EXPRESSIONS: LazyLock<HashMap<&'static str, String>> = LazyLock::new(|| {
         }
         _ => None,
     };
-    properties.filter_map(|property| Some((property.name, of(property)?))).collect()
+    properties.filter_map(|property| Some((&*property.name, of(property)?))).collect()
 });
 
 /// `microsoft.graph.user`
@@ -147,6 +200,7 @@ pub(crate) static USER: EntityType = EntityType {
         property("deletedDateTime", Kind::DateTime, Write::Never).on_select(),
         property("manager", Kind::Links, Write::Never).on_select(),
     ],
+    extensions: Vec::new(),
 };
 
 /// `microsoft.graph.group`
@@ -178,6 +232,7 @@ pub(crate) static GROUP: EntityType = EntityType {
         property("members", Kind::Links, Write::Never),
         property("owners", Kind::Links, Write::Never).on_select(),
     ],
+    extensions: Vec::new(),
 };
 
 /// `microsoft.graph.directoryObject`: what lists of several types may be asked for.
@@ -206,6 +261,7 @@ pub(crate) static DIRECTORY_OBJECT: EntityType = EntityType {
         property("userPrincipalName", Kind::Text(113), Write::Never),
         property("userType", Kind::Text(64), Write::Never),
     ],
+    extensions: Vec::new(),
 };
 
 /// `microsoft.graph.federatedIdentityCredential`, as far as queries are concerned.
@@ -222,6 +278,26 @@ pub(crate) static FEDERATED_CREDENTIAL: EntityType = EntityType {
         property("description", Kind::Text(600), Write::Always),
         property("audiences", Kind::Texts(600), Write::Always),
     ],
+    extensions: Vec::new(),
+};
+
+/// `microsoft.graph.extensionProperty`, as far as queries and messages are concerned.
+pub(crate) static EXTENSION_PROPERTY: EntityType = EntityType {
+    name: "extensionProperty",
+    resource: "ExtensionProperty",
+    set: "extensionProperties",
+    table: Table::Applications,
+    properties: &[
+        property("id", Kind::Guid, Write::Never),
+        property("deletedDateTime", Kind::DateTime, Write::Never),
+        property("appDisplayName", Kind::Text(256), Write::Never),
+        property("dataType", Kind::Text(64), Write::Create),
+        property("isMultiValued", Kind::Boolean, Write::Create),
+        property("isSyncedFromOnPremises", Kind::Boolean, Write::Never),
+        property("name", Kind::Text(256), Write::Create),
+        property("targetObjects", Kind::Texts(64), Write::Create),
+    ],
+    extensions: Vec::new(),
 };
 
 /// The type of the directory objects in a table.
@@ -275,6 +351,7 @@ pub(crate) static APPLICATION: EntityType = EntityType {
         property("verifiedPublisher", Kind::Object, Write::Never),
         property("web", Kind::Object, Write::Always),
     ],
+    extensions: Vec::new(),
 };
 
 /// `microsoft.graph.servicePrincipal`
@@ -312,6 +389,7 @@ pub(crate) static SERVICE_PRINCIPAL: EntityType = EntityType {
         property("owners", Kind::Links, Write::Never).on_select(),
         property("passwordCredentials", Kind::Objects, Write::Never),
     ],
+    extensions: Vec::new(),
 };
 
 /// `microsoft.graph.appRoleAssignment`
@@ -331,6 +409,7 @@ pub(crate) static APP_ROLE_ASSIGNMENT: EntityType = EntityType {
         property("resourceDisplayName", Kind::Text(256), Write::Never),
         property("resourceId", Kind::Guid, Write::Create).indexed("resource_id"),
     ],
+    extensions: Vec::new(),
 };
 
 /// `microsoft.graph.oAuth2PermissionGrant`
@@ -347,4 +426,5 @@ pub(crate) static PERMISSION_GRANT: EntityType = EntityType {
         property("resourceId", Kind::Guid, Write::Create).indexed("resource_id"),
         property("scope", Kind::Text(8192), Write::Always),
     ],
+    extensions: Vec::new(),
 };

@@ -230,8 +230,13 @@ impl Attachments {
 }
 
 /// The tables whose rows belong to an application.
-const APPLICATION_TABLES: [&str; 4] =
-    ["password_credentials", "key_credentials", "federated_credentials", "trusted_subjects"];
+const APPLICATION_TABLES: [&str; 5] = [
+    "password_credentials",
+    "key_credentials",
+    "federated_credentials",
+    "trusted_subjects",
+    "extension_properties",
+];
 
 /// Those whose rows belong to a service principal.
 const PRINCIPAL_TABLES: [&str; 3] =

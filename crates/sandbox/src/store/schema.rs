@@ -5,8 +5,8 @@ use std::path::Path;
 use rusqlite::Connection;
 
 use super::{
-    StoreError, assignments, changes, credentials, deleted, drives, federation, links, managed_identities,
-    revocations, trusted_subjects, vault,
+    StoreError, assignments, changes, credentials, deleted, drives, extensions, federation, links,
+    managed_identities, revocations, trusted_subjects, vault,
 };
 
 /// Marks the file as a sandbox's in its header ("unAt").
@@ -75,6 +75,7 @@ const LATER_TABLES: &[&str] = &[
     credentials::TABLES,
     managed_identities::TABLES,
     drives::TABLES,
+    extensions::TABLES,
 ];
 
 const GROUPS: &str = "
@@ -276,7 +277,9 @@ mod tests {
         );
         store
             .write(|transaction| {
-                transaction.execute_batch("DROP TABLE app_role_assignments; DROP TABLE managed_identities;")?;
+                transaction.execute_batch(
+                    "DROP TABLE app_role_assignments; DROP TABLE managed_identities; DROP TABLE extension_properties;",
+                )?;
                 transaction.execute_batch(&narrow)?;
                 transaction.execute_batch(
                     "INSERT INTO tenants VALUES ('t', 't', 0);
@@ -297,7 +300,9 @@ mod tests {
             .write(|transaction| {
                 let kept = objects::find(transaction, Table::AppRoleAssignments, "t", "id", "a")?;
                 assert_eq!(kept.unwrap().text("principalId"), "s");
-                transaction.query_row("SELECT count(*) FROM managed_identities", [], |_| Ok(()))?;
+                for table in ["managed_identities", "extension_properties"] {
+                    transaction.query_row(&format!("SELECT count(*) FROM {table}"), [], |_| Ok(()))?;
+                }
                 objects::insert(transaction, Table::AppRoleAssignments, "t", assignment)?;
                 objects::delete(transaction, Table::ServicePrincipals, "t", "s")?;
                 assert!(objects::find(transaction, Table::AppRoleAssignments, "t", "id", "a")?.is_none());

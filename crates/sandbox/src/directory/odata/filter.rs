@@ -6,28 +6,28 @@ use super::lexer::{Literal, Token, tokens};
 
 /// What a filter says. Every name is a property of the type, every constant fits its property.
 #[derive(Clone, Debug)]
-pub(in crate::directory) enum Expression {
+pub(in crate::directory) enum Expression<'a> {
     All(Vec<Self>),
     Any(Vec<Self>),
     Compare {
-        property: &'static Property,
+        property: &'a Property,
         operator: Operator,
         value: Constant,
     },
     /// How many elements a collection has.
     Count {
-        property: &'static Property,
+        property: &'a Property,
         is_equal: bool,
         count: u8,
     },
     /// Whether an element of a collection compares.
     Element {
-        property: &'static Property,
+        property: &'a Property,
         operator: Operator,
         value: String,
     },
     In {
-        property: &'static Property,
+        property: &'a Property,
         values: Vec<Constant>,
     },
     Not(Box<Self>),
@@ -48,11 +48,12 @@ pub(in crate::directory) enum Operator {
 #[derive(Clone, Debug, PartialEq)]
 pub(in crate::directory) enum Constant {
     Boolean(bool),
+    Integer(i64),
     Null,
     Text(String),
 }
 
-impl Expression {
+impl<'a> Expression<'a> {
     /// The operator in it that only advanced queries may use, if there is one.
     pub(in crate::directory) fn advanced_operator(&self) -> Option<&'static str> {
         match self {
@@ -68,7 +69,7 @@ impl Expression {
     }
 
     /// Every property it asks about.
-    pub(in crate::directory) fn properties(&self) -> Vec<&'static Property> {
+    pub(in crate::directory) fn properties(&self) -> Vec<&'a Property> {
         match self {
             Self::All(parts) | Self::Any(parts) => parts.iter().flat_map(Self::properties).collect(),
             Self::Compare { property, .. }
@@ -85,7 +86,7 @@ impl Expression {
 /// # Errors
 /// 400 with what is wrong: it is not OData, it names what the type does not have, or it asks what the directory does
 /// not answer.
-pub(in crate::directory) fn parse(text: &str, entity: &EntityType) -> Result<Expression, Fault> {
+pub(in crate::directory) fn parse<'a>(text: &str, entity: &'a EntityType) -> Result<Expression<'a>, Fault> {
     if text.len() > MAX_LENGTH {
         return Err(Fault::bad_query("Invalid filter clause: the filter is too long."));
     }
@@ -99,16 +100,16 @@ const MAX_LENGTH: usize = 16 * 1024;
 const MAX_DEPTH: usize = 24;
 const MAX_TERMS: usize = 256;
 
-struct Parser<'a> {
+struct Parser<'a, 'e> {
     text: &'a str,
-    entity: &'a EntityType,
+    entity: &'e EntityType,
     tokens: &'a [Token],
     depth: usize,
     terms: usize,
 }
 
-impl Parser<'_> {
-    fn alternatives(&mut self) -> Result<Expression, Fault> {
+impl<'e> Parser<'_, 'e> {
+    fn alternatives(&mut self) -> Result<Expression<'e>, Fault> {
         let mut parts = vec![self.conjunction()?];
         while self.takes_word("or") {
             parts.push(self.conjunction()?);
@@ -116,7 +117,7 @@ impl Parser<'_> {
         Ok(if parts.len() == 1 { parts.remove(0) } else { Expression::Any(parts) })
     }
 
-    fn conjunction(&mut self) -> Result<Expression, Fault> {
+    fn conjunction(&mut self) -> Result<Expression<'e>, Fault> {
         let mut parts = vec![self.negation()?];
         while self.takes_word("and") {
             parts.push(self.negation()?);
@@ -124,7 +125,7 @@ impl Parser<'_> {
         Ok(if parts.len() == 1 { parts.remove(0) } else { Expression::All(parts) })
     }
 
-    fn negation(&mut self) -> Result<Expression, Fault> {
+    fn negation(&mut self) -> Result<Expression<'e>, Fault> {
         self.depth += 1;
         if self.depth > MAX_DEPTH {
             return Err(Fault::bad_query("Invalid filter clause: the filter is nested too deeply."));
@@ -142,7 +143,7 @@ impl Parser<'_> {
         Ok(expression)
     }
 
-    fn term(&mut self) -> Result<Expression, Fault> {
+    fn term(&mut self) -> Result<Expression<'e>, Fault> {
         self.terms += 1;
         if self.terms > MAX_TERMS {
             return Err(Fault::bad_query("Invalid filter clause: the filter has too many terms."));
@@ -172,7 +173,7 @@ impl Parser<'_> {
         Ok(Expression::Compare { property, operator, value })
     }
 
-    fn text_function(&mut self, function: &str) -> Result<Expression, Fault> {
+    fn text_function(&mut self, function: &str) -> Result<Expression<'e>, Fault> {
         self.expect(&Token::Open)?;
         let name = self.word()?;
         let property = self.property(&name)?;
@@ -189,9 +190,10 @@ impl Parser<'_> {
     }
 
     /// `$count eq 0`, that being read: whether a collection is empty, and whether there is one owner.
-    fn count(&mut self, property: &'static Property) -> Result<Expression, Fault> {
-        let most = match (property.kind, property.name) {
-            (Kind::Texts(_), _) | (_, "assignedLicenses") => 0,
+    fn count(&mut self, property: &'e Property) -> Result<Expression<'e>, Fault> {
+        let most = match (property.kind, &*property.name) {
+            (kind, _) if kind.is_texts() => 0,
+            (_, "assignedLicenses") => 0,
             (Kind::Links, "owners") => 1,
             _ => return Err(self.unsupported(property)),
         };
@@ -207,8 +209,8 @@ impl Parser<'_> {
     }
 
     /// `any(x:x eq 'text')` or `any(x:startswith(x,'text'))`, the slash being read.
-    fn element(&mut self, property: &'static Property) -> Result<Expression, Fault> {
-        if !matches!(property.kind, Kind::Texts(_)) || !self.takes_word("any") {
+    fn element(&mut self, property: &'e Property) -> Result<Expression<'e>, Fault> {
+        if !property.kind.is_texts() || !self.takes_word("any") {
             return Err(self.unsupported(property));
         }
         self.expect(&Token::Open)?;
@@ -238,7 +240,7 @@ impl Parser<'_> {
         Ok(Expression::Element { property, operator, value })
     }
 
-    fn one_of(&mut self, property: &'static Property) -> Result<Expression, Fault> {
+    fn one_of(&mut self, property: &'e Property) -> Result<Expression<'e>, Fault> {
         self.expect(&Token::Open)?;
         let mut values = vec![self.constant(property)?];
         while self.takes(&Token::Comma) {
@@ -252,7 +254,7 @@ impl Parser<'_> {
         Ok(Expression::In { property, values })
     }
 
-    fn property(&self, name: &str) -> Result<&'static Property, Fault> {
+    fn property(&self, name: &str) -> Result<&'e Property, Fault> {
         self.entity.property(name).ok_or_else(|| {
             Fault::bad_query(format!(
                 "Invalid filter clause: Could not find a property named '{name}' on type 'microsoft.graph.{}'.",
@@ -271,7 +273,7 @@ impl Parser<'_> {
         })
     }
 
-    fn constant(&mut self, property: &'static Property) -> Result<Constant, Fault> {
+    fn constant(&mut self, property: &Property) -> Result<Constant, Fault> {
         let Some(Token::Literal(literal)) = self.next() else { return Err(self.unexpected()) };
         let incompatible = || {
             Err(Fault::bad_query(format!(
@@ -280,10 +282,17 @@ impl Parser<'_> {
             )))
         };
         Ok(match (property.kind, literal) {
-            (Kind::Links | Kind::Object | Kind::Objects | Kind::Texts(_), _) => {
+            (
+                Kind::Binary(_) | Kind::Links | Kind::Many(_) | Kind::Object | Kind::Objects | Kind::Texts(_),
+                _,
+            ) => {
                 return Err(self.unsupported(property));
             }
             (_, Literal::Null) => Constant::Null,
+            (Kind::Integer(_), Literal::Bare(text)) => match text.parse() {
+                Ok(number) => Constant::Integer(number),
+                Err(_) => return incompatible(),
+            },
             (Kind::Boolean, Literal::Boolean(value)) => Constant::Boolean(value),
             (Kind::Text(_), Literal::Text(text)) => Constant::Text(text),
             (Kind::Guid, Literal::Text(text) | Literal::Bare(text)) => Constant::Text(text),

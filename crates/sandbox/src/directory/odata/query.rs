@@ -18,16 +18,16 @@ const MAX_PAGE: usize = 999;
 
 /// What a request asks of a collection or of one object.
 #[derive(Debug)]
-pub(in crate::directory) struct QueryOptions {
+pub(in crate::directory) struct QueryOptions<'a> {
     /// As asked, in that order.
-    pub(in crate::directory) select: Option<Vec<&'static Property>>,
+    pub(in crate::directory) select: Option<Vec<&'a Property>>,
     pub(in crate::directory) top: Option<usize>,
-    pub(in crate::directory) filter: Option<Expression>,
-    pub(in crate::directory) search: Option<Search>,
+    pub(in crate::directory) filter: Option<Expression<'a>>,
+    pub(in crate::directory) search: Option<Search<'a>>,
     pub(in crate::directory) expand: Option<Expansion>,
     pub(in crate::directory) order: Option<Order>,
     /// The property that the order is by.
-    ordered_by: Option<&'static Property>,
+    ordered_by: Option<&'a Property>,
     /// Whether the client asked to have the objects counted.
     count: bool,
     pub(in crate::directory) skip_token: Option<String>,
@@ -37,13 +37,13 @@ pub(in crate::directory) struct QueryOptions {
     pub(in crate::directory) identity: String,
 }
 
-impl QueryOptions {
+impl<'a> QueryOptions<'a> {
     /// Reads the query of a URL. Options that directories do not answer are refused, never ignored; what is no system
     /// option is none of our business.
     pub(in crate::directory) fn parse(
         query: &str,
         headers: &HeaderMap,
-        entity: &EntityType,
+        entity: &'a EntityType,
     ) -> Result<Self, Fault> {
         let is_eventual = is_eventual(headers);
         let mut options = Self {
@@ -137,14 +137,14 @@ impl QueryOptions {
     }
 
     /// Every property that decides which objects come.
-    pub(in crate::directory) fn asked(&self) -> Vec<&'static Property> {
+    pub(in crate::directory) fn asked(&self) -> Vec<&'a Property> {
         let filtered = self.filter.iter().flat_map(Expression::properties);
         filtered.chain(self.search.iter().flat_map(Search::properties)).collect()
     }
 
     /// The names in `$select`.
-    pub(in crate::directory) fn selected_names(&self) -> Option<Vec<&'static str>> {
-        Some(self.select.as_ref()?.iter().map(|property| property.name).collect())
+    pub(in crate::directory) fn selected_names(&self) -> Option<Vec<&str>> {
+        Some(self.select.as_ref()?.iter().map(|property| &*property.name).collect())
     }
 
     fn repeat(&mut self, option: &str, value: &str) {
@@ -163,7 +163,7 @@ impl QueryOptions {
             )));
         }
         let Some(order_by) = self.ordered_by else { return Ok(()) };
-        let is_usual = match order_by.name {
+        let is_usual = match &*order_by.name {
             "displayName" => matches!(entity.table, Table::Users | Table::Groups),
             "userPrincipalName" => entity.table == Table::Users,
             _ => false,
@@ -182,14 +182,14 @@ pub(in crate::directory) fn is_eventual(headers: &HeaderMap) -> bool {
 }
 
 /// The properties that a `$select` names.
-pub(in crate::directory) fn select(
+pub(in crate::directory) fn select<'a>(
     value: &str,
-    entity: &EntityType,
-) -> Result<Vec<&'static Property>, Fault> {
-    let mut selected: Vec<&'static Property> = Vec::new();
+    entity: &'a EntityType,
+) -> Result<Vec<&'a Property>, Fault> {
+    let mut selected: Vec<&'a Property> = Vec::new();
     for name in value.split(',').map(str::trim).filter(|name| !name.is_empty()) {
         if name == "*" {
-            return Ok(entity.properties.iter().collect());
+            return Ok(entity.all().collect());
         }
         let property = entity.property(name).ok_or_else(|| {
             Fault::bad_query(format!(
@@ -224,7 +224,7 @@ fn top(value: &str) -> Result<usize, Fault> {
     )))
 }
 
-fn order_by(value: &str, entity: &EntityType) -> Result<(&'static Property, Order), Fault> {
+fn order_by<'a>(value: &str, entity: &'a EntityType) -> Result<(&'a Property, Order), Fault> {
     let unsupported = || Fault::unsupported_query("Sorting not supported for current query.");
     let mut words = value.split_ascii_whitespace();
     let name = words.next().ok_or_else(unsupported)?;

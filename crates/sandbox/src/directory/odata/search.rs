@@ -7,10 +7,10 @@ use super::super::schema::{EntityType, Kind, Property};
 
 /// What a search asks for.
 #[derive(Clone, Debug)]
-pub(in crate::directory) enum Search {
+pub(in crate::directory) enum Search<'a> {
     All(Vec<Self>),
     Any(Vec<Self>),
-    Phrase { property: &'static Property, text: String },
+    Phrase { property: &'a Property, text: String },
 }
 
 /// The properties whose words are found wherever they stand; of others the beginning is.
@@ -22,12 +22,12 @@ const SEPARATORS: &str = "-._,;:/&@()+'";
 const MAX_DEPTH: usize = 16;
 const MAX_PHRASES: usize = 50;
 
-impl Search {
+impl<'a> Search<'a> {
     /// Reads the value of `$search`.
     ///
     /// # Errors
     /// 400 for what is not in quotes, names no property, or asks about one that holds no text.
-    pub(in crate::directory) fn parse(text: &str, entity: &EntityType) -> Result<Self, Fault> {
+    pub(in crate::directory) fn parse(text: &str, entity: &'a EntityType) -> Result<Self, Fault> {
         let mut parser = Parser { text, at: 0, entity, phrases: 0 };
         let search = parser.alternatives(0)?;
         parser.skip_spaces();
@@ -35,7 +35,7 @@ impl Search {
     }
 
     /// Every property it asks about.
-    pub(in crate::directory) fn properties(&self) -> Vec<&'static Property> {
+    pub(in crate::directory) fn properties(&self) -> Vec<&'a Property> {
         match self {
             Self::All(parts) | Self::Any(parts) => parts.iter().flat_map(Self::properties).collect(),
             Self::Phrase { property, .. } => vec![property],
@@ -68,7 +68,7 @@ impl Search {
 fn phrase(property: &Property, text: &str, sql: &mut String, parameters: &mut Vec<SqlValue>) {
     // Names of the schema, never of the request.
     let value = format!("(document ->> '$.{}')", property.name);
-    if !TOKENISED.contains(&property.name) {
+    if !TOKENISED.contains(&&*property.name) {
         sql.push_str(&format!(r"{value} LIKE ? ESCAPE '\'"));
         parameters.push(SqlValue::Text(format!("{}%", super::sql::escape_like(text))));
         return;
@@ -87,15 +87,15 @@ fn phrase(property: &Property, text: &str, sql: &mut String, parameters: &mut Ve
     sql.push(')');
 }
 
-struct Parser<'a> {
+struct Parser<'a, 'e> {
     text: &'a str,
     at: usize,
-    entity: &'a EntityType,
+    entity: &'e EntityType,
     phrases: usize,
 }
 
-impl Parser<'_> {
-    fn alternatives(&mut self, depth: usize) -> Result<Search, Fault> {
+impl<'e> Parser<'_, 'e> {
+    fn alternatives(&mut self, depth: usize) -> Result<Search<'e>, Fault> {
         let mut parts = vec![self.conjunction(depth)?];
         while self.takes("OR") {
             parts.push(self.conjunction(depth)?);
@@ -103,7 +103,7 @@ impl Parser<'_> {
         Ok(if parts.len() == 1 { parts.remove(0) } else { Search::Any(parts) })
     }
 
-    fn conjunction(&mut self, depth: usize) -> Result<Search, Fault> {
+    fn conjunction(&mut self, depth: usize) -> Result<Search<'e>, Fault> {
         let mut parts = vec![self.term(depth)?];
         while self.takes("AND") {
             parts.push(self.term(depth)?);
@@ -111,7 +111,7 @@ impl Parser<'_> {
         Ok(if parts.len() == 1 { parts.remove(0) } else { Search::All(parts) })
     }
 
-    fn term(&mut self, depth: usize) -> Result<Search, Fault> {
+    fn term(&mut self, depth: usize) -> Result<Search<'e>, Fault> {
         if self.takes("(") {
             if depth == MAX_DEPTH {
                 return Err(self.unexpected());
@@ -189,7 +189,7 @@ mod tests {
     use super::*;
 
     fn shape(text: &str) -> Option<String> {
-        fn show(search: &Search) -> String {
+        fn show(search: &Search<'_>) -> String {
             match search {
                 Search::All(parts) => format!("({})", parts.iter().map(show).collect::<Vec<_>>().join("&")),
                 Search::Any(parts) => format!("({})", parts.iter().map(show).collect::<Vec<_>>().join("|")),

@@ -9,7 +9,7 @@ use super::filter::{Constant, Expression, Operator};
 ///
 /// Whatever it says of how a name begins, and how not, becomes ranges of that name's index, in which the pages stand as
 /// they come. An order has to be by the same name.
-pub(in crate::directory) fn condition(expression: &Expression, order: Option<Order>) -> Condition {
+pub(in crate::directory) fn condition(expression: &Expression<'_>, order: Option<Order>) -> Condition {
     let mut parts = Vec::new();
     conjuncts(expression, &mut parts);
     let column = match order {
@@ -37,7 +37,7 @@ pub(in crate::directory) fn condition(expression: &Expression, order: Option<Ord
 }
 
 /// The expressions that all have to be true.
-fn conjuncts<'a>(expression: &'a Expression, out: &mut Vec<&'a Expression>) {
+fn conjuncts<'a>(expression: &'a Expression<'a>, out: &mut Vec<&'a Expression<'a>>) {
     match expression {
         Expression::All(parts) => parts.iter().for_each(|part| conjuncts(part, out)),
         other => out.push(other),
@@ -45,9 +45,9 @@ fn conjuncts<'a>(expression: &'a Expression, out: &mut Vec<&'a Expression>) {
 }
 
 /// The values of a column, which no object is without, for which an expression is true, if it is about how they begin.
-fn ranges(expression: &Expression, column: &str) -> Option<Ranges> {
+fn ranges(expression: &Expression<'_>, column: &str) -> Option<Ranges> {
     let all =
-        |parts: &[Expression]| parts.iter().map(|part| ranges(part, column)).collect::<Option<Vec<_>>>();
+        |parts: &[Expression<'_>]| parts.iter().map(|part| ranges(part, column)).collect::<Option<Vec<_>>>();
     match expression {
         Expression::All(parts) => Some(Ranges::intersection(all(parts)?)),
         Expression::Any(parts) => Some(Ranges::union(all(parts)?)),
@@ -68,7 +68,7 @@ struct Sql {
     parameters: Vec<SqlValue>,
 }
 
-fn write(expression: &Expression, out: &mut Sql) {
+fn write(expression: &Expression<'_>, out: &mut Sql) {
     match expression {
         Expression::All(parts) => join(parts, " AND ", out),
         Expression::Any(parts) => join(parts, " OR ", out),
@@ -92,7 +92,8 @@ fn write(expression: &Expression, out: &mut Sql) {
             compare(&column(property), *operator, value.clone(), out);
         }
         Expression::Count { property, is_equal, count } => {
-            // A name of the schema, never of the request.
+            // A name of the schema, never of the request; that of an extension has nothing but letters, digits and
+            // underscores.
             let counted = match property.kind {
                 Kind::Links => format!(
                     "(SELECT count(*) FROM links WHERE links.source_id = id AND links.relation = '{}')",
@@ -128,7 +129,7 @@ fn write(expression: &Expression, out: &mut Sql) {
     }
 }
 
-fn join(parts: &[Expression], operator: &str, out: &mut Sql) {
+fn join(parts: &[Expression<'_>], operator: &str, out: &mut Sql) {
     for (index, part) in parts.iter().enumerate() {
         out.text.push_str(if index == 0 { "(" } else { operator });
         write(part, out);
@@ -139,6 +140,7 @@ fn join(parts: &[Expression], operator: &str, out: &mut Sql) {
 fn compare(column: &str, operator: Operator, value: Constant, out: &mut Sql) {
     let value = match value {
         Constant::Boolean(value) => SqlValue::Integer(value.into()),
+        Constant::Integer(number) => SqlValue::Integer(number),
         Constant::Null => {
             let is_null = if operator == Operator::NotEqual { "IS NOT NULL" } else { "IS NULL" };
             out.text.push_str(&format!("{column} {is_null}"));

@@ -8,6 +8,7 @@ mod delays;
 mod deleted_items;
 mod delta;
 mod etags;
+mod extension_properties;
 mod federated_credentials;
 mod groups;
 mod memberships;

@@ -1,0 +1,202 @@
+//! `/applications/{}/extensionProperties`, and what they make of users and groups.
+
+use rusqlite::Connection;
+use serde_json::{Map, Value, json};
+
+use super::applications::{find, find_writable};
+use super::exchange::{Answer, Call};
+use super::fault::Fault;
+use super::odata::{Constant, Expression, Operator, QueryOptions};
+use super::schema::{EXTENSION_PROPERTY, EntityType, Kind};
+use crate::store::{ExtensionProperty, Object, Table, changes, extensions};
+
+/// How every name begins.
+pub(super) const PREFIX: &str = "extension_";
+
+/// What can have extension properties in Graph. Here, users and groups have values.
+const TARGETS: [&str; 6] = ["AdministrativeUnit", "Application", "Device", "Group", "Organization", "User"];
+
+/// How many characters an application may call a property by.
+const MAX_NAME: usize = 120;
+
+/// How many of them an application may have: as many as Graph lets one object have values.
+const MAX_PROPERTIES: usize = 100;
+
+/// A type with the properties that applications of the tenant added to it.
+pub(super) fn extended(call: &Call<'_>, entity: &'static EntityType) -> Result<EntityType, Fault> {
+    if !matches!(entity.table, Table::Users | Table::Groups) {
+        return Ok(entity.extended(&[]));
+    }
+    let read = |connection: &Connection| extensions::of_target(connection, &call.tenant.id, entity.resource);
+    Ok(entity.extended(&call.directory.store.read(read)?))
+}
+
+pub(super) fn list(call: &Call<'_>) -> Result<Answer, Fault> {
+    let options = QueryOptions::parse(&call.request.query, &call.request.headers, &EXTENSION_PROPERTY)?;
+    let (application, mut all) = call.directory.store.read(|connection| {
+        let application = find(connection, call)?;
+        let all = extensions::list(connection, application.id())?;
+        Ok::<_, Fault>((application, all))
+    })?;
+    if let Some(filter) = &options.filter {
+        let Expression::Compare { property, operator: Operator::Equal, value: Constant::Text(name) } = filter
+        else {
+            return Err(unsupported());
+        };
+        if property.name != "name" {
+            return Err(unsupported());
+        }
+        all.retain(|it| it.name == *name);
+    }
+    let value: Vec<Value> = all.iter().map(|it| shown(&application, it)).collect();
+    Ok(Answer::ok(json!({ "@odata.context": context(call, &application), "value": value })))
+}
+
+pub(super) fn get(call: &Call<'_>) -> Result<Answer, Fault> {
+    let (application, property) = call.directory.store.read(|connection| {
+        let application = find(connection, call)?;
+        let property = named(connection, call, &application)?;
+        Ok::<_, Fault>((application, property))
+    })?;
+    Ok(Answer::ok(entity(call, &application, &property)))
+}
+
+pub(super) fn create(call: &Call<'_>) -> Result<Answer, Fault> {
+    let wish = read(&call.json()?)?;
+    let (application, property) = call.directory.store.write(|transaction| {
+        let application = find_writable(transaction, call)?;
+        if extensions::list(transaction, application.id())?.len() >= MAX_PROPERTIES {
+            return Err(Fault::bad_request(format!(
+                "The number of extension properties exceeds the maximum value of {MAX_PROPERTIES}."
+            )));
+        }
+        let app_id = application.text("appId").replace('-', "");
+        let property = ExtensionProperty {
+            id: call.directory.entropy.uuid(),
+            name: format!("{PREFIX}{app_id}_{}", wish.name),
+            ..wish
+        };
+        match extensions::insert(transaction, &call.tenant.id, application.id(), &property) {
+            Err(error) if error.is_conflict() => return Err(Fault::value_taken("name")),
+            inserted => inserted?,
+        }
+        touch(transaction, call, &application)?;
+        Ok::<_, Fault>((application, property))
+    })?;
+    let location = format!(
+        "{}/applications/{}/extensionProperties/{}",
+        call.version_url(),
+        application.id(),
+        property.id
+    );
+    Ok(Answer::created(&location, entity(call, &application, &property)))
+}
+
+pub(super) fn delete(call: &Call<'_>) -> Result<Answer, Fault> {
+    call.directory.store.write(|transaction| {
+        let application = find_writable(transaction, call)?;
+        let property = named(transaction, call, &application)?;
+        extensions::delete(transaction, application.id(), &property.id)?;
+        touch(transaction, call, &application)
+    })?;
+    Ok(Answer::no_content())
+}
+
+/// What a body says, each property checked: without an id, and with the name that the application calls it by.
+fn read(body: &Map<String, Value>) -> Result<ExtensionProperty, Fault> {
+    for name in body.keys().filter(|name| !name.contains("@odata.")) {
+        if !matches!(name.as_str(), "name" | "dataType" | "targetObjects" | "isMultiValued") {
+            return Err(Fault::invalid_property(name, format!("Invalid property '{name}'.")));
+        }
+    }
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    let is_name = |name: &&str| (1..=MAX_NAME).contains(&name.len()) && name.bytes().all(is_plain);
+    let name = body.get("name").and_then(Value::as_str).filter(is_name).ok_or_else(|| invalid("name"))?;
+    let is_type = |name: &&str| Kind::of_data_type(name).is_some();
+    let data_type = body.get("dataType").and_then(Value::as_str).filter(is_type);
+    let is_multi_valued = match body.get("isMultiValued") {
+        None | Some(Value::Null) => false,
+        Some(value) => value.as_bool().ok_or_else(|| invalid("isMultiValued"))?,
+    };
+    let mut targets = Vec::new();
+    for target in body.get("targetObjects").and_then(Value::as_array).into_iter().flatten() {
+        let target =
+            TARGETS.into_iter().find(|known| target == known).ok_or_else(|| invalid("targetObjects"))?;
+        if !targets.iter().any(|other| other == target) {
+            targets.push(target.to_owned());
+        }
+    }
+    if targets.is_empty() {
+        return Err(invalid("targetObjects"));
+    }
+    Ok(ExtensionProperty {
+        id: String::new(),
+        name: name.to_owned(),
+        data_type: data_type.ok_or_else(|| invalid("dataType"))?.to_owned(),
+        is_multi_valued,
+        targets,
+    })
+}
+
+fn invalid(property: &str) -> Fault {
+    super::body::invalid(&EXTENSION_PROPERTY, property)
+}
+
+fn unsupported() -> Fault {
+    Fault::unsupported_query("Only a filter by equality of 'name' is supported.")
+}
+
+fn touch(connection: &Connection, call: &Call<'_>, application: &Object) -> Result<(), Fault> {
+    let properties = ["extensionProperties"];
+    Ok(changes::touched(connection, &call.tenant.id, Table::Applications, application.id(), &properties)?)
+}
+
+fn named(connection: &Connection, call: &Call<'_>, application: &Object) -> Result<ExtensionProperty, Fault> {
+    let key = call.key(1);
+    let all = match key.property {
+        None => extensions::list(connection, application.id())?,
+        Some(_) => Vec::new(),
+    };
+    let found = all.into_iter().find(|property| property.id.eq_ignore_ascii_case(&key.value));
+    found.ok_or_else(|| Fault::not_found(&key.value))
+}
+
+fn context(call: &Call<'_>, application: &Object) -> String {
+    format!("{}/$metadata#applications('{}')/extensionProperties", call.version_url(), application.id())
+}
+
+fn entity(call: &Call<'_>, application: &Object, property: &ExtensionProperty) -> Value {
+    let mut body = shown(application, property);
+    body["@odata.context"] = format!("{}/$entity", context(call, application)).into();
+    body
+}
+
+fn shown(application: &Object, property: &ExtensionProperty) -> Value {
+    json!({
+        "id": property.id,
+        "deletedDateTime": null,
+        "appDisplayName": application.text("displayName"),
+        "dataType": property.data_type,
+        "isMultiValued": property.is_multi_valued,
+        "isSyncedFromOnPremises": false,
+        "name": property.name,
+        "targetObjects": property.targets,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn only_plain_names_become_properties(name in "\\PC{0,20}|[a-z_'\".\\[\\]$;% -]{1,12}|[A-Za-z0-9_]{1,130}") {
+            let body = json!({ "name": name, "dataType": "String", "targetObjects": ["User"] });
+            let read = read(body.as_object().unwrap());
+            let is_plain = name.chars().all(|it| it.is_ascii_alphanumeric() || it == '_');
+            prop_assert_eq!(read.is_ok(), is_plain && (1..=120).contains(&name.len()));
+        }
+    }
+}
