@@ -42,7 +42,7 @@ impl Pool {
 
     /// The monotonic time, to the precision that the age of a connection takes.
     pub(crate) fn now(&self) -> Duration {
-        self.0.clock.glance().elapsed
+        self.0.clock.elapsed_coarse()
     }
 
     /// What is kept for the origin of `uri`.

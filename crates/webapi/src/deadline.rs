@@ -40,7 +40,7 @@ pub(crate) struct Deadline {
 
 impl Deadline {
     pub(crate) fn after(clock: Arc<dyn Clock>, limit: Duration) -> Self {
-        let at = clock.glance().elapsed.saturating_add(limit);
+        let at = clock.elapsed_coarse().saturating_add(limit);
         Self { clock, at }
     }
 
@@ -48,12 +48,12 @@ impl Deadline {
     pub(crate) fn narrowed(&self, limit: Duration) -> Self {
         Self {
             clock: Arc::clone(&self.clock),
-            at: self.at.min(self.clock.glance().elapsed.saturating_add(limit)),
+            at: self.at.min(self.clock.elapsed_coarse().saturating_add(limit)),
         }
     }
 
     pub(crate) fn remaining(&self) -> Duration {
-        self.at.saturating_sub(self.clock.glance().elapsed)
+        self.at.saturating_sub(self.clock.elapsed_coarse())
     }
 
     /// The output of `future`, or nothing once the deadline has passed; the future is dropped then.

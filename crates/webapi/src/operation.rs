@@ -34,12 +34,12 @@ pub(crate) async fn run(client: &Inner, request: &Request) -> Result<Response, E
         method = %request.method,
         url = %client.authenticate.bearer.base.shown(&request.uri),
     );
-    let started = client.clock.glance().elapsed;
+    let started = client.clock.elapsed_coarse();
     let part = client.gate_of_part(client.authenticate.bearer.base.below(&request.uri));
     let gate = part.as_ref().map_or(&client.gate, |(gate, _)| gate);
     let result = Operation::new(client, request, gate, started).run().instrument(span).await;
     let bytes = result.as_ref().ok().map(|response| response.body().len());
-    client.origin.counters.ended(client.clock.glance().elapsed.saturating_sub(started), bytes);
+    client.origin.counters.ended(client.clock.elapsed_coarse().saturating_sub(started), bytes);
     result
 }
 
@@ -127,7 +127,7 @@ impl<'a> Operation<'a> {
     async fn pass_breaker(&mut self) -> Result<Admission, Error> {
         let Inner { origin, clock, policy, .. } = self.client;
         loop {
-            match origin.breaker.admit(clock.glance().elapsed) {
+            match origin.breaker.admit(clock.elapsed_coarse()) {
                 Ok(admission) => return Ok(admission),
                 Err(Open { wait }) if policy.is_patient() && wait < self.deadline.remaining() => {
                     clock.sleep(wait).await;
@@ -212,7 +212,7 @@ impl<'a> Operation<'a> {
                 None => return,
             },
         };
-        origin.breaker.record(admission, fault, asked, clock.glance().elapsed);
+        origin.breaker.record(admission, fault, asked, clock.elapsed_coarse());
     }
 
     fn tell(&self, wait: Duration) {

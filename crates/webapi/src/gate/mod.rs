@@ -118,7 +118,7 @@ impl Gate {
     /// Closes for as long as other processes have been told.
     fn heed_others(&self, clock: &dyn Clock) {
         let Some(notes) = &self.notes else { return };
-        let now = clock.glance().elapsed;
+        let now = clock.elapsed_coarse();
         {
             let mut state = self.state();
             if now < state.next_look {
@@ -135,7 +135,7 @@ impl Gate {
     /// Learns from an answer how much the API bears.
     pub(crate) fn learn(&self, status: StatusCode, headers: &HeaderMap, clock: &dyn Clock) {
         let mut state = self.state();
-        state.limit.learn(status, headers, clock.glance().elapsed);
+        state.limit.learn(status, headers, clock.elapsed_coarse());
         state.wake_next();
     }
 
@@ -152,8 +152,8 @@ impl Gate {
     ) -> Result<Permit<'_>, StaysClosed> {
         let Passage { access, cost, places } = passage;
         const SPREAD: Duration = Duration::from_millis(250);
-        let started = clock.glance().elapsed;
-        let left = || patience.saturating_sub(clock.glance().elapsed.saturating_sub(started));
+        let started = clock.elapsed_coarse();
+        let left = || patience.saturating_sub(clock.elapsed_coarse().saturating_sub(started));
         loop {
             let wait = self.closed_for(access, clock);
             if !wait.is_zero() {
@@ -170,7 +170,7 @@ impl Gate {
             if !self.closed_for(access, clock).is_zero() {
                 continue;
             }
-            let turn = self.state().limit.turn(cost, clock.glance().elapsed);
+            let turn = self.state().limit.turn(cost, clock.elapsed_coarse());
             if turn > left() {
                 return Err(StaysClosed { wait: turn });
             }
@@ -190,7 +190,7 @@ impl Gate {
         let is_free = state.queue.is_empty()
             && state.has_room_for(passage.places)
             && state.limit.used() < share
-            && !state.limit.is_paced(clock.glance().elapsed);
+            && !state.limit.is_paced(clock.elapsed_coarse());
         is_free.then(|| {
             state.under_way += passage.places;
             Permit { gate: self, places: passage.places }
@@ -225,7 +225,7 @@ impl Gate {
             Access::Write => state.writes_closed_until,
             Access::Both => state.reads_closed_until.max(state.writes_closed_until),
         };
-        until.saturating_sub(clock.glance().elapsed)
+        until.saturating_sub(clock.elapsed_coarse())
     }
 
     /// How long it was closed, or is going to be, and the share of its quota that the API has said last is used.
@@ -251,6 +251,9 @@ impl State {
     }
 
     fn wake_next(&mut self) {
+        if self.queue.is_empty() {
+            return;
+        }
         let free = self.limit.width().saturating_sub(self.under_way);
         let first = self.queue.values_mut().take(free as usize);
         first.filter_map(Option::take).for_each(Waker::wake);
