@@ -213,7 +213,7 @@ fn of_web_api(mut failure: CommandError, error: &unattended_webapi::Error) -> Co
             .hint(format!("ask for at most $top={largest}, or leave `$top` out"))
     } else if let (true, Some(remedy)) = (error.needs_administrator(), error.remedy()) {
         failure.hint(format!(
-            "{remedy} (`unattended register` grants it, `unattended doctor` shows what is there)"
+            "{remedy}; `unattended register` asks for permissions and grants them, `unattended doctor` shows which are there"
         ))
     } else if let Some(remedy) = error.remedy() {
         failure.hint(remedy)

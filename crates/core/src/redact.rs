@@ -17,19 +17,11 @@ pub fn redact_url(url: &str) -> String {
     };
     if let Some(query) = query {
         text.push('?');
-        let masked: Vec<String> = query
-            .split('&')
-            .map(|pair| {
-                pair.split_once('=').map_or_else(
-                    || pair.to_owned(),
-                    |(name, value)| {
-                        let value = if is_harmless(name, value) { value } else { "[redacted]" };
-                        format!("{name}={value}")
-                    },
-                )
-            })
-            .collect();
-        text.push_str(&masked.join("&"));
+        let masked = |pair: &str| match pair.split_once('=') {
+            Some((name, value)) if !is_harmless(name, value) => format!("{name}=[redacted]"),
+            _ => pair.to_owned(),
+        };
+        text.push_str(&query.split('&').map(masked).collect::<Vec<_>>().join("&"));
     }
     text
 }

@@ -50,16 +50,16 @@ impl Authenticate {
         {
             answer = self.exchange(request, Some(&authorization), deadline).await?;
         }
-        if !matches!(answer.status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
+        let reason = answer.refused_token.as_deref().filter(|_| request.body.is_replayable());
+        let Some(reason) = reason.and_then(|refused| self.reason(&answer, refused)) else {
             return Ok(answer);
-        }
-        let refused = RefusedToken::of(&authorization, &answer.headers, self.clock.now());
-        let reason = self.reason(&answer, &refused);
-        answer.refused_token = Some(Box::new(refused));
-        let Some(reason) = reason.filter(|_| request.body.is_replayable()) else { return Ok(answer) };
+        };
         tracing::debug!(status = answer.status.as_u16(), "the API refused the token; asking for a newer one");
-        let is_of_permission = matches!(reason, Reason::Permission);
-        let claims = if let Reason::Claims(claims) = reason { Some(claims) } else { None };
+        let (claims, is_of_permission) = match reason {
+            Reason::Token => (None, false),
+            Reason::Claims(claims) => (Some(claims), false),
+            Reason::Permission => (None, true),
+        };
         let demand = TokenDemand::Newer { refused: authorization.clone(), claims };
         let fresh = match ask(&**tokens, demand, deadline).await {
             // The refusal may well stand; that there is no newer token just now is not what is wrong.
@@ -70,12 +70,7 @@ impl Authenticate {
             return Ok(answer);
         }
         self.origin.counters.token_replaced();
-        let mut answer = self.exchange(request, Some(&fresh), deadline).await?;
-        if matches!(answer.status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
-            let refused = RefusedToken::of(&fresh, &answer.headers, self.clock.now());
-            answer.refused_token = Some(Box::new(refused));
-        }
-        Ok(answer)
+        self.exchange(request, Some(&fresh), deadline).await
     }
 
     /// Why a newer token would help, if it would (RFC 6750 section 3.1).
@@ -112,7 +107,14 @@ impl Authenticate {
         authorization: Option<&Authorization>,
         deadline: &Deadline,
     ) -> Result<Answer, Error> {
-        self.bearer.send(request, authorization, self.entropy.uuid(), deadline).await
+        let mut answer = self.bearer.send(request, authorization, self.entropy.uuid(), deadline).await?;
+        if let (StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN, Some(refused)) =
+            (answer.status, authorization)
+        {
+            let refused = RefusedToken::of(refused, &answer.headers, self.clock.now());
+            answer.refused_token = Some(Box::new(refused));
+        }
+        Ok(answer)
     }
 }
 

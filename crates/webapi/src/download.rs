@@ -27,12 +27,19 @@ pub struct Download {
     client: Client,
     path: String,
     slice: u64,
-    /// Where the API has sent us.
-    address: Option<Client>,
+    place: Place,
     at: u64,
     size: Option<u64>,
     tag: Option<HeaderValue>,
     is_complete: bool,
+}
+
+/// Where the file is.
+enum Place {
+    /// At a path of the API, or an address of its origin.
+    Api(String),
+    /// At an address of another origin, which the API gave out.
+    Elsewhere(Client),
 }
 
 impl Download {
@@ -41,7 +48,7 @@ impl Download {
             client,
             path: path.to_owned(),
             slice: DEFAULT_SLICE,
-            address: None,
+            place: Place::Api(path.to_owned()),
             at: 0,
             size: None,
             tag: None,
@@ -84,13 +91,19 @@ impl Download {
                         return Ok(Some(bytes));
                     }
                 }
-                // What is empty has no range.
-                Err(error) if error.status() == Some(StatusCode::RANGE_NOT_SATISFIABLE) && self.at == 0 => {
-                    (self.is_complete, self.size) = (true, Some(0));
+                // It is empty, or it did not say where it ends.
+                Err(error)
+                    if error.status() == Some(StatusCode::RANGE_NOT_SATISFIABLE) && self.size.is_none() =>
+                {
+                    (self.is_complete, self.size) = (true, Some(self.at));
                 }
-                Err(error) if self.address.is_some() && is_expired(&error) && expired < MOST_EXPIRED => {
+                Err(error)
+                    if matches!(self.place, Place::Elsewhere(_))
+                        && is_expired(&error)
+                        && expired < MOST_EXPIRED =>
+                {
                     expired += 1;
-                    self.address = None;
+                    self.place = Place::Api(self.path.clone());
                 }
                 Err(error) => return Err(error),
             }
@@ -101,16 +114,15 @@ impl Download {
     /// Asks where the API has sent us, and follows where it sends us now.
     async fn ask(&mut self, range: &str) -> Result<Response, Error> {
         for _ in 0..=MOST_REDIRECTS {
-            let (client, path) = match &self.address {
-                Some(address) => (address, ""),
-                None => (&self.client, self.path.as_str()),
+            let (client, path) = match &self.place {
+                Place::Api(path) => (&self.client, path.as_str()),
+                Place::Elsewhere(address) => (address, ""),
             };
             let request = client.get(path).header(RANGE.as_str(), range).header(ACCEPT.as_str(), "*/*");
             // A range of what is compressed would be no range of the file.
             match request.header(ACCEPT_ENCODING.as_str(), "identity").send().await {
                 Err(error) if error.status().is_some_and(|status| status.is_redirection()) => {
-                    let next = self.follow(&error).map_err(|refused| self.about(refused))?;
-                    self.address = Some(next);
+                    self.place = self.follow(&error).map_err(|refused| self.about(refused))?;
                 }
                 outcome => return outcome,
             }
@@ -118,11 +130,11 @@ impl Download {
         Err(self.about(protocol("the API redirects again and again")))
     }
 
-    /// A client of where a redirect leads (RFC 9110 section 15.4).
-    fn follow(&self, redirect: &Error) -> Result<Client, Error> {
-        let base = match &self.address {
-            Some(address) => address.base_url().to_owned(),
-            None => self.client.base().resolve(&self.path)?.to_string(),
+    /// Where a redirect leads (RFC 9110 section 15.4).
+    fn follow(&self, redirect: &Error) -> Result<Place, Error> {
+        let base = match &self.place {
+            Place::Api(path) => self.client.base().resolve(path)?.to_string(),
+            Place::Elsewhere(address) => address.base_url().to_owned(),
         };
         let from = Url::parse(&base).map_err(|_| protocol("the address is not a URL"))?;
         let to = redirect
@@ -141,7 +153,10 @@ impl Download {
                 "the API redirects to another origin with 307 or 308, which is not followed",
             ));
         }
-        self.client.at_secret_address(to.as_str())
+        if matches!(self.place, Place::Api(_)) && from.origin() == to.origin() {
+            return Ok(Place::Api(to.into()));
+        }
+        self.client.at_secret_address(to.as_str()).map(Place::Elsewhere)
     }
 
     /// The bytes of an answer, if they are those that come next.

@@ -11,12 +11,12 @@ use crate::retry::RetryReason;
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct Metrics {
-    /// Operations that ended in success, and those that did not.
+    /// Operations that ended in success.
     pub succeeded: u64,
-    /// See [`succeeded`](Self::succeeded).
+    /// Operations that did not.
     pub failed: u64,
-    /// How long they took, each from the call to its end: so many up to each of [`DURATION_BOUNDS`](Self::DURATION_BOUNDS),
-    /// and those that took longer.
+    /// How long operations took, from the call to its end: how many up to each of
+    /// [`DURATION_BOUNDS`](Self::DURATION_BOUNDS), and last those that took longer.
     pub durations: [u64; 15],
     /// All of that time.
     pub duration: Duration,
@@ -60,22 +60,21 @@ impl Metrics {
 impl fmt::Display for Metrics {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { succeeded, failed, retries, pages, items, bytes, .. } = self;
-        write!(f, "{} calls in {:.3} s", succeeded + failed, self.duration.as_secs_f64())?;
-        let closed = self.gate_closed.as_secs();
-        for (number, what) in [
-            (*failed, "failed"),
-            (*pages, "pages"),
-            (*items, "items"),
-            (*bytes, "bytes"),
-            (retries.throttled, "repeated because throttled"),
-            (retries.server, "repeated because the API failed"),
-            (retries.connection, "repeated because the connection failed"),
-            (retries.token, "repeated for want of a token"),
-            (self.replaced_tokens, "tokens replaced"),
-            (closed, "s of a closed gate"),
+        write!(f, "calls {}, seconds {:.3}", succeeded + failed, self.duration.as_secs_f64())?;
+        for (what, number) in [
+            ("failed", *failed),
+            ("pages", *pages),
+            ("items", *items),
+            ("bytes", *bytes),
+            ("repeated because throttled", retries.throttled),
+            ("repeated because the API failed", retries.server),
+            ("repeated because the connection failed", retries.connection),
+            ("repeated for want of a token", retries.token),
+            ("tokens replaced", self.replaced_tokens),
+            ("seconds with the gate closed", self.gate_closed.as_secs()),
         ] {
             if number > 0 {
-                write!(f, ", {number} {what}")?;
+                write!(f, ", {what} {number}")?;
             }
         }
         Ok(())
@@ -113,15 +112,13 @@ impl Counters {
     }
 
     pub(crate) fn repeated(&self, reason: RetryReason) {
-        add(
-            match reason {
-                RetryReason::Throttled => &self.throttled,
-                RetryReason::Server => &self.server,
-                RetryReason::Connection => &self.connection,
-                RetryReason::Token => &self.token,
-            },
-            1,
-        );
+        let counter = match reason {
+            RetryReason::Throttled => &self.throttled,
+            RetryReason::Server => &self.server,
+            RetryReason::Connection => &self.connection,
+            RetryReason::Token => &self.token,
+        };
+        add(counter, 1);
     }
 
     pub(crate) fn token_replaced(&self) {

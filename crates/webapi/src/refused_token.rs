@@ -9,12 +9,15 @@ use http::HeaderMap;
 use serde_json::{Map, Value};
 use unattended_core::{Authorization, server_time};
 
+/// In Unix seconds; no date of HTTP is later. Whatever lives as long has no end.
+const YEAR_10000: u64 = 253_402_300_800;
+
 /// What a refused token says of itself (RFC 7519), for an administrator to look at and **never** to decide by: nobody has
 /// checked its signature here. All of it is missing where the token is opaque. The token itself is not kept.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct RefusedToken {
-    /// For which API it was issued (`aud`).
+    /// For which API it was issued (`aud`); several stand side by side.
     pub audience: Option<String>,
     /// By whom (`iss`).
     pub issuer: Option<String>,
@@ -34,14 +37,23 @@ impl RefusedToken {
     /// Of the token in `authorization`, refused by an answer with `headers` that arrived at `now`.
     pub(crate) fn of(authorization: &Authorization, headers: &HeaderMap, now: SystemTime) -> Self {
         let claims = claims(authorization.expose_token()).unwrap_or_default();
-        let text = |name: &str| claims.get(name).and_then(Value::as_str).map(shown);
-        let time = |name: &str| UNIX_EPOCH.checked_add(Duration::from_secs(claims.get(name)?.as_u64()?));
-        let roles = claims.get("roles").and_then(Value::as_array).into_iter().flatten();
+        let texts = |name: &str| -> Vec<String> {
+            let (one, several) = match claims.get(name) {
+                Some(Value::Array(several)) => (None, several.as_slice()),
+                one => (one, &[][..]),
+            };
+            one.into_iter().chain(several).filter_map(Value::as_str).map(shown).collect()
+        };
+        let text = |name: &str| Some(texts(name).join(" ")).filter(|text| !text.is_empty());
+        let time = |name: &str| {
+            let seconds = claims.get(name)?.as_u64().filter(|seconds| *seconds < YEAR_10000)?;
+            Some(UNIX_EPOCH + Duration::from_secs(seconds))
+        };
         Self {
             audience: text("aud"),
             issuer: text("iss"),
             tenant: text("tid"),
-            roles: roles.filter_map(Value::as_str).map(shown).collect(),
+            roles: texts("roles"),
             issued_at: time("iat"),
             expires_at: time("exp"),
             clock_ahead: server_time(headers).and_then(|theirs| seconds_between(now, theirs)),
@@ -117,6 +129,16 @@ mod tests {
         assert_eq!(
             of(r#"{"aud":"a\u001b[2J"}"#, "Sun, 06 Nov 1994 08:49:27 GMT").to_string(),
             "aud a[2J, iss none, tid none, no roles, the API's clock is 10 s behind"
+        );
+    }
+
+    #[test]
+    fn a_token_without_end_and_one_for_several_apis_are_described_too() {
+        let payload =
+            r#"{"aud":["https://a.example","https://b.example"],"iss":"i","tid":"t","exp":999999999999999}"#;
+        assert_eq!(
+            of(payload, "soon").to_string(),
+            "aud https://a.example https://b.example, iss i, tid t, no roles"
         );
     }
 

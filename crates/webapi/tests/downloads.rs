@@ -153,3 +153,28 @@ async fn a_redirect_that_could_harm_is_not_followed() {
     let error = bench(&nowhere).client.download(PATH).next().await.unwrap_err().to_string();
     assert!(error.contains("does not say where to"), "{error}");
 }
+
+// RD-1
+#[tokio::test]
+async fn a_redirect_within_the_api_keeps_the_token() {
+    let api = Api::by(|request| {
+        assert!(request.headers().contains_key("authorization"));
+        match request.uri().path() {
+            "/v1.0/drives/d/items/1/content" => reply(307, &[("location", "../2/content?v=1")], ""),
+            "/v1.0/drives/d/items/2/content" => reply(200, &[], "all of it"),
+            other => panic!("{other}"),
+        }
+    });
+    assert_eq!(read(&mut bench(&api).client.download(PATH)).await.unwrap(), b"all of it");
+    assert_eq!(api.sent(), 2);
+}
+
+#[tokio::test]
+async fn a_file_without_a_size_ends_where_nothing_follows() {
+    let api = Api::by(|request| match request.headers()["range"].to_str().unwrap() {
+        "bytes=0-3" => reply(206, &[("content-range", "bytes 0-3/*")], "0123"),
+        "bytes=4-7" => reply(206, &[("content-range", "bytes 4-7/*")], "4567"),
+        _ => status(416),
+    });
+    assert_eq!(read(&mut bench(&api).client.download(PATH).slice(4)).await.unwrap(), b"01234567");
+}

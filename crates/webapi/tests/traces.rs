@@ -14,10 +14,10 @@ use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::{Context, SubscriberExt as _};
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::{Layer, Registry};
-use unattended_core::HttpErrorKind;
-use unattended_webapi::BatchRequest;
+use unattended_core::{HttpErrorKind, ManualClock};
+use unattended_webapi::{BatchRequest, ClientBuilder, Traffic};
 
-use crate::support::{Api, bench, broken, reply, status, throttled};
+use crate::support::{Api, Tokens, bench, bench_with, broken, reply, status, throttled};
 
 /// A span as an exporter of OpenTelemetry sees it: its name, the name of its parent, its fields.
 #[derive(Clone, Debug, Default)]
@@ -163,6 +163,32 @@ async fn what_the_calls_come_to_can_be_read() {
     assert!(metrics.gate_closed >= Duration::from_secs(9) && metrics.duration >= metrics.gate_closed);
     assert_eq!((metrics.durations[0], metrics.durations[14]), (1, 1), "{:?}", metrics.durations);
     let text = metrics.to_string();
-    assert!(text.starts_with("2 calls in ") && text.contains("1 repeated because throttled"), "{text}");
-    assert!(text.ends_with("1 tokens replaced, 9 s of a closed gate"), "{text}");
+    assert!(text.starts_with("calls 2, seconds ") && text.contains("repeated because throttled 1"), "{text}");
+    assert!(text.ends_with("tokens replaced 1, seconds with the gate closed 9"), "{text}");
+}
+
+// TR-1
+#[tokio::test]
+async fn a_request_that_is_repeated_inside_a_batch_counts() {
+    let inner = |code: u16| {
+        let answer = json!({ "id": "1", "status": code, "headers": { "Retry-After": "1" }, "body": {} });
+        reply(200, &[], json!({ "responses": [answer] }).to_string())
+    };
+    let api = Api::answering([inner(429), inner(204)]);
+    let client = bench(&api).client;
+    client.batch(vec![BatchRequest::new("1", http::Method::GET, "/users/1")]).await.unwrap();
+    assert_eq!(client.metrics().retries.throttled, 1);
+}
+
+// TR-1
+#[tokio::test]
+async fn gates_that_are_closed_for_good_are_added_up_without_an_overflow() {
+    let (api, traffic) = (Api::by(|_| throttled(429, "10000000000000000000")), Traffic::default());
+    for tenant in ["a", "b"] {
+        let of_tenant = |builder: ClientBuilder| builder.traffic(&traffic).identity(tenant, "app");
+        let clock = ManualClock::self_advancing_at(1_800_000_000);
+        let client = bench_with(&api, Tokens::default(), clock, of_tenant).client;
+        client.get("/users/1").send().await.unwrap_err();
+        assert!(client.metrics().gate_closed >= Duration::from_secs(10_000_000_000_000_000_000));
+    }
 }

@@ -125,7 +125,10 @@ impl<'a> Item<'a> {
         self.attempts.push(Attempt { status: Some(answer.status), request_id: body.request_id, wait });
 
         let error = match decision {
-            Decision::Retry { wait } if asked.is_some() || may_retry() => return Some(wait),
+            Decision::Retry { wait } if asked.is_some() || may_retry() => {
+                client.origin.counters.repeated(outcome.reason(false));
+                return Some(wait);
+            }
             Decision::Retry { .. } => {
                 let ambiguous = self.may_have_acted && self.class == RequestClass::Unsafe;
                 error.withheld(Withheld::Budget).ambiguous(ambiguous)

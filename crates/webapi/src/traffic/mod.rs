@@ -106,7 +106,7 @@ impl Origin {
         let gates = self.gates.lock().unwrap_or_else(PoisonError::into_inner);
         let known = gates.values().map(|gate| gate.told());
         let (closed, share) = known.fold((Duration::ZERO, 0.0_f64), |(closed, share), (was_closed, used)| {
-            (closed + was_closed, share.max(used))
+            (closed.saturating_add(was_closed), share.max(used))
         });
         self.counters.read(closed, share)
     }
