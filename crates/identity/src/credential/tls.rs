@@ -73,7 +73,7 @@ impl TlsClientCertificate {
     }
 
     fn show(&self, context: &AuthenticationContext<'_>, request: &mut TokenRequest) -> Result<(), Error> {
-        self.certificate.check_validity(context.now)?;
+        self.certificate.check_validity_in(context)?;
         request.field("client_id", context.client_id);
         request.show(Arc::clone(&self.shown));
         Ok(())

@@ -170,6 +170,26 @@ async fn an_assertion_that_is_refused_for_its_time_is_signed_once_more_by_the_se
     assert_eq!(house.server.requests().len(), 6);
 }
 
+// D16; requirement 5 of section 6
+#[tokio::test]
+async fn a_date_that_is_no_time_at_all_is_forgotten_at_the_next_refusal() {
+    let certificate = ClientCertificate::from_pem(&Secret::from(certificate_pem())).unwrap();
+    let outside = r#"{"error":"invalid_client","error_codes":[700024]}"#;
+    for nonsense in ["Fri, 31 Dec 9999 23:59:59 GMT", "Thu, 01 Jan 1970 00:00:00 GMT"] {
+        let house = House::with_credential(ManualClock::at(784_111_777), certificate.clone());
+        house.server.answer_with(401, &[("date", nonsense)], outside);
+        house.server.answer_with(401, &[("date", nonsense)], outside);
+        let error = house.graph().acquire(Freshness::Cached).await.unwrap_err();
+        assert_eq!(error.codes(), [700_024], "the server's word, and no complaint about the certificate");
+
+        house.server.answer_with(401, &[("date", "Sun, 06 Nov 1994 08:49:37 GMT")], outside);
+        house.server.token("t1", 3_600);
+        assert_eq!(house.graph().acquire(Freshness::Cached).await.unwrap().expose(), "t1", "{nonsense}");
+        let claims = verified(house.server.requests()[3].field("client_assertion").unwrap()).1;
+        assert_eq!(claims["nbf"], 784_111_777);
+    }
+}
+
 // 32 (section 3.2)
 #[tokio::test]
 async fn a_token_with_claims_of_the_application_is_cached_and_renewed_with_them() {
