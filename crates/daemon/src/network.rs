@@ -1,14 +1,20 @@
 //! The network as the configuration and the environment say.
 
+use std::io::{self, Read};
+use std::path::Path;
 use std::sync::Arc;
 
 use unattended_core::HttpClient;
+use unattended_files::open_regular;
 use unattended_identity::TlsIdentity;
 use unattended_transport::{Transport, TransportBuilder, TransportError};
 
 use crate::config::Application;
 use crate::error::{BuildError, ExitClass};
 use crate::ports::Ports;
+
+/// Many times what all authorities of a system take.
+const LONGEST_BUNDLE: u64 = 8 << 20;
 
 /// The connections that everything shares. They show no certificate.
 pub(crate) fn shared(application: &Application, ports: &Ports) -> Result<Arc<dyn HttpClient>, BuildError> {
@@ -40,7 +46,7 @@ fn connections(
     };
     let mut builder = Transport::builder().proxies_from(|name| ports.environment.variable(name));
     if let Some(file) = &application.ca_file {
-        let pem = std::fs::read(file).map_err(|error| {
+        let pem = read_bundle(file).map_err(|error| {
             BuildError::new(
                 ExitClass::Configuration,
                 format!("the ca-file {} cannot be read", file.display()),
@@ -56,4 +62,13 @@ fn connections(
         .and_then(TransportBuilder::build)
         .map_err(|error| unusable(error, "the network cannot be set up".to_owned()))?;
     Ok(Arc::new(transport))
+}
+
+fn read_bundle(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    open_regular(path)?.take(LONGEST_BUNDLE + 1).read_to_end(&mut bytes)?;
+    match bytes.len() as u64 > LONGEST_BUNDLE {
+        true => Err(io::Error::new(io::ErrorKind::FileTooLarge, "it is longer than 8 MiB")),
+        false => Ok(bytes),
+    }
 }

@@ -30,6 +30,22 @@ pub fn open_private(path: &Path) -> io::Result<File> {
     private().read(true).create(true).truncate(false).open(path)
 }
 
+/// Opens a file for reading. A pipe or a device is refused at once: whoever opens a pipe waits for somebody to write
+/// into it, perhaps for ever.
+///
+/// # Errors
+/// The file system refuses, or it is no regular file.
+pub fn open_regular(path: &Path) -> io::Result<File> {
+    let found = fs::metadata(path)?;
+    if found.is_file() {
+        return File::open(path);
+    }
+    Err(match found.is_dir() {
+        true => io::Error::new(io::ErrorKind::IsADirectory, "it is a directory"),
+        false => io::Error::new(io::ErrorKind::InvalidInput, "it is a pipe, a socket or a device, and no file"),
+    })
+}
+
 /// Makes a directory and those above it; new ones have mode 0700, others stay as they are.
 ///
 /// # Errors
@@ -117,6 +133,24 @@ mod tests {
         write_private(&path, b"two").unwrap();
         assert_eq!((fs::read(&path).unwrap().as_slice(), mode(&path)), (b"two".as_slice(), 0o600));
         assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn what_is_no_file_is_refused_before_anybody_waits_for_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let pipe = directory.path().join("pipe");
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        for (path, told) in [
+            (&*pipe, "it is a pipe, a socket or a device, and no file"),
+            (Path::new("/dev/zero"), "it is a pipe, a socket or a device, and no file"),
+            (directory.path(), "it is a directory"),
+        ] {
+            assert_eq!(open_regular(path).unwrap_err().to_string(), told, "{}", path.display());
+        }
+        let (file, link) = (directory.path().join("file"), directory.path().join("link"));
+        fs::write(&file, b"x").unwrap();
+        std::os::unix::fs::symlink(&file, &link).unwrap();
+        assert!(open_regular(&file).is_ok() && open_regular(&link).is_ok());
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use unattended_core::{HttpClient, Secret};
+use unattended_files::open_regular;
 use unattended_identity::{
     self as identity, AssertionCommand, AssertionFile, AssertionUrl, ManagedIdentity, ManagedIdentityHost,
     SignedAssertion,
@@ -142,7 +143,7 @@ fn variables(names: [&str; 2], environment: &dyn Environment) -> Result<[String;
 }
 
 fn readable(path: &Path) -> Result<(), CredentialError> {
-    match std::fs::File::open(path) {
+    match open_regular(path) {
         Ok(_) => Ok(()),
         Err(error) => Err(CredentialError {
             message: format!("{} cannot be read", path.display()),

@@ -1,10 +1,10 @@
 //! The value behind a reference.
 
-use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use unattended_core::Secret;
+use unattended_files::open_regular;
 
 use super::CredentialError;
 use crate::config::SecretReference;
@@ -95,7 +95,7 @@ fn read_file(path: &Path, protection: Protection) -> Result<Vec<u8>, CredentialE
         };
         CredentialError { message: format!("{shown} cannot be read"), remedy, source: Some(Box::new(error)) }
     };
-    let file = File::open(path).map_err(unreadable)?;
+    let file = open_regular(path).map_err(unreadable)?;
     // The mode of the open file and not of the path, which could be exchanged in between.
     let metadata = file.metadata().map_err(unreadable)?;
     if let (Protection::Demanded, Some(mode)) = (protection, loose_mode(&metadata)) {

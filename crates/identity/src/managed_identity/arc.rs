@@ -1,12 +1,12 @@
 //! The challenge of the Arc agent: only who may read its files gets a token.
 
-use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use http::HeaderMap;
 use http::header::WWW_AUTHENTICATE;
 use unattended_core::Secret;
+use unattended_files::open_regular;
 
 use crate::error::Error;
 
@@ -42,7 +42,7 @@ pub(super) fn proof(headers: &HeaderMap, tokens: &Path) -> Result<Secret, Error>
         return Err(refuse("is a link to somewhere else"));
     }
     let mut bytes = Vec::new();
-    File::open(&real).and_then(|file| file.take(LONGEST + 1).read_to_end(&mut bytes)).map_err(unreadable)?;
+    open_regular(&real).and_then(|file| file.take(LONGEST + 1).read_to_end(&mut bytes)).map_err(unreadable)?;
     let proof = Secret::new(bytes);
     if proof.expose().len() as u64 > LONGEST {
         return Err(refuse("is longer than 4096 bytes"));

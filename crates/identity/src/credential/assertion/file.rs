@@ -5,6 +5,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use unattended_core::{BoxFuture, Secret};
+use unattended_files::open_regular;
 
 use super::{AssertionSource, LONGEST};
 use crate::credential::AuthenticationContext;
@@ -43,10 +44,10 @@ impl AssertionFile {
     /// A mounted volume is exchanged by renaming a link above the file and removing what it led to: a reader that
     /// was just on the way there finds nothing, and finds the new file by setting out again.
     fn open(&self) -> io::Result<File> {
-        let mut last = File::open(&self.0);
+        let mut last = open_regular(&self.0);
         for _ in 0..DETOURS {
             match last {
-                Err(error) if error.kind() == io::ErrorKind::NotFound => last = File::open(&self.0),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => last = open_regular(&self.0),
                 other => return other,
             }
         }
