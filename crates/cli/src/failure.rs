@@ -189,7 +189,10 @@ fn of_identity(mut failure: CommandError, error: &unattended_identity::Error) ->
     if !error.codes().is_empty() {
         failure = failure.detail("aadsts", error.codes());
     }
-    if let Some(identifier) = error.correlation_id() {
+    // Of a request that never left nobody knows anything.
+    if let Some(identifier) = error.correlation_id()
+        && (error.attempts() > 0 || error.oauth_error().is_some())
+    {
         failure.0.causes.push(format!("correlation id {identifier} (support asks for it)"));
     }
     match error.remedy() {

@@ -42,7 +42,9 @@ pub fn open_regular(path: &Path) -> io::Result<File> {
     }
     Err(match found.is_dir() {
         true => io::Error::new(io::ErrorKind::IsADirectory, "it is a directory"),
-        false => io::Error::new(io::ErrorKind::InvalidInput, "it is a pipe, a socket or a device, and no file"),
+        false => {
+            io::Error::new(io::ErrorKind::InvalidInput, "it is a pipe, a socket or a device, and no file")
+        }
     })
 }
 

@@ -25,6 +25,8 @@ struct Inner {
     /// Of an answer that is no OAuth error; without what looks like a token.
     body: Option<Box<str>>,
     errand: Option<ErrandOf>,
+    /// Of what is wrong on this side; what a server says has remedies by its codes.
+    remedy: Option<&'static str>,
     source: Option<Arc<dyn std::error::Error + Send + Sync>>,
 }
 
@@ -80,6 +82,7 @@ impl Error {
             retry_at: None,
             body: None,
             errand: None,
+            remedy: None,
             source: None,
         }))
     }
@@ -124,8 +127,9 @@ impl Error {
             }
             None => format!("the token endpoint answered HTTP {status} without an OAuth error"),
         };
-        let (status, body, errand, source) = (Some(status), None, None, None);
-        Self(Arc::new(Inner { kind, message, status, oauth, retry_at, body, errand, source }))
+        Self::new(kind, message)
+            .repeated_at(retry_at)
+            .map(|inner| (inner.status, inner.oauth) = (Some(status), oauth))
     }
 
     /// With the answer that could not be read, or what of it may be shown.
@@ -143,6 +147,11 @@ impl Error {
             took,
         };
         self.map(|inner| inner.errand = Some(of))
+    }
+
+    /// What somebody does about it, in the imperative.
+    pub(crate) fn mended_by(self, remedy: &'static str) -> Self {
+        self.map(|inner| inner.remedy = Some(remedy))
     }
 
     pub(crate) fn caused_by(self, cause: impl std::error::Error + Send + Sync + 'static) -> Self {
@@ -333,7 +342,10 @@ impl Error {
         if let Some(entry) = entry {
             return Some(entry.remedy);
         }
-        oauth_errors::find(self.oauth_error()?).map(|entry| entry.remedy)
+        match self.oauth_error() {
+            Some(code) => oauth_errors::find(code).map(|entry| entry.remedy),
+            None => self.0.remedy,
+        }
     }
 
     fn map(mut self, change: impl FnOnce(&mut Inner)) -> Self {

@@ -72,7 +72,10 @@ fn a_program_signs_with_a_key_that_the_daemon_never_sees() {
     );
     place.run(&["token", "graph"]).expect(77).says(&["does not fit the certificate", "PS256"]);
     place.edit_config("/usr/bin/openssl", "/usr/bin/false");
-    place.run(&["token", "graph"]).expect(77).says(&["`/usr/bin/false` failed with exit status: 1"]);
+    let run = place.run(&["token", "graph"]).expect(77);
+    run.says(&["`/usr/bin/false` failed with exit status: 1", "hint: run it by hand"]);
+    assert!(!run.to_string().contains("support asks"), "nothing was sent that anybody could know of: {run}");
+    place.run(&["doctor"]).says(&["fix           run it by hand"]);
 }
 
 #[test]

@@ -62,19 +62,19 @@ fn look_for_module(credential: &Credential) -> Result<(), CredentialError> {
 fn unusable(credential: &Credential, error: identity::Error) -> CredentialError {
     let remedy = match credential {
         Credential::Certificate(certificate) if certificate.signer.is_some() => {
-            "put the certificate alone, in PEM, into this file"
+            error.remedy().unwrap_or("put the certificate alone, in PEM, into this file")
         }
         Credential::Certificate(_) if error.to_string().contains("password") => {
             "let `password` of this credential refer to what protects the private key"
         }
-        Credential::Certificate(_) => {
-            "put the private key and its certificate into this one file, as PEM or PKCS#12"
-        }
+        Credential::Certificate(_) => error
+            .remedy()
+            .unwrap_or("put the private key and its certificate into this one file, as PEM or PKCS#12"),
         _ => "write the secret's value (not its id), and nothing else, there",
     };
     CredentialError {
         message: format!("{credential} holds no usable credential"),
-        remedy: error.remedy().unwrap_or(remedy).to_owned(),
+        remedy: remedy.to_owned(),
         source: Some(Box::new(error)),
     }
 }

@@ -156,7 +156,7 @@ fn readable(path: &Path) -> Result<(), CredentialError> {
 fn unusable(credential: &Credential, error: identity::Error) -> CredentialError {
     CredentialError {
         message: format!("{credential} cannot be used"),
-        remedy: "correct the credential in the configuration".to_owned(),
+        remedy: error.remedy().unwrap_or("correct the credential in the configuration").to_owned(),
         source: Some(Box::new(error)),
     }
 }

@@ -173,6 +173,19 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_pipe_that_nobody_writes_into_is_refused_and_not_waited_for() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("pipe");
+        assert!(
+            std::process::Command::new("mkfifo").args(["-m", "600"]).arg(&path).status().unwrap().success()
+        );
+        let error = read_secret(SecretReference::File(path.clone()), &MapEnvironment::default()).unwrap_err();
+        assert_eq!(error.remedy(), format!("check that {} is a file", path.display()));
+        let cause = std::error::Error::source(&error).unwrap().to_string();
+        assert_eq!(cause, "it is a pipe, a socket or a device, and no file");
+    }
+
     // OP-3
     #[test]
     fn a_systemd_credential_is_read_by_name_whatever_mode_its_access_list_shows() {

@@ -79,6 +79,7 @@ fn refused(error: &unattended_identity::Error) -> Finding {
     let fix = match error.remedy() {
         Some(remedy) => remedy,
         None if error.is_transient() => "try again later: it passes by itself",
+        None if error.attempts() == 0 => "mend what is named there: the authority was not asked for a token",
         None => "compare `client-id`, `tenant` and the credential with the registration",
     };
     Finding::failed(CHECK, error.to_string(), why, fix)

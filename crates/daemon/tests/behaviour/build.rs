@@ -73,8 +73,12 @@ fn an_extra_certificate_authority_that_is_none_is_refused() {
     assert_eq!(error.exit_class(), ExitClass::Configuration);
     assert!(error.to_string().ends_with("ca.pem cannot be read"), "{error}");
     world.write("ca.pem", "no certificate", 0o644);
-    let error = Daemon::build(world.config(), ports).unwrap_err();
+    let error = Daemon::build(world.config(), ports.clone()).unwrap_err();
     assert!(error.to_string().ends_with("ca.pem cannot be used"), "{error}");
+    world.write("ca.pem", &"#\n".repeat(5 << 20), 0o644);
+    let error = Daemon::build(world.config(), ports).unwrap_err();
+    let cause = std::error::Error::source(&error).unwrap().to_string();
+    assert_eq!(cause, "it is longer than 8 MiB", "what has no end is not read to its end");
 }
 
 // OP-7

@@ -290,7 +290,7 @@ async fn a_credential_that_cannot_be_loaded_is_no_reason_to_doubt_the_other() {
         fix: put it there, or correct the path: DIR/gone.pem does not exist
     Failed credential file:DIR/broken.pem: file:DIR/broken.pem holds no usable credential
         why: the file is not well-formed PEM (a damaged BEGIN/END block)
-        fix: put the private key and its certificate into this one file, as PEM or PKCS#12
+        fix: copy it anew, every line from `-----BEGIN` to `-----END`
     ");
 }
 

@@ -43,7 +43,10 @@ impl Program {
             .stderr(Stdio::piped())
             .kill_on_drop(true)
             .spawn()
-            .map_err(|cause| failed("cannot be started", cause))?;
+            .map_err(|cause| {
+                failed("cannot be started", cause)
+                    .mended_by("name a program by its whole path, and let this user run it")
+            })?;
         if let Some(mut pipe) = child.stdin.take() {
             // A program that does not read its input is free to close it.
             let _ = pipe.write_all(input).await;
@@ -70,7 +73,8 @@ impl Program {
                 "`{}` failed with {status}{}",
                 self.name,
                 gist(&complaint)
-            )));
+            ))
+            .mended_by("run it by hand, as the user and in the directory that this program has"));
         }
         if output.len() as u64 > LONGEST {
             output.zeroize();

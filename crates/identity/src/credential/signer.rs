@@ -40,7 +40,10 @@ pub(super) async fn sign(
 ) -> Result<Vec<u8>, Error> {
     let digest = digest(&SHA256, message);
     let signature = signer.sign_digest(algorithm, digest.as_ref()).await.map_err(|cause| {
-        Error::credential(format!("{} gave no signature", signer.describe())).caused_by_any(cause)
+        let remedy = cause.downcast_ref::<Error>().and_then(Error::remedy);
+        Error::credential(format!("{} gave no signature", signer.describe()))
+            .mended_by(remedy.unwrap_or("see to it that it can sign; nothing was sent"))
+            .caused_by_any(cause)
     })?;
     let (verification, signature): (&'static dyn VerificationAlgorithm, _) = match algorithm {
         SigningAlgorithm::Ps256 => (&RSA_PSS_2048_8192_SHA256, Some(signature)),
@@ -57,6 +60,7 @@ pub(super) async fn sign(
                 signer.describe(),
                 algorithm.name()
             ))
+            .mended_by("let it sign with the key of this certificate, and with this algorithm")
         })
 }
 

@@ -42,7 +42,9 @@ pub(super) fn proof(headers: &HeaderMap, tokens: &Path) -> Result<Secret, Error>
         return Err(refuse("is a link to somewhere else"));
     }
     let mut bytes = Vec::new();
-    open_regular(&real).and_then(|file| file.take(LONGEST + 1).read_to_end(&mut bytes)).map_err(unreadable)?;
+    open_regular(&real)
+        .and_then(|file| file.take(LONGEST + 1).read_to_end(&mut bytes))
+        .map_err(unreadable)?;
     let proof = Secret::new(bytes);
     if proof.expose().len() as u64 > LONGEST {
         return Err(refuse("is longer than 4096 bytes"));

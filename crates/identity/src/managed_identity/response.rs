@@ -69,7 +69,13 @@ pub(super) fn failure(host: &str, status: u16, headers: &HeaderMap, body: &[u8],
         (502 | 504, _) => format!("a gateway answered HTTP {status} in the place of {host}{said}"),
         _ => format!("{host} answered HTTP {status}{said}"),
     };
-    Error::new(kind, message).with_status(status).repeated_at(retry_at)
+    let error = Error::new(kind, message).with_status(status).repeated_at(retry_at);
+    match kind {
+        ErrorKind::Credential => {
+            error.mended_by("assign the identity to this machine, or name the one that is assigned to it")
+        }
+        _ => error,
+    }
 }
 
 /// What the host says is wrong, in whichever of its shapes.

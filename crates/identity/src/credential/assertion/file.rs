@@ -32,8 +32,11 @@ impl AssertionFile {
     }
 
     fn read(&self) -> Result<Secret, Error> {
-        let unreadable =
-            |cause| Error::credential(format!("{} cannot be read", self.0.display())).caused_by(cause);
+        let unreadable = |cause| {
+            Error::credential(format!("{} cannot be read", self.0.display()))
+                .mended_by("check the path, and that what writes the assertion runs")
+                .caused_by(cause)
+        };
         let mut bytes = Vec::with_capacity(4_096);
         self.open()
             .and_then(|file| file.take(LONGEST as u64 + 1).read_to_end(&mut bytes))

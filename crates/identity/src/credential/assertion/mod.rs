@@ -76,7 +76,10 @@ impl SignedAssertion {
         request: &mut TokenRequest,
     ) -> Result<(), Error> {
         let assertion = self.0.assertion(context).await?;
-        let refuse = |what: &str| Err(Error::credential(format!("{} {what}", self.0.describe())));
+        let refuse = |what: &str| {
+            Err(Error::credential(format!("{} {what}", self.0.describe()))
+                .mended_by("let it give the signed assertion (a JWT) and nothing else"))
+        };
         match assertion.expose_text().map(str::trim) {
             None | Some("") => refuse("gave no assertion"),
             Some(text) if text.len() > LONGEST => refuse("gave an assertion of more than 64 KiB"),

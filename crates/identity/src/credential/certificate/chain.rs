@@ -31,10 +31,14 @@ impl Chain {
     /// file. A certificate that was renewed for the same key may stand beside the one before: then the last to end counts.
     pub(super) fn of(certificates: &[Vec<u8>], public_key: Option<&[u8]>) -> Result<Self, Error> {
         if certificates.is_empty() {
-            return Err(Error::credential("the file has a private key but no certificate"));
+            return Err(Error::credential("the file has a private key but no certificate")
+                .mended_by("put the certificate of this key beside it, into the same file"));
         }
-        let unreadable =
-            |cause| Error::credential("a certificate in the file cannot be read").caused_by(cause);
+        let unreadable = |cause| {
+            Error::credential("a certificate in the file cannot be read")
+                .mended_by("export or copy the certificate anew")
+                .caused_by(cause)
+        };
         let all = certificates
             .iter()
             .map(|der| Certificate::from_der(der).map_err(unreadable))
@@ -52,6 +56,9 @@ impl Chain {
             } else {
                 "the private key belongs to none of the certificates in the file"
             })
+            .mended_by(
+                "put the certificate that was made for this key into the file, or the key of the certificate",
+            )
         })?;
         let der = leaf.to_der().map_err(unreadable)?;
         let mut sha256 = [0; 32];
@@ -90,13 +97,15 @@ impl Chain {
     pub(super) fn check_validity(&self, now: SystemTime) -> Result<(), Error> {
         let day = |time: der::DateTime| format!("{:04}-{:02}-{:02}", time.year(), time.month(), time.day());
         if now > self.not_after.to_system_time() {
-            return Err(Error::credential(format!("the certificate expired on {}", day(self.not_after))));
+            return Err(Error::credential(format!("the certificate expired on {}", day(self.not_after)))
+                .mended_by("make and register a new certificate, and put it in the place of this one"));
         }
         if now < self.not_before.to_system_time() {
             return Err(Error::credential(format!(
                 "the certificate is valid only from {} on",
                 day(self.not_before)
-            )));
+            ))
+            .mended_by("set the clock of this machine, or use the certificate that is valid now"));
         }
         Ok(())
     }

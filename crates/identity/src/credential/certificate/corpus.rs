@@ -130,17 +130,13 @@ fn corpus() -> Vec<Case> {
             "pem, pbes1",
             pkcs8("-v1 PBE-SHA1-3DES"),
             secret,
-            Err(
-                "the private key is encrypted by an old scheme (PBES1); rewrite it with `openssl pkcs8 -topk8 -v2 aes-256-cbc -in FILE -out NEW`",
-            ),
+            Err("the private key is encrypted by an old scheme (PBES1)"),
         ),
         (
             "pem, dek-info",
             converted("rsa -in rsa.key -traditional -aes128 -passout pass:opensesame"),
             secret,
-            Err(
-                "the private key is encrypted in OpenSSL's old format (DEK-Info); rewrite it with `openssl pkcs8 -topk8 -in FILE -out NEW`",
-            ),
+            Err("the private key is encrypted in OpenSSL's old format (DEK-Info)"),
         ),
         ("pkcs#12, aes-256", pkcs12(mine), secret, PS256),
         (
@@ -258,9 +254,7 @@ fn corpus() -> Vec<Case> {
             "a key in der",
             w.openssl("pkcs8 -topk8 -nocrypt -in rsa.key -outform DER"),
             None,
-            Err(
-                "the file is a bare key in DER, or damaged; PEM or PKCS#12 with the key and its certificate is needed",
-            ),
+            Err("the file is a bare key in DER, or damaged"),
         ),
         (
             "utf-16",
@@ -269,15 +263,13 @@ fn corpus() -> Vec<Case> {
                 all
             }),
             None,
-            Err("the file is UTF-16 text; save it as ASCII or UTF-8"),
+            Err("the file is UTF-16 text"),
         ),
         (
             "a java key store",
             vec![0xFE, 0xED, 0xFE, 0xED, 0, 0, 0, 2],
             None,
-            Err(
-                "the file is a Java key store (JKS); convert it to PKCS#12 with `keytool -importkeystore -srckeystore FILE -destkeystore NEW -deststoretype PKCS12`",
-            ),
+            Err("the file is a Java key store (JKS)"),
         ),
         ("bytes without a meaning", vec![0x80, 0x81, 0x82], None, Err("the file is neither PEM nor PKCS#12")),
         ("nothing", Vec::new(), None, Err("the file is empty")),
@@ -290,9 +282,28 @@ fn every_file_loads_or_says_exactly_what_is_wrong_with_it() {
     for (name, content, password, expected) in corpus() {
         let password = password.map(Secret::from);
         let loaded = ClientCertificate::from_file(&Secret::new(content), password.as_ref());
+        if let Err(error) = &loaded {
+            assert!(error.remedy().is_some(), "{name}: nobody knows what to do");
+        }
         let found = loaded.map(|certificate| certificate.algorithm()).map_err(|error| error.to_string());
         assert_eq!(found.as_ref().map_err(String::as_str), expected.as_ref().map_err(|text| *text), "{name}");
     }
+}
+
+/// What OpenSSL no longer writes and this program does not read, it can still convert.
+#[test]
+fn a_key_in_an_old_encryption_loads_once_it_was_rewritten_as_the_remedy_says() {
+    let w = &*WORKSHOP;
+    let old = w.openssl("rsa -in rsa.key -traditional -aes128 -passout pass:opensesame");
+    std::fs::write(w.path("old.pem"), &old).unwrap();
+    let password = Secret::from("opensesame");
+    let refused = ClientCertificate::from_file(&Secret::new(old), Some(&password)).unwrap_err();
+    let remedy = refused.remedy().unwrap();
+    let command = remedy.split('`').nth(1).unwrap().strip_prefix("openssl ").unwrap();
+    let command = command.replace("FILE", "old.pem").replace("NEW", "new.pem");
+    w.openssl(&format!("{command} -passin pass:opensesame -passout pass:opensesame"));
+    let new = Secret::new(w.together(&["new.pem", "rsa.crt"]));
+    assert!(ClientCertificate::from_file(&new, Some(&password)).is_ok());
 }
 
 // D15

@@ -37,6 +37,8 @@ impl SigningAlgorithm {
     }
 }
 
+pub(super) const ANOTHER_KEY: &str = "make and register a certificate with an RSA key of 2048 to 8192 bits";
+
 /// A private key in the memory of this process.
 pub(crate) enum LocalKey {
     Rsa(RsaKeyPair),
@@ -57,7 +59,7 @@ impl LocalKey {
                 Some("1.3.101.112") => Err(kind("an Ed25519 key")),
                 Some("1.2.840.113549.1.1.10") => Err(kind("an RSA key for PSS alone")),
                 Some(_) => Err(kind("of another kind")),
-                None => Err(Error::credential("the private key is damaged")),
+                None => Err(damaged()),
             },
         }
     }
@@ -104,16 +106,27 @@ pub(super) fn sequence(der: &[u8]) -> Option<SliceReader<'_>> {
 
 fn rsa_rejected(reason: KeyRejected) -> Error {
     match reason.to_string().as_str() {
-        "TooSmall" => Error::credential("the private key is an RSA key of less than 2048 bits"),
-        "TooLarge" => Error::credential("the private key is an RSA key of more than 8192 bits"),
-        _ => Error::credential("the private key is damaged"),
+        "TooSmall" => {
+            Error::credential("the private key is an RSA key of less than 2048 bits").mended_by(ANOTHER_KEY)
+        }
+        "TooLarge" => {
+            Error::credential("the private key is an RSA key of more than 8192 bits").mended_by(ANOTHER_KEY)
+        }
+        _ => damaged(),
     }
+}
+
+fn damaged() -> Error {
+    Error::credential("the private key is damaged")
+        .mended_by("export or copy the key and its certificate anew")
 }
 
 fn other_curve() -> Error {
     Error::credential("the private key is an elliptic-curve key of another curve than P-256, or damaged")
+        .mended_by(ANOTHER_KEY)
 }
 
 fn kind(what: &str) -> Error {
     Error::credential(format!("the private key is {what}; an RSA key or a P-256 key is needed"))
+        .mended_by(ANOTHER_KEY)
 }

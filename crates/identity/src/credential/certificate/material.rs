@@ -6,6 +6,8 @@ use zeroize::Zeroizing;
 use super::{pem, pkcs12};
 use crate::error::Error;
 
+const BOTH: &str = "put the private key and its certificate into this one file, as PEM or PKCS#12";
+
 /// Keys and certificates as they stand in the file, none of them looked at yet.
 pub(super) struct Material {
     pub(super) keys: Vec<PrivateKey>,
@@ -39,23 +41,30 @@ impl Material {
             return pkcs12::read(bytes, password);
         }
         match bytes {
-            [] => Err(Error::credential("the file is empty")),
+            [] => Err(Error::credential("the file is empty").mended_by(BOTH)),
             [0xFE, 0xED, 0xFE, 0xED, ..] => Err(Error::credential(
-                "the file is a Java key store (JKS); convert it to PKCS#12 with \
-                 `keytool -importkeystore -srckeystore FILE -destkeystore NEW -deststoretype PKCS12`",
+                "the file is a Java key store (JKS)",
+            )
+            .mended_by(
+                "convert it to PKCS#12: `keytool -importkeystore -srckeystore FILE -destkeystore NEW -deststoretype PKCS12`",
             )),
             [0xFF, 0xFE, ..] | [0xFE, 0xFF, ..] => {
-                Err(Error::credential("the file is UTF-16 text; save it as ASCII or UTF-8"))
+                Err(Error::credential("the file is UTF-16 text").mended_by("save it as ASCII or UTF-8"))
             }
             [0x30, ..] if is_certificate(bytes) => {
-                Err(Error::credential("the file is one certificate in DER; it has no private key"))
+                Err(Error::credential("the file is one certificate in DER; it has no private key").mended_by(
+                    "put its private key and the certificate (`openssl x509 -inform DER -in FILE`) into one PEM file",
+                ))
             }
             [0x30, ..] => Err(Error::credential(
-                "the file is a bare key in DER, or damaged; PEM or PKCS#12 with the key and its certificate is needed",
+                "the file is a bare key in DER, or damaged",
+            )
+            .mended_by(
+                "put the key (`openssl pkey -inform DER -in FILE`) and its certificate into one PEM file",
             )),
             _ => match file.expose_text() {
                 Some(text) => pem::read(text.trim_start_matches('\u{feff}'), password),
-                None => Err(Error::credential("the file is neither PEM nor PKCS#12")),
+                None => Err(Error::credential("the file is neither PEM nor PKCS#12").mended_by(BOTH)),
             },
         }
     }
@@ -63,8 +72,9 @@ impl Material {
     /// The only private key.
     pub(super) fn only_key(&mut self) -> Result<PrivateKey, Error> {
         match (self.keys.pop(), self.keys.is_empty()) {
-            (None, _) => Err(Error::credential("the file has no private key")),
-            (Some(_), false) => Err(Error::credential("the file has more than one private key")),
+            (None, _) => Err(Error::credential("the file has no private key").mended_by(BOTH)),
+            (Some(_), false) => Err(Error::credential("the file has more than one private key")
+                .mended_by("leave the key of the certificate alone in it")),
             (Some(key), true) => Ok(key),
         }
     }

@@ -15,8 +15,8 @@ use std::time::SystemTime;
 use unattended_core::{BoxFuture, Secret};
 
 pub(crate) use self::chain::Chain;
-use self::key::LocalKey;
 pub use self::key::SigningAlgorithm;
+use self::key::{ANOTHER_KEY, LocalKey};
 use self::material::{Material, PrivateKey};
 use super::signer::{self, Signer};
 use super::tls::TlsIdentity;
@@ -98,14 +98,14 @@ impl ClientCertificate {
     /// # Errors
     /// There is no certificate, a private key beside it, or a key that no assertion can be signed with.
     pub fn with_signer(pem: &Secret, signer: Arc<dyn Signer>) -> Result<Self, Error> {
-        let material = Material::read(pem, None)?;
+        const CERTIFICATE_ALONE: &str = "put the certificate alone into it, in PEM";
+        let material = Material::read(pem, None).map_err(|error| error.mended_by(CERTIFICATE_ALONE))?;
         if !material.keys.is_empty() {
-            return Err(Error::credential(
-                "the file has a private key, which the signer makes needless; keep the certificate alone in it",
-            ));
+            return Err(Error::credential("the file has a private key, which the signer makes needless")
+                .mended_by(CERTIFICATE_ALONE));
         }
         if material.certificates.is_empty() {
-            return Err(Error::credential("the file has no certificate"));
+            return Err(Error::credential("the file has no certificate").mended_by(CERTIFICATE_ALONE));
         }
         let chain = Chain::of(&material.certificates, None)?;
         let algorithm = match chain.algorithm.as_str() {
@@ -114,7 +114,8 @@ impl ClientCertificate {
             _ => {
                 return Err(Error::credential(
                     "the certificate is neither for an RSA key nor for a P-256 key",
-                ));
+                )
+                .mended_by(ANOTHER_KEY));
             }
         };
         let shared = Arc::new(Shared { key: Key::Elsewhere(signer), chain });
@@ -128,7 +129,8 @@ impl ClientCertificate {
     pub fn with_algorithm(self, algorithm: SigningAlgorithm) -> Result<Self, Error> {
         if (self.algorithm == SigningAlgorithm::Es256) != (algorithm == SigningAlgorithm::Es256) {
             let key = if algorithm == SigningAlgorithm::Es256 { "an RSA" } else { "an elliptic-curve" };
-            return Err(Error::credential(format!("{key} key cannot sign with {}", algorithm.name())));
+            return Err(Error::credential(format!("{key} key cannot sign with {}", algorithm.name()))
+                .mended_by("leave the algorithm out: an RSA key signs with PS256, a P-256 key with ES256"));
         }
         Ok(Self { algorithm, header: Arc::default(), ..self })
     }
@@ -233,7 +235,8 @@ impl ClientCertificate {
                 return Err(Error::credential(
                     "the Microsoft identity platform accepts certificates with RSA keys only, and this one has an \
                      elliptic-curve key",
-                ));
+                )
+                .mended_by(ANOTHER_KEY));
             }
             // Elsewhere the key alone may be what is registered, and its certificate an envelope that nobody reads.
             self.check_validity_in(context)?;

@@ -9,6 +9,10 @@ use zeroize::Zeroizing;
 use super::material::{Material, PrivateKey};
 use crate::error::Error;
 
+/// The same key and password, encrypted as it is done today.
+const REWRITE: &str =
+    "rewrite it with `openssl pkcs8 -topk8 -v2 aes-256-cbc -in FILE -out NEW`, and put the certificate below";
+
 struct Block<'t> {
     label: &'t str,
     der: Zeroizing<Vec<u8>>,
@@ -30,7 +34,8 @@ pub(super) fn read(text: &str, password: Option<&[u8]>) -> Result<Material, Erro
             "OPENSSH PRIVATE KEY" => {
                 return Err(Error::credential(
                     "the private key is in OpenSSH's own format; PKCS#8 is needed",
-                ));
+                )
+                .mended_by("rewrite it in its place with `ssh-keygen -p -m PKCS8 -f FILE`"));
             }
             _ => {}
         }
@@ -39,7 +44,10 @@ pub(super) fn read(text: &str, password: Option<&[u8]>) -> Result<Material, Erro
 }
 
 fn blocks(text: &str) -> Result<Vec<Block<'_>>, Error> {
-    let damaged = || Error::credential("the file is not well-formed PEM (a damaged BEGIN/END block)");
+    let damaged = || {
+        Error::credential("the file is not well-formed PEM (a damaged BEGIN/END block)")
+            .mended_by("copy it anew, every line from `-----BEGIN` to `-----END`")
+    };
     let mut blocks = Vec::new();
     let mut open: Option<(&str, Zeroizing<String>)> = None;
     for line in text.lines().map(str::trim) {
@@ -58,9 +66,9 @@ fn blocks(text: &str) -> Result<Vec<Block<'_>>, Error> {
                 }
                 None if line.starts_with("Proc-Type:") && line.contains("ENCRYPTED") => {
                     return Err(Error::credential(
-                        "the private key is encrypted in OpenSSL's old format (DEK-Info); rewrite it with \
-                         `openssl pkcs8 -topk8 -in FILE -out NEW`",
-                    ));
+                        "the private key is encrypted in OpenSSL's old format (DEK-Info)",
+                    )
+                    .mended_by(REWRITE));
                 }
                 None if !line.starts_with('-') => content.push_str(line),
                 _ => return Err(damaged()),
@@ -79,19 +87,17 @@ fn decrypt(der: &[u8], password: Option<&[u8]>) -> Result<Zeroizing<Vec<u8>>, Er
     const MOST_ITERATIONS: u32 = 10_000_000;
 
     let password = password.ok_or_else(password_missing)?;
-    let unsupported = || {
-        Error::credential(
-            "the private key is encrypted by an old scheme (PBES1); rewrite it with \
-             `openssl pkcs8 -topk8 -v2 aes-256-cbc -in FILE -out NEW`",
-        )
-    };
+    let unsupported =
+        || Error::credential("the private key is encrypted by an old scheme (PBES1)").mended_by(REWRITE);
     let info = EncryptedPrivateKeyInfoRef::try_from(der).map_err(|_| match names_old_scheme(der) {
         true => unsupported(),
-        false => Error::credential("the encrypted private key is damaged"),
+        false => Error::credential("the encrypted private key is damaged").mended_by("copy the file anew"),
     })?;
     let EncryptionScheme::Pbes2(parameters) = &info.encryption_algorithm else { return Err(unsupported()) };
     if parameters.kdf.pbkdf2().is_some_and(|kdf| kdf.iteration_count > MOST_ITERATIONS) {
-        return Err(Error::credential("the encrypted private key asks for too many iterations"));
+        return Err(
+            Error::credential("the encrypted private key asks for too many iterations").mended_by(REWRITE)
+        );
     }
     match info.decrypt(password) {
         Ok(document) => Ok(document.to_bytes()),
@@ -100,7 +106,7 @@ fn decrypt(der: &[u8], password: Option<&[u8]>) -> Result<Zeroizing<Vec<u8>>, Er
             pkcs8::Error::EncryptedPrivateKey(pkcs5::Error::DecryptFailed)
             | pkcs8::Error::Asn1(_)
             | pkcs8::Error::KeyMalformed(_),
-        ) => Err(Error::credential("the password is wrong")),
+        ) => Err(password_wrong("the password is wrong")),
         Err(_) => Err(unsupported()),
     }
 }
@@ -118,12 +124,17 @@ fn names_old_scheme(der: &[u8]) -> bool {
 #[cfg(not(feature = "encrypted-pkcs8"))]
 fn decrypt(_: &[u8], _: Option<&[u8]>) -> Result<Zeroizing<Vec<u8>>, Error> {
     Err(Error::credential(
-        "the private key is encrypted, which this build cannot read (feature `encrypted-pkcs8`); decrypt it with \
-         `openssl pkcs8 -in FILE -out PLAIN`",
-    ))
+        "the private key is encrypted, which this build cannot read (feature `encrypted-pkcs8`)",
+    )
+    .mended_by("decrypt it with `openssl pkcs8 -in FILE -out PLAIN`"))
 }
 
 #[cfg(any(feature = "encrypted-pkcs8", feature = "pkcs12"))]
 pub(super) fn password_missing() -> Error {
-    Error::credential("the private key is protected by a password, and none is given")
+    password_wrong("the private key is protected by a password, and none is given")
+}
+
+#[cfg(any(feature = "encrypted-pkcs8", feature = "pkcs12"))]
+pub(super) fn password_wrong(message: &str) -> Error {
+    Error::credential(message).mended_by("give the password that protects the private key")
 }

@@ -21,24 +21,30 @@ pub(super) fn read(bytes: &[u8], password: Option<&[u8]>) -> Result<Material, Er
     use zeroize::Zeroizing;
 
     use super::material::PrivateKey;
+    use super::pem::password_wrong;
+
+    const EXPORT_ANEW: &str = "export it anew with `openssl pkcs12 -export`, and copy it as binary";
 
     let text = std::str::from_utf8(password.unwrap_or_default())
-        .map_err(|_| Error::credential("the password is not text"))?;
+        .map_err(|_| password_wrong("the password is not text"))?;
     let archive = Pkcs12Archive::from_pkcs12(bytes, text).map_err(|error| match error {
         Pkcs12Error::MacError(_) if password.is_none() => super::pem::password_missing(),
-        Pkcs12Error::MacError(_) => Error::credential("the password is wrong"),
+        Pkcs12Error::MacError(_) => password_wrong("the password is wrong"),
         // Without a MAC a wrong password shows only as nonsense.
         Pkcs12Error::Pkcs5Error(_) | Pkcs12Error::UnpadError | Pkcs12Error::InvalidPrivateKey => {
-            Error::credential("the file cannot be decrypted: the password is wrong, or the file is damaged")
+            password_wrong("the file cannot be decrypted: the password is wrong, or the file is damaged")
         }
         Pkcs12Error::UnsupportedEncryptionScheme
         | Pkcs12Error::UnsupportedMacAlgorithm
         | Pkcs12Error::UnsupportedContentType
-        | Pkcs12Error::UnsupportedCertificateType => Error::credential(
-            "the PKCS#12 file is encrypted by a scheme that is not read; export it anew with AES-256",
-        ),
-        Pkcs12Error::InvalidParameters => Error::credential("the PKCS#12 file asks for too many iterations"),
-        _ => Error::credential("the file is a damaged PKCS#12 file"),
+        | Pkcs12Error::UnsupportedCertificateType => {
+            Error::credential("the PKCS#12 file is encrypted by a scheme that is not read")
+                .mended_by("export it anew with AES-256, as `openssl pkcs12 -export` does")
+        }
+        Pkcs12Error::InvalidParameters => {
+            Error::credential("the PKCS#12 file asks for too many iterations").mended_by(EXPORT_ANEW)
+        }
+        _ => Error::credential("the file is a damaged PKCS#12 file").mended_by(EXPORT_ANEW),
     })?;
     let keys =
         archive.keys.iter().map(|bag| PrivateKey::Pkcs8(Zeroizing::new(bag.key.as_der().to_vec()))).collect();
@@ -48,8 +54,6 @@ pub(super) fn read(bytes: &[u8], password: Option<&[u8]>) -> Result<Material, Er
 
 #[cfg(not(feature = "pkcs12"))]
 pub(super) fn read(_: &[u8], _: Option<&[u8]>) -> Result<Material, Error> {
-    Err(Error::credential(
-        "the file is PKCS#12, which this build cannot read (feature `pkcs12`); convert it with \
-         `openssl pkcs12 -in FILE -nodes -out app.pem`",
-    ))
+    Err(Error::credential("the file is PKCS#12, which this build cannot read (feature `pkcs12`)")
+        .mended_by("convert it with `openssl pkcs12 -in FILE -nodes -out app.pem`"))
 }
