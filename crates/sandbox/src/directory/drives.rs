@@ -157,12 +157,13 @@ fn find(connection: &Connection, call: &Call<'_>) -> Result<DriveItem, Fault> {
 /// The path or the id of the item that a request names. SDKs put a whole path into the place of an id.
 fn path(call: &Call<'_>) -> Result<String, Fault> {
     let named = &call.key(1).value;
-    let path = named.strip_prefix("root:").unwrap_or(named).trim_matches('/').trim_end_matches(':');
+    let path = named.strip_prefix("root:").unwrap_or(named).trim_matches('/');
+    let path = path.strip_suffix(':').unwrap_or(path);
     let is_name = |name: &str| {
         !name.is_empty()
             && name != "."
             && name != ".."
-            && !name.contains(|it: char| r#""*:<>?\|"#.contains(it))
+            && !name.contains(|it: char| it.is_control() || r#""*:<>?\|"#.contains(it))
     };
     match path.len() <= 400 && path.split('/').all(is_name) {
         true => Ok(path.to_owned()),

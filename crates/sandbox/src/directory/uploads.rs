@@ -44,11 +44,12 @@ pub(super) fn url(directory: &Directory, session: &str, secret: &str) -> String 
     format!("{}/uploads/{session}?{SECRET}={secret}", directory.base_url)
 }
 
-/// What a session still waits for.
+/// What a session still waits for: up to the last byte, once the size of the file is known.
 pub(super) fn state(session: &UploadSession) -> Value {
+    let last = session.size.map_or(String::new(), |size| (size - 1).to_string());
     json!({
         "expirationDateTime": timestamp(session.expires_at),
-        "nextExpectedRanges": [format!("{}-", session.received)],
+        "nextExpectedRanges": [format!("{}-{last}", session.received)],
     })
 }
 
@@ -207,7 +208,8 @@ impl Range {
     fn parse(text: &str) -> Option<Self> {
         let (bytes, size) = text.strip_prefix("bytes ")?.split_once('/')?;
         let (first, last) = bytes.split_once('-')?;
-        let number = |text: &str| text.trim().parse::<i64>().ok().filter(|number| *number >= 0);
+        let is_number = |text: &&str| text.bytes().all(|byte| byte.is_ascii_digit());
+        let number = |text: &str| Some(text).filter(is_number)?.parse::<i64>().ok();
         let range = Self { first: number(first)?, last: number(last)?, size: number(size)? };
         (range.first <= range.last && range.last < range.size).then_some(range)
     }
@@ -244,7 +246,16 @@ mod tests {
     fn the_form_of_a_range_is_that_of_http() {
         let Range { first, last, size } = Range::parse("bytes 0-26/128").unwrap();
         assert_eq!((first, last, size), (0, 26, 128));
-        for wrong in ["bytes 0-128/128", "bytes 5-4/9", "bytes */9", "0-1/2", "bytes 0-1/*", "bytes -1-1/2"] {
+        for wrong in [
+            "bytes 0-128/128",
+            "bytes 5-4/9",
+            "bytes */9",
+            "0-1/2",
+            "bytes 0-1/*",
+            "bytes -1-1/2",
+            "bytes +0-+1/+2",
+            "bytes 0 - 1/2",
+        ] {
             assert!(Range::parse(wrong).is_none(), "{wrong}");
         }
     }
