@@ -15,6 +15,7 @@ use crate::authority::SigningKeys;
 use crate::control::Control;
 use crate::data_directory::DataDirectory;
 use crate::faults::{FaultLayer, Faults, inject};
+use crate::intake::Intake;
 use crate::journal::{Journal, record};
 use crate::managed_identity::Hosts;
 use crate::snapshots::Snapshots;
@@ -28,6 +29,7 @@ pub(crate) struct Front<'a> {
     pub(crate) control: &'a Arc<Control>,
     pub(crate) tenants: &'a Tenants,
     pub(crate) keys: &'a Arc<SigningKeys>,
+    pub(crate) intake: Arc<Intake>,
     /// `https://localhost:PORT`.
     pub(crate) base: String,
     pub(crate) stop: CancellationToken,
@@ -43,7 +45,7 @@ pub(crate) struct BuiltFront {
 impl Front<'_> {
     /// Makes it, and the control token if there is none yet.
     pub(crate) fn build(self) -> Result<BuiltFront, SandboxError> {
-        let journal = Arc::new(Journal::new(self.control.clock()));
+        let journal = Arc::new(Journal::new(self.control.clock(), self.intake));
         let faults = Arc::new(Faults::default());
         let admin = Admin {
             token: control_token(self.directory)?,

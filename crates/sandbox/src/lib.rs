@@ -33,7 +33,7 @@
 //! | `store`, `snapshots` | everything that is kept, and the way back |
 //! | `tenants` | the tenants and their administrators |
 //! | `server`, `tls`, `data_directory` | how it is served, and where it lives |
-//! | `form`, `host` | forms, queries and hosts as they are sent |
+//! | `form`, `host`, `intake` | forms, queries, hosts and bodies as they are sent |
 
 mod admin;
 mod admission;
@@ -47,6 +47,7 @@ mod faults;
 mod form;
 mod front;
 mod host;
+mod intake;
 mod journal;
 mod managed_identity;
 mod mutual_tls;

@@ -22,6 +22,7 @@ use crate::control::Control;
 use crate::data_directory::DataDirectory;
 use crate::directory::{self, Directory};
 use crate::front::Front;
+use crate::intake::Intake;
 use crate::managed_identity::{self, Hosts};
 use crate::outbound::Outbound;
 use crate::ready::Ready;
@@ -292,16 +293,18 @@ impl Prepared {
 
     /// Everything that is answered, with the front before it.
     fn routes(&self, origin: Origin, stop: &CancellationToken) -> Result<Router, SandboxError> {
+        let intake = Arc::new(Intake::new(self.control.clock()));
         let front = Front {
             store: &self.store,
             directory: &self.directory,
             control: &self.control,
             tenants: &self.tenants,
             keys: &self.keys,
+            intake: Arc::clone(&intake),
             base: origin.base().to_owned(),
             stop: stop.clone(),
         };
-        Ok(vault::by_host(front.build()?.before(self.router(origin)?)))
+        Ok(vault::by_host(front.build()?.before(self.router(origin, intake)?)))
     }
 
     fn ready(&self, origin: &Origin) -> Ready {
@@ -318,7 +321,7 @@ impl Prepared {
         }
     }
 
-    fn router(&self, origin: Origin) -> Result<Router, SandboxError> {
+    fn router(&self, origin: Origin, intake: Arc<Intake>) -> Result<Router, SandboxError> {
         let internal = |error| SandboxError::internal("the tenant's tokens cannot be validated", error);
         // Every tenant that the keys sign for is one of this sandbox.
         let validator = || {
@@ -335,6 +338,7 @@ impl Prepared {
             throttle: directory::Throttle::default(),
             pages: directory::Pages::default(),
             lag: directory::Lag::default(),
+            intake,
             store: Arc::clone(&self.store),
             control: Arc::clone(control),
             clock: control.clock(),

@@ -16,6 +16,7 @@ use unattended_core::{Clock, Entropy, ManualClock, SeededEntropy, SystemEntropy}
 use super::*;
 use crate::data_directory::DataDirectory;
 use crate::front::Front;
+use crate::intake::Intake;
 use crate::store::Store;
 
 const BASE: &str = "https://localhost:8443";
@@ -48,6 +49,7 @@ impl World {
             control: &control,
             tenants: &tenants,
             keys: &keys,
+            intake: Arc::new(Intake::new(control.clock())),
             base: BASE.into(),
             stop: stop.clone(),
         };

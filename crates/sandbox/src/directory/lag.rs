@@ -40,6 +40,7 @@ impl Directory {
             throttle: Throttle::default(),
             pages: Pages::default(),
             lag: Lag::default(),
+            intake: Arc::clone(&self.intake),
             clock: Arc::clone(&self.clock),
             entropy: Arc::clone(&self.entropy),
             admission: Arc::clone(&self.admission),

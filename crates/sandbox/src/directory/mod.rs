@@ -52,10 +52,11 @@ pub(crate) use self::lag::Lag;
 use self::odata::SkipTokens;
 pub(crate) use self::pages::Pages;
 pub(crate) use self::throttle::Throttle;
-pub(crate) use self::uploads::{MAX_SLICE_BYTES, is_slice};
+pub(crate) use self::uploads::is_slice;
 use crate::admission::Admission;
 use crate::authority::unix_seconds;
 use crate::control::Control;
+use crate::intake::Intake;
 use crate::store::{Store, StoreError};
 
 /// The directory API and what it needs.
@@ -66,6 +67,7 @@ pub(crate) struct Directory {
     pub(crate) throttle: Throttle,
     pub(crate) pages: Pages,
     pub(crate) lag: Lag,
+    pub(crate) intake: Arc<Intake>,
     /// The time in the sandbox.
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) entropy: Arc<dyn Entropy>,

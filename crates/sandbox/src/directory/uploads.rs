@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use axum::body::{Bytes, to_bytes};
+use axum::body::HttpBody as _;
 use axum::extract::{Path, State};
 use axum::http::header::CONTENT_RANGE;
-use axum::http::{HeaderMap, Method, StatusCode};
+use axum::http::request::Parts;
+use axum::http::{Method, StatusCode};
 use axum::response::Response;
 use rusqlite::Connection;
 use serde_json::{Value, json};
@@ -14,8 +15,9 @@ use super::Directory;
 use super::drives::{shown, taken};
 use super::exchange::{Answer, Body};
 use super::fault::Fault;
-use super::http::MOUNT;
+use super::http::{MOUNT, seconds};
 use crate::form;
+use crate::intake::Untaken;
 use crate::store::drives::{self, DriveItem, OnConflict, UploadSession};
 use crate::store::timestamp;
 
@@ -26,10 +28,7 @@ pub(super) const LIFE: i64 = 24 * 3600;
 pub(super) const ROUTE: &str = "/uploads/{id}";
 
 /// A slice is shorter.
-pub(crate) const MAX_SLICE_BYTES: usize = 60 * 1024 * 1024;
-
-/// Every slice but the last is a multiple of this.
-const UNIT: usize = 320 * 1024;
+const MAX_SLICE_BYTES: u64 = 60 * 1024 * 1024;
 
 /// The parameter with the session's secret, as SharePoint calls it.
 const SECRET: &str = "tempauth";
@@ -58,93 +57,130 @@ pub(super) async fn serve(
     Path(id): Path<String>,
     request: axum::extract::Request,
 ) -> Response {
-    let (parts, body) = request.into_parts();
-    let body = to_bytes(body, MAX_SLICE_BYTES).await.ok();
-    // SQLite blocks, and so does the disk below it.
-    let answering = Arc::clone(&directory);
-    let answer = tokio::task::spawn_blocking(move || {
-        let query = parts.uri.query().unwrap_or_default();
-        answering.upload(&parts.method, &id, query, &parts.headers, body)
-    });
-    let answer = answer.await.unwrap_or_else(|error| {
-        tracing::error!(%error, "an upload was not answered");
-        Answer { status: StatusCode::INTERNAL_SERVER_ERROR, headers: Vec::new(), body: Body::Empty }
+    let (head, body) = request.into_parts();
+    let asked = Arc::new(Asked { id, head, now: seconds(directory.clock.now()) });
+    let result = match asked.head.method {
+        Method::PUT => receive(&directory, &asked, body).await,
+        _ => on_store(&directory, &asked, Directory::answer_session).await,
+    };
+    let answer = result.unwrap_or_else(|fault| {
+        let (date, id) = (timestamp(asked.now), directory.entropy.uuid());
+        let body = fault.body(date.trim_end_matches('Z'), &id, &id);
+        Answer { status: fault.status, headers: fault.headers, body: Body::Json(body) }
     });
     super::http::render(answer, [], directory.clock.now())
 }
 
-impl Directory {
-    fn upload(
-        &self,
-        method: &Method,
-        id: &str,
-        query: &str,
-        headers: &HeaderMap,
-        body: Option<Bytes>,
-    ) -> Answer {
-        let now = super::http::seconds(self.clock.now());
+/// A slice is read once it is known that its session waits for it: who has no session has nothing read.
+async fn receive(
+    directory: &Arc<Directory>,
+    asked: &Arc<Asked>,
+    body: axum::body::Body,
+) -> Result<Answer, Fault> {
+    let length = body.size_hint().exact();
+    let range = on_store(directory, asked, move |directory, asked| {
+        let (session, range) = directory.store.read(|connection| asked.slice(connection))?;
+        range.fits(&session, length.unwrap_or_else(|| range.length()))?;
+        Ok(range)
+    });
+    let range = match range.await {
+        Ok(range) => range,
+        Err(fault) => {
+            directory.intake.discard(body);
+            return Err(fault);
+        }
+    };
+    let most = usize::try_from(range.length()).unwrap_or(usize::MAX);
+    let taken = directory.intake.take(body, most).await.map_err(|error| match error {
+        Untaken::Late => {
+            Fault::new(StatusCode::REQUEST_TIMEOUT, "requestTimeout", "The slice took too long.")
+        }
+        Untaken::Broken | Untaken::TooLong => wrong_length(),
+    })?;
+    on_store(directory, asked, move |directory, asked| {
+        directory.store.write(|transaction| directory.take(transaction, asked, &taken.bytes))
+    })
+    .await
+}
+
+/// Does what may wait for the disk where it may.
+async fn on_store<T: Send + 'static>(
+    directory: &Arc<Directory>,
+    asked: &Arc<Asked>,
+    work: impl FnOnce(&Directory, &Asked) -> Result<T, Fault> + Send + 'static,
+) -> Result<T, Fault> {
+    let (directory, asked) = (Arc::clone(directory), Arc::clone(asked));
+    tokio::task::spawn_blocking(move || work(&directory, &asked)).await.unwrap_or_else(|error| {
+        tracing::error!(%error, "an upload was not answered");
+        let message = "An error occurred while processing the request.";
+        Err(Fault::new(StatusCode::INTERNAL_SERVER_ERROR, "generalException", message))
+    })
+}
+
+/// A request to the address of a session, without its body.
+struct Asked {
+    id: String,
+    head: Parts,
+    /// Unix seconds.
+    now: i64,
+}
+
+impl Asked {
+    /// The session, for who knows its secret.
+    fn session(&self, connection: &Connection) -> Result<UploadSession, Fault> {
+        let query = self.head.uri.query().unwrap_or_default();
         let secret = form::fields(query.as_bytes()).find(|(name, _)| name == SECRET);
         let secret = secret.map(|(_, secret)| secret.into_owned()).unwrap_or_default();
-        let find =
-            |connection: &Connection| drives::session(connection, id, &secret, now)?.ok_or_else(no_session);
-        let result = match *method {
-            Method::GET => self.store.read(find).map(|session| Answer::ok(state(&session))),
+        drives::session(connection, &self.id, &secret, self.now)?.ok_or_else(no_session)
+    }
+
+    /// The session, and which of its bytes come.
+    fn slice(&self, connection: &Connection) -> Result<(UploadSession, Range), Fault> {
+        let session = self.session(connection)?;
+        let range = self.head.headers.get(CONTENT_RANGE).and_then(|range| Range::parse(range.to_str().ok()?));
+        let range = range.ok_or_else(|| {
+            invalid("The Content-Range header is missing or malformed: 'bytes FIRST-LAST/SIZE' is expected.")
+        })?;
+        Ok((session, range))
+    }
+}
+
+impl Directory {
+    /// Says what a session waits for, or gives it up.
+    fn answer_session(&self, asked: &Asked) -> Result<Answer, Fault> {
+        let pending = |connection: &Connection| match asked.session(connection)? {
+            session if session.is_complete() => Err(no_session()),
+            session => Ok(session),
+        };
+        match asked.head.method {
+            Method::GET => self.store.read(pending).map(|session| Answer::ok(state(&session))),
             Method::DELETE => self.store.write(|transaction| {
-                drives::end(transaction, &find(transaction)?.id)?;
+                drives::end(transaction, &pending(transaction)?.id)?;
                 Ok(Answer::no_content())
-            }),
-            Method::PUT => self.store.write(|transaction| {
-                let session = find(transaction)?;
-                let body = body.ok_or_else(|| too_large("A slice has less than 60 MiB."))?;
-                self.take(transaction, session, headers, &body, now)
             }),
             _ => Err(Fault::new(
                 StatusCode::METHOD_NOT_ALLOWED,
                 "invalidRequest",
                 "Slices are put; the session is asked for with GET and given up with DELETE.",
             )),
-        };
-        result.unwrap_or_else(|fault: Fault| {
-            let (date, id) = (timestamp(now), self.entropy.uuid());
-            let body = fault.body(date.trim_end_matches('Z'), &id, &id);
-            Answer { status: fault.status, headers: fault.headers, body: Body::Json(body) }
-        })
+        }
     }
 
     /// Takes a slice, if it is the next one, and makes the file of the last.
-    fn take(
-        &self,
-        connection: &Connection,
-        mut session: UploadSession,
-        headers: &HeaderMap,
-        bytes: &[u8],
-        now: i64,
-    ) -> Result<Answer, Fault> {
-        let range = headers.get(CONTENT_RANGE).and_then(|range| Range::parse(range.to_str().ok()?));
-        let Range { first, last, size } = range.ok_or_else(|| {
-            invalid("The Content-Range header is missing or malformed: 'bytes FIRST-LAST/SIZE' is expected.")
-        })?;
-        if i64::try_from(bytes.len()) != Ok(last - first + 1) {
-            return Err(invalid("The length of the body is not that of the Content-Range header."));
+    fn take(&self, connection: &Connection, asked: &Asked, bytes: &[u8]) -> Result<Answer, Fault> {
+        let (mut session, range) = asked.slice(connection)?;
+        range.fits(&session, u64::try_from(bytes.len()).unwrap_or(u64::MAX))?;
+        if session.is_complete() {
+            return again(connection, &session, range, bytes);
         }
-        if session.size.is_some_and(|known| known != size) {
-            return Err(invalid("The size of the file is not that of the slices before."));
-        }
-        let is_last = last + 1 == size;
-        if !is_last && !bytes.len().is_multiple_of(UNIT) {
-            return Err(invalid("Every slice but the last is a multiple of 320 KiB (327,680 bytes)."));
-        }
-        if first != session.received {
-            let message = format!("The next byte that is expected is {}.", session.received);
-            return Err(Fault::new(StatusCode::RANGE_NOT_SATISFIABLE, "invalidRange", message));
-        }
-        (session.size, session.received, session.expires_at) = (Some(size), last + 1, now + LIFE);
+        (session.size, session.received) = (Some(range.size), range.last + 1);
+        session.expires_at = asked.now + LIFE;
         drives::add_slice(connection, &session, bytes)?;
-        if !is_last {
+        if !session.is_complete() {
             let status = StatusCode::ACCEPTED;
             return Ok(Answer { status, headers: Vec::new(), body: Body::Json(state(&session)) });
         }
-        let (item, is_new) = self.finish(connection, &session, now)?;
+        let (item, is_new) = self.finish(connection, &session, asked.now)?;
         let status = if is_new { StatusCode::CREATED } else { StatusCode::OK };
         Ok(Answer { status, headers: Vec::new(), body: Body::Json(shown(&item)) })
     }
@@ -175,9 +211,23 @@ impl Directory {
             modified_at: now,
         };
         drives::put_item(connection, &item)?;
-        drives::end(connection, &session.id)?;
+        drives::complete(connection, &session.id, &item.path)?;
         Ok((item, is_new))
     }
+}
+
+/// The answer to the last slice once more, as clients send it that did not see the first or repeat it always: the file.
+fn again(
+    connection: &Connection,
+    session: &UploadSession,
+    range: Range,
+    bytes: &[u8],
+) -> Result<Answer, Fault> {
+    if !drives::is_last_slice(connection, &session.id, range.first, bytes)? {
+        return Err(no_session());
+    }
+    let item = drives::item(connection, &session.drive_id, &session.path)?.ok_or_else(no_session)?;
+    Ok(Answer::ok(shown(&item)))
 }
 
 /// `report 1.csv`, or the first of its like that nobody has.
@@ -198,6 +248,7 @@ fn free_path(connection: &Connection, session: &UploadSession) -> Result<String,
 const MAX_RENAMED: u32 = 1_000;
 
 /// `bytes 0-26/128`
+#[derive(Clone, Copy, Debug)]
 struct Range {
     first: i64,
     last: i64,
@@ -213,6 +264,37 @@ impl Range {
         let range = Self { first: number(first)?, last: number(last)?, size: number(size)? };
         (range.first <= range.last && range.last < range.size).then_some(range)
     }
+
+    /// In bytes.
+    fn length(self) -> u64 {
+        (self.last - self.first).unsigned_abs() + 1
+    }
+
+    /// Whether so many bytes are what the session waits for. A session that is complete takes its last ones again.
+    fn fits(self, session: &UploadSession, length: u64) -> Result<(), Fault> {
+        if length != self.length() {
+            return Err(wrong_length());
+        }
+        if length >= MAX_SLICE_BYTES {
+            return Err(Fault::new(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "requestEntityTooLarge",
+                "A slice has less than 60 MiB.",
+            ));
+        }
+        if session.is_complete() {
+            let is_last = session.size == Some(self.size) && session.received == self.last + 1;
+            return if is_last { Ok(()) } else { Err(no_session()) };
+        }
+        if session.size.is_some_and(|known| known != self.size) {
+            return Err(invalid("The size of the file is not that of the slices before."));
+        }
+        if self.first != session.received {
+            let message = format!("The next byte that is expected is {}.", session.received);
+            return Err(Fault::new(StatusCode::RANGE_NOT_SATISFIABLE, "invalidRange", message));
+        }
+        Ok(())
+    }
 }
 
 fn no_session() -> Fault {
@@ -223,8 +305,8 @@ fn invalid(message: &str) -> Fault {
     Fault::new(StatusCode::BAD_REQUEST, "invalidRequest", message)
 }
 
-fn too_large(message: &str) -> Fault {
-    Fault::new(StatusCode::PAYLOAD_TOO_LARGE, "requestEntityTooLarge", message)
+fn wrong_length() -> Fault {
+    invalid("The length of the body is not that of the Content-Range header.")
 }
 
 #[cfg(test)]

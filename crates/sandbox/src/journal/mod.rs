@@ -9,24 +9,27 @@ mod rules;
 mod summary;
 
 use std::collections::VecDeque;
+use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use axum::body::{Body, to_bytes};
+use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use http::Method;
+use http::header::CONNECTION;
 use http::request::Parts;
+use http::{Method, StatusCode};
 use tokio::sync::watch;
 use unattended_core::{Clock, retry_after};
 
 pub(crate) use self::entry::{Entry, FOREIGN_PATH};
 pub(crate) use self::rules::Rule;
 use self::summary::Summary;
-use crate::directory::{MAX_SLICE_BYTES, is_slice};
+use crate::directory::is_slice;
 use crate::faults::{Injected, Reset};
+use crate::intake::{Intake, Taken, Untaken};
 
 /// How many entries are kept: a long test run, within some 10 MiB.
 const CAPACITY: usize = 25_000;
@@ -38,14 +41,15 @@ const MAX_BODY_BYTES: usize = 4 * 1024 * 1024 + 1024;
 #[derive(Debug)]
 pub(crate) struct Journal {
     clock: Arc<dyn Clock>,
+    intake: Arc<Intake>,
     entries: Mutex<VecDeque<Entry<Summary>>>,
     /// The number of the last entry.
     last: watch::Sender<u64>,
 }
 
 impl Journal {
-    pub(crate) fn new(clock: Arc<dyn Clock>) -> Self {
-        Self { clock, entries: Mutex::default(), last: watch::Sender::new(0) }
+    pub(crate) fn new(clock: Arc<dyn Clock>, intake: Arc<Intake>) -> Self {
+        Self { clock, intake, entries: Mutex::default(), last: watch::Sender::new(0) }
     }
 
     /// The entries after a number, oldest first.
@@ -88,16 +92,19 @@ impl Journal {
 pub(crate) async fn record(State(journal): State<Arc<Journal>>, request: Request, next: Next) -> Response {
     let (now, arrived) = (journal.clock.now(), journal.clock.elapsed());
     let (parts, body) = request.into_parts();
-    let most = if is_slice(parts.uri.path()) { MAX_SLICE_BYTES } else { MAX_BODY_BYTES };
-    let body = to_bytes(body, most).await;
-    let summary = Summary::of(&parts, body.as_ref().unwrap_or(&Bytes::new()));
-    let batch = is_batch(&parts).then(|| (parts.clone(), body.as_ref().cloned().unwrap_or_default()));
-    let body = match body {
-        Ok(body) => Body::from(body),
-        // Whoever reads it meets the same: it is too long or broke off.
-        Err(error) => Body::from_stream(futures_util::stream::once(async { Err::<Bytes, _>(error) })),
+    // A slice is read by its session, if one waits for it.
+    let (taken, passed) = match is_slice(parts.uri.path()) {
+        true => (None, Some(body)),
+        false => taken(journal.intake.take(body, MAX_BODY_BYTES).await),
     };
-    let response = next.run(Request::from_parts(parts, body)).await;
+    let asked = taken.as_ref().map(|taken| taken.bytes.clone()).unwrap_or_default();
+    let summary = Summary::of(&parts, &asked);
+    let batch = is_batch(&parts).then(|| (parts.clone(), asked));
+    let response = match passed {
+        Some(body) => next.run(Request::from_parts(parts, body)).await,
+        None => (StatusCode::REQUEST_TIMEOUT, [(CONNECTION, "close")]).into_response(),
+    };
+    drop(taken);
     let took = journal.clock.elapsed().saturating_sub(arrived);
     let is_reset = response.extensions().get::<Reset>().is_some();
     let fault = response.extensions().get::<Injected>().map(|it| it.0);
@@ -131,6 +138,22 @@ pub(crate) async fn record(State(journal): State<Arc<Journal>>, request: Request
     }
 }
 
+/// A body, and what is passed on of it: nothing if it came too late.
+fn taken(body: Result<Taken, Untaken>) -> (Option<Taken>, Option<Body>) {
+    match body {
+        Ok(taken) => {
+            let body = Body::from(taken.bytes.clone());
+            (Some(taken), Some(body))
+        }
+        Err(Untaken::Late) => (None, None),
+        // Whoever reads it meets the same.
+        Err(Untaken::Broken | Untaken::TooLong) => {
+            let broken = io::Error::other("the body broke off or is too long");
+            (None, Some(Body::from_stream(futures_util::stream::once(async { Err::<Bytes, _>(broken) }))))
+        }
+    }
+}
+
 /// Whether a request holds other requests.
 fn is_batch(parts: &Parts) -> bool {
     if parts.method != Method::POST {
@@ -152,7 +175,8 @@ mod tests {
 
     #[test]
     fn the_ring_keeps_the_last_entries_in_order() {
-        let journal = Journal::new(Arc::new(ManualClock::at(0)));
+        let clock = Arc::new(ManualClock::at(0));
+        let journal = Journal::new(clock.clone(), Arc::new(Intake::new(clock)));
         for _ in 0..CAPACITY + 10 {
             journal.add(Entry::default());
         }

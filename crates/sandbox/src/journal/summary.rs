@@ -7,7 +7,9 @@ use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName, IF_MATCH, IF_NONE_MATCH, USER_AGENT};
+use http::header::{
+    AUTHORIZATION, CONTENT_RANGE, CONTENT_TYPE, HeaderName, IF_MATCH, IF_NONE_MATCH, USER_AGENT,
+};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method};
 use serde::Deserialize;
@@ -177,8 +179,10 @@ const SCHEMES: [(&str, &str); 4] = [
 fn fingerprint(parts: &Parts, application: &str, form: &Form<'_>, body: &Bytes) -> u64 {
     let target = parts.uri.path_and_query().map_or("", |it| it.as_str());
     let mut text = Vec::with_capacity(256 + body.len());
-    for part in [application, parts.method.as_str(), target] {
-        text.extend_from_slice(part.as_bytes());
+    // The body of a slice is not known here: this says which one it is.
+    let range = parts.headers.get(CONTENT_RANGE).map_or(&b""[..], HeaderValue::as_bytes);
+    for part in [application.as_bytes(), parts.method.as_str().as_bytes(), target.as_bytes(), range] {
+        text.extend_from_slice(part);
         text.push(b'\n');
     }
     if form.is_empty() {

@@ -94,6 +94,13 @@ pub(crate) struct UploadSession {
     pub(crate) expires_at: i64,
 }
 
+impl UploadSession {
+    /// Whether the file is there.
+    pub(crate) fn is_complete(&self) -> bool {
+        self.size == Some(self.received)
+    }
+}
+
 const ITEM: &str =
     "SELECT id, drive_id, path, size, sha256, version, created_at, modified_at FROM drive_items";
 
@@ -169,8 +176,8 @@ pub(crate) fn is_awaited(
     path: &str,
     now: i64,
 ) -> Result<bool, StoreError> {
-    let sql =
-        "SELECT EXISTS (SELECT 1 FROM upload_sessions WHERE drive_id = ?1 AND path = ?2 AND expires_at > ?3)";
+    let sql = "SELECT EXISTS (SELECT 1 FROM upload_sessions
+               WHERE drive_id = ?1 AND path = ?2 AND expires_at > ?3 AND received IS NOT size)";
     Ok(connection.prepare_cached(sql)?.query_row(params![drive, path, now], |row| row.get(0))?)
 }
 
@@ -229,6 +236,38 @@ pub(crate) fn sha256_of(connection: &Connection, session: &str) -> Result<String
         context.update(row.get_ref(0)?.as_blob().map_err(rusqlite::Error::from)?);
     }
     Ok(context.finish().as_ref().iter().map(|byte| format!("{byte:02X}")).collect())
+}
+
+/// Ends an upload whose file has a path, and forgets its bytes but the digest of the last slice.
+pub(crate) fn complete(connection: &Connection, session: &str, path: &str) -> Result<(), StoreError> {
+    connection
+        .prepare_cached("UPDATE upload_sessions SET path = ?2 WHERE id = ?1")?
+        .execute([session, path])?;
+    let sql = "SELECT first, bytes FROM upload_slices WHERE session_id = ?1 ORDER BY first DESC LIMIT 1";
+    let last = connection.prepare_cached(sql)?.query_row([session], |row| {
+        let last = digest(&SHA256, row.get_ref(1)?.as_blob()?);
+        Ok((row.get::<_, i64>(0)?, last))
+    })?;
+    connection.prepare_cached("DELETE FROM upload_slices WHERE session_id = ?1")?.execute([session])?;
+    connection.prepare_cached("INSERT INTO upload_slices VALUES (?1, ?2, ?3)")?.execute(params![
+        session,
+        last.0,
+        last.1.as_ref()
+    ])?;
+    Ok(())
+}
+
+/// Whether a complete upload ended with these bytes from that place on.
+pub(crate) fn is_last_slice(
+    connection: &Connection,
+    session: &str,
+    first: i64,
+    bytes: &[u8],
+) -> Result<bool, StoreError> {
+    let sql =
+        "SELECT EXISTS (SELECT 1 FROM upload_slices WHERE session_id = ?1 AND first = ?2 AND bytes = ?3)";
+    let last = digest(&SHA256, bytes);
+    Ok(connection.prepare_cached(sql)?.query_row(params![session, first, last.as_ref()], |row| row.get(0))?)
 }
 
 /// Ends an upload and forgets its bytes.

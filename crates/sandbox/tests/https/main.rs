@@ -1,5 +1,6 @@
 //! A sandbox as its clients see it: over HTTPS, with nothing but what its ready file says.
 
+mod bodies;
 mod consent;
 mod directory;
 mod federation;

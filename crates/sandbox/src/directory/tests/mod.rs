@@ -37,6 +37,7 @@ use super::{Directory, Lag, Pages, Throttle, router};
 use crate::admission::Admission;
 use crate::authority::SigningKeys;
 use crate::control::Control;
+use crate::intake::Intake;
 use crate::store::{GRAPH_APP_ID, Seed, Store};
 
 const NOW: u64 = 1_800_000_000;
@@ -120,6 +121,7 @@ impl World {
             throttle: Throttle::default(),
             pages: Pages::default(),
             lag: Lag::default(),
+            intake: Arc::new(Intake::new(control.clock())),
             entropy,
             admission: Arc::new(Admission::new(validator)),
             base_url: BASE.into(),
