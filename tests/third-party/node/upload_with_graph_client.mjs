@@ -5,29 +5,11 @@
 // The settings name a user, too. NODE_EXTRA_CA_CERTS names the CA. Prints one JSON object with what became of both.
 
 import { createHash, randomBytes } from "node:crypto";
-import { load } from "./load.mjs";
-import { scope, secret, settings } from "./settings.mjs";
+import { client, graph } from "./graph_client.mjs";
+import { settings } from "./settings.mjs";
 
-const { ClientSecretCredential } = await load("@azure/identity");
-const { Client, FileUpload, LargeFileUploadTask } = await load("@microsoft/microsoft-graph-client");
-const { TokenCredentialAuthenticationProvider } = await load(
-  "@microsoft/microsoft-graph-client/lib/src/authentication/azureTokenCredentials/index.js",
-);
-
+const { FileUpload, LargeFileUploadTask } = graph;
 const UNIT = 320 * 1024;
-const base = new URL(settings.graph);
-const [, folder, version] = base.pathname.match(/^(.*)\/([^/]+)$/);
-const credential = new ClientSecretCredential(settings.tenant, settings.client_id, secret(), {
-  authorityHost: settings.authority,
-  disableInstanceDiscovery: true,
-});
-const client = Client.initWithMiddleware({
-  authProvider: new TokenCredentialAuthenticationProvider(credential, { scopes: [scope] }),
-  baseUrl: `${base.origin}${folder}`,
-  defaultVersion: version,
-  customHosts: new Set([base.hostname]),
-});
-
 const bytes = randomBytes(3 * UNIT + 17);
 const name = "slices.bin";
 const task = await begun(name);

@@ -1,34 +1,15 @@
 // Work on users with @microsoft/microsoft-graph-client and @azure/identity, unmodified: create, read, change, page
-// through all, a batch with one request that is refused, a search, a manager, delete; and follow the changes from one delta link to the next.
+// through all, a batch with one request that is refused, a search, a manager, delete; follow the changes from one delta
+// link to the next; and add a property to users and find one by it.
 //
 //   node work_with_graph_client.mjs SETTINGS.json
 //
 // NODE_EXTRA_CA_CERTS names the CA. Prints one JSON object with what each step found.
 
-import { load } from "./load.mjs";
-import { scope, secret, settings } from "./settings.mjs";
+import { client, graph } from "./graph_client.mjs";
+import { settings } from "./settings.mjs";
 
-const { ClientSecretCredential } = await load("@azure/identity");
-const { BatchRequestContent, BatchResponseContent, Client, PageIterator } = await load(
-  "@microsoft/microsoft-graph-client",
-);
-const { TokenCredentialAuthenticationProvider } = await load(
-  "@microsoft/microsoft-graph-client/lib/src/authentication/azureTokenCredentials/index.js",
-);
-
-const base = new URL(settings.graph);
-const [, folder, version] = base.pathname.match(/^(.*)\/([^/]+)$/);
-const credential = new ClientSecretCredential(settings.tenant, settings.client_id, secret(), {
-  authorityHost: settings.authority,
-  disableInstanceDiscovery: true,
-});
-const client = Client.initWithMiddleware({
-  authProvider: new TokenCredentialAuthenticationProvider(credential, { scopes: [scope] }),
-  baseUrl: `${base.origin}${folder}`,
-  defaultVersion: version,
-  // Without this the client sends its token to Microsoft's hosts only.
-  customHosts: new Set([base.hostname]),
-});
+const { BatchRequestContent, BatchResponseContent, PageIterator } = graph;
 
 console.log(
   JSON.stringify({
@@ -38,6 +19,7 @@ console.log(
     refusal: await refusal(),
     searched: await searchedAndExpanded(),
     delta: await delta(),
+    extended: await extended(),
   }),
 );
 
@@ -133,5 +115,28 @@ async function delta() {
     first: first.changes.length,
     created: second.changes.map((user) => user.id === id),
     deleted: third.changes.map((user) => user.id === id && user["@removed"] !== undefined),
+  };
+}
+
+/** A property that an application adds to users. */
+async function extended() {
+  const application = await client.api("/applications").post({ displayName: "Extends" });
+  const properties = `/applications/${application.id}/extensionProperties`;
+  const definition = { name: "level", dataType: "Integer", targetObjects: ["User"] };
+  const { id, name } = await client.api(properties).post(definition);
+  const user = await create(`extended@${settings.domain}`);
+  await client.api(`/users/${user}`).patch({ [name]: 7 });
+  const filtered = client.api("/users").filter(`${name} eq 7`).select(["id", name]);
+  const found = await filtered.get();
+  const listed = await client.api(properties).get();
+  await client.api(`${properties}/${id}`).delete();
+  const unknown = await filtered.get().then(() => null, (error) => error.statusCode);
+  await client.api(`/users/${user}`).delete();
+  await client.api(`/applications/${application.id}`).delete();
+  return {
+    name: name === `extension_${application.appId.replaceAll("-", "")}_level`,
+    listed: listed.value.map((one) => one.dataType),
+    found: found.value.map((one) => [one.id === user, one[name]]),
+    unknown,
   };
 }

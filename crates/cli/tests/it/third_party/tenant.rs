@@ -71,6 +71,12 @@ impl Tenant {
             "graph:GroupMember.Read.All",
             "--role",
             "graph:Files.ReadWrite.All",
+            "--role",
+            "graph:Application.ReadWrite.All",
+            "--role",
+            "graph:AppRoleAssignment.ReadWrite.All",
+            "--role",
+            "graph:Group.ReadWrite.All",
             &proof,
             "new",
             "--grant-admin-consent",
@@ -106,6 +112,13 @@ impl Tenant {
         let ready_file = self.sandbox.ready_file();
         let named = ["--sandbox", ready_file.to_str().unwrap(), "--json"];
         self.place.run(&[&["sandbox"], arguments, &named[..]].concat()).expect(0).json()
+    }
+
+    /// Tells the program one of the people, too.
+    pub(super) fn with_a_user(mut self) -> Self {
+        let users = self.place.run(&["call", "graph", "GET", "/users?$top=1"]).expect(0).json();
+        self.set("user", users["value"][0]["userPrincipalName"].clone());
+        self
     }
 
     /// Tells the program one thing more.
@@ -157,8 +170,8 @@ pub(super) fn each_form_reads_users(answers: &[Value], forms: &[&str]) {
 }
 
 /// Fails the test unless an SDK of the directory did its work: it created, changed and deleted a user, went through
-/// all pages, searched, expanded, saw each request of a batch judged alone, was told why a request was refused, and saw in each round of
-/// changes just what had changed.
+/// all pages, searched, expanded, saw each request of a batch judged alone, was told why a request was refused, saw in each
+/// round of changes just what had changed, and found a user by a property that an application had added.
 #[track_caller]
 pub(super) fn worked_on_users(found: &Value) {
     assert_eq!(found["created"], json!({ "same": true, "department": "Research" }), "{found}");
@@ -170,4 +183,6 @@ pub(super) fn worked_on_users(found: &Value) {
     assert_eq!(found["searched"], searched, "{found}");
     let changes = json!({ "first": PEOPLE, "created": [true], "deleted": [true] });
     assert_eq!(found["delta"], changes, "{found}");
+    let extended = json!({ "name": true, "listed": ["Integer"], "found": [[true, 7]], "unknown": 400 });
+    assert_eq!(found["extended"], extended, "{found}");
 }

@@ -42,9 +42,7 @@ fn the_graph_client_of_node_works_on_users_pages_batches_and_changes() {
 // UP-1, UP-3
 #[test]
 fn the_graph_client_of_node_uploads_a_file_in_slices() {
-    let mut tenant = Tenant::with("secret");
-    let users = tenant.place.run(&["call", "graph", "GET", "/users?$top=1"]).expect(0).json();
-    tenant.set("user", users["value"][0]["userPrincipalName"].clone());
+    let tenant = Tenant::with("secret").with_a_user();
     let found = tenant.tell(&mut node("upload_with_graph_client.mjs")).remove(0);
     assert_eq!((&found["same"], &found["digest"]), (&true.into(), &true.into()), "{found}");
     assert_eq!(found["ended"], 404, "{found}");

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::super::documents;
 use super::super::node::Outside;
@@ -37,10 +37,17 @@ fn azure_identity_gets_tokens_with_a_certificate_in_each_of_its_forms_and_reads_
     each_form_reads_users(&answers, &["RS256, x5t", "RS256, x5t, x5c"]);
 }
 
+// UP-1, UP-3
 #[test]
-fn msgraph_works_on_users_pages_batches_and_changes() {
-    let found = Tenant::with("secret").tell(&mut python("work_with_msgraph.py"));
-    worked_on_users(&found[0]);
+fn msgraph_works_on_users_pages_batches_changes_roles_and_files() {
+    let found = Tenant::with("secret").with_a_user().tell(&mut python("work_with_msgraph.py")).remove(0);
+    worked_on_users(&found);
+    let assigned = json!({
+        "user": [["User", true, true]], "group": [["Group", true, true]], "of_resource": ["Group", "User"], "left": 0,
+    });
+    assert_eq!(found["assigned"], assigned, "{found}");
+    let uploaded = json!({ "whole": true, "refused": 416, "resumed": true, "ended": 404 });
+    assert_eq!(found["uploaded"], uploaded, "{found}");
 }
 
 // authority 7.3
