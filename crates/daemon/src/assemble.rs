@@ -90,11 +90,12 @@ fn token_store(
             .mended_by(remedy)
             .caused_by(error)
     };
-    let read = |reference| credential::read_line(reference, &*ports.environment).map_err(unreadable);
-    let keys = configured.keys.iter().map(read).collect::<Result<Vec<_>, _>>()?;
+    // A raw key is binary: its last byte may be one that ends a line elsewhere.
+    let read_key = |reference| credential::read(reference, &*ports.environment).map_err(unreadable);
+    let keys = configured.keys.iter().map(read_key).collect::<Result<Vec<_>, _>>()?;
     let keys = SealingKeys::new(&keys).map_err(|error| {
         BuildError::new(ExitClass::Configuration, "the token store cannot be used")
-            .mended_by("make a key with `openssl rand -base64 32`")
+            .mended_by("make each of `keys` with `openssl rand -base64 32`")
             .caused_by(error)
     })?;
     let unusable = |error: identity::StoreError| {
@@ -109,6 +110,7 @@ fn token_store(
             builder.store(SqliteStore::open(path, clock).map_err(unusable)?, keys)
         }
         TokenStorePlace::Redis { url, password } => {
+            let read = |reference| credential::read_line(reference, &*ports.environment).map_err(unreadable);
             let password = password.as_ref().map(read).transpose()?;
             let mut url = url.clone();
             // A URL with a host has room for one.

@@ -16,6 +16,9 @@ pub(super) enum PlainHttp {
 
 /// Reads an absolute `https` URL without credentials, query and fragment.
 pub(super) fn address(key: &str, text: &Text<'_>, plain: PlainHttp, mistakes: &mut Mistakes) -> Option<Url> {
+    if text.value.contains('@') {
+        mistakes.conceal(text.span.clone());
+    }
     let mut refuse = |what: String, why: &str, fix: String| -> Option<Url> {
         mistakes.add(Mistake::at(text.span.clone(), what, why, fix));
         None
@@ -24,11 +27,10 @@ pub(super) fn address(key: &str, text: &Text<'_>, plain: PlainHttp, mistakes: &m
         return refuse(
             format!("`{key}` is not a URL"),
             "a URL begins with its scheme and host",
-            format!("write `{key} = \"https://...\"`"),
+            with_scheme(key, text.value),
         );
     };
     if !url.username().is_empty() || url.password().is_some() {
-        mistakes.conceal(text.span.clone());
         mistakes.add(Mistake::at(
             text.span.clone(),
             format!("`{key}` contains a user name or a password"),
@@ -55,7 +57,7 @@ pub(super) fn address(key: &str, text: &Text<'_>, plain: PlainHttp, mistakes: &m
             "over anything else a token can be read and used by everyone on the way",
             match text.value.split_once("://") {
                 Some((_, rest)) => format!("write `{key} = \"https://{rest}\"`"),
-                None => format!("write `{key} = \"https://...\"`"),
+                None => with_scheme(key, text.value),
             },
         );
     }
@@ -67,6 +69,16 @@ pub(super) fn address(key: &str, text: &Text<'_>, plain: PlainHttp, mistakes: &m
         );
     }
     Some(url)
+}
+
+/// What was meant by a URL without its scheme, if that is plain.
+fn with_scheme(key: &str, text: &str) -> String {
+    let completed = format!("https://{text}");
+    let is_host = |url: &Url| url.host_str().is_some_and(|host| host.contains('.') || host == "localhost");
+    match Url::parse(&completed).ok().filter(is_host) {
+        Some(url) if url.username().is_empty() => format!("write `{key} = \"{completed}\"`"),
+        _ => format!("write `{key} = \"https://...\"`"),
+    }
 }
 
 fn is_loopback(url: &Url) -> bool {

@@ -7,13 +7,13 @@ use unattended_core::Scope;
 use url::Url;
 
 use super::address::{PlainHttp, address};
-use super::cloud::{Cloud, cloud_of};
+use super::cloud::{cloud_of, graph_of};
 use super::diagnostic::{Mistake, Mistakes};
 use super::model::{Api, Authority, TokenBinding};
 use super::reader::{Section, Text};
 use super::token_parameters::token_parameters;
 
-const KEYS: &[&str] = &[
+pub(super) const KEYS: &[&str] = &[
     "base-url",
     "scope",
     "resource",
@@ -142,16 +142,20 @@ fn same_cloud(key: &str, text: &Text<'_>, url: &Url, authority: Option<&Authorit
     if cloud == home {
         return;
     }
-    let Cloud { name, authority, .. } = cloud;
     let end = if key == "scope" { "/.default" } else { "/v1.0" };
+    let there = match graph_of(home) {
+        Some(graph) => format!("`{key} = \"{graph}{end}\"`"),
+        None => format!("the `{key}` that the API has in the cloud `{}`", home.name()),
+    };
     mistakes.add(Mistake::at(
         text.span.clone(),
         format!("`{key}` is in another cloud than `authority`"),
         format!(
-            "it belongs to {name}, the authority {host} to {}, and a token of one is refused by the other",
-            home.name
+            "it belongs to the cloud `{}`, the authority {host} to `{}`, and a token of one is refused by the other",
+            cloud.name(),
+            home.name()
         ),
-        format!("write `{key} = \"{}{end}\"`, or `authority = \"{authority}\"` in [application]", home.graph),
+        format!("write {there}, or `authority = \"{}\"` in [application]", cloud.name()),
     ));
 }
 

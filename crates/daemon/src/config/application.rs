@@ -12,11 +12,12 @@ use super::address::{PlainHttp, address};
 use super::credential::credentials;
 use super::diagnostic::{Mistake, Mistakes};
 use super::model::{Application, Authority, SecretMethod};
-use super::reader::{Section, Text};
+use super::reader::{Section, Text, list};
+use super::suggestion::nearest;
 use super::token_store;
 use crate::environment::Environment;
 
-const KEYS: &[&str] = &[
+pub(super) const KEYS: &[&str] = &[
     "client-id",
     "tenant",
     "authority",
@@ -243,6 +244,25 @@ fn region(section: &Section<'_>, host: &str, mistakes: &mut Mistakes) -> Option<
 fn authority_host(text: &Text<'_>, mistakes: &mut Mistakes) -> Option<String> {
     if let Some(cloud) = Cloud::parse(text.value) {
         return Some(format!("https://{}", cloud.host()));
+    }
+    if text
+        .value
+        .chars()
+        .all(|character| character.is_ascii_alphabetic() || matches!(character, '-' | '_' | ' '))
+    {
+        let names = Cloud::ALL.map(Cloud::name);
+        let fix = match nearest(text.value, names) {
+            Some(meant) => format!("write `authority = \"{meant}\"`"),
+            None => "remove it for the public cloud, or write the host of the authority as an https URL"
+                .to_owned(),
+        };
+        mistakes.add(Mistake::at(
+            text.span.clone(),
+            "`authority` names no cloud",
+            format!("the clouds are {}", list(&names)),
+            fix,
+        ));
+        return None;
     }
     let url = address("authority", text, PlainHttp::Never, mistakes)?;
     if url.path() != "/" {

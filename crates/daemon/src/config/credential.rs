@@ -4,6 +4,7 @@ use std::ops::Range;
 use std::path::Path;
 
 use toml::de::DeTable;
+use unattended_core::ClientId;
 use unattended_identity::{ManagedIdentityId, SigningAlgorithm, TOKEN_EXCHANGE_AUDIENCE};
 use url::{Host, Url};
 
@@ -116,8 +117,26 @@ fn managed_identity(section: &Section<'_>, mistakes: &mut Mistakes) -> Option<Ma
             return None;
         }
     };
+    let (named, shape) = match &id {
+        ManagedIdentityId::ClientId(id) | ManagedIdentityId::ObjectId(id) => (is_guid(id), "a GUID"),
+        ManagedIdentityId::ResourceId(id) => (id.starts_with('/'), "a path such as `/subscriptions/...`"),
+        _ => (true, ""),
+    };
+    if !named {
+        mistakes.add(Mistake::at(
+            text.span,
+            format!("`managed-identity` names no identity by what is not {shape}"),
+            "the platform would look for it at the first token request, and find none",
+            "copy it from the page of the identity in the portal: client ID, object (principal) ID, or resource ID",
+        ));
+        return None;
+    }
     let audience = section.text("audience", mistakes).map_or(TOKEN_EXCHANGE_AUDIENCE, |text| text.value);
     Some(ManagedIdentity { id, audience: audience.to_owned() })
+}
+
+fn is_guid(text: &str) -> bool {
+    ClientId::parse(text).is_ok_and(|id| id.is_guid())
 }
 
 fn workload_identity(section: &Section<'_>, mistakes: &mut Mistakes) -> Option<Credential> {

@@ -11,7 +11,7 @@ use super::model::{Job, Work};
 use super::reader::{Section, Text, list};
 use super::suggestion::nearest;
 
-const KEYS: &[&str] = &["schedule", "time-zone", "throttle-priority", "provision", "export"];
+pub(super) const KEYS: &[&str] = &["schedule", "time-zone", "throttle-priority", "provision", "export"];
 const PROVISION_KEYS: &[&str] = &["api", "resource", "source", "match", "rejects"];
 const EXPORT_KEYS: &[&str] = &["api", "read", "to"];
 

@@ -9,6 +9,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::diagnostic::{Mistake, Mistakes};
 use super::suggestion::nearest;
+use super::{application, root};
 
 /// One table whose keys are all known.
 #[derive(Debug)]
@@ -232,6 +233,12 @@ pub(super) fn list(names: &[&str]) -> String {
 fn unknown_key_fix(name: &str, known: &[&str]) -> String {
     if let Some(meant) = nearest(name, known.iter().copied()) {
         return format!("write `{meant}` instead of `{name}`");
+    }
+    if known == root::TABLES && name == "credentials" {
+        return "write [[application.credentials]] instead of [[credentials]]".to_owned();
+    }
+    if known == root::TABLES && nearest(name, application::KEYS.iter().copied()).is_some() {
+        return format!("put `{name}` below the line [application]");
     }
     if known.contains(&"client-id") && may_be_secret(name) {
         return "credentials have tables of their own: [[application.credentials]] with \

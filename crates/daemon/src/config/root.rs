@@ -3,13 +3,16 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use toml::de::DeTable;
+use toml::de::{DeTable, DeValue};
 
 use super::diagnostic::{Mistake, Mistakes};
 use super::model::{Application, Config, Credential, Job, Sidecar, Work};
 use super::reader::Section;
 use super::{api, application, job, sidecar};
 use crate::environment::Environment;
+
+/// What the file is made of.
+pub(super) const TABLES: &[&str] = &["application", "apis", "jobs", "sidecar"];
 
 pub(super) fn config(
     path: &Path,
@@ -18,7 +21,7 @@ pub(super) fn config(
     mistakes: &mut Mistakes,
 ) -> Option<Config> {
     let directory = path.parent().unwrap_or_else(|| Path::new(""));
-    let root = Section::open("the file", 0..0, table, &["application", "apis", "jobs", "sidecar"], mistakes);
+    let root = Section::open("the file", 0..0, table, TABLES, mistakes);
     let application_table = root.table("application", mistakes);
     if application_table.is_none() && !root.has("application") {
         mistakes.add(Mistake::of_the_file(
@@ -78,6 +81,17 @@ type Named<'t> = (&'t str, std::ops::Range<usize>, &'t DeTable<'t>);
 fn named_tables<'t>(root: &Section<'t>, key: &str, mistakes: &mut Mistakes) -> Vec<Named<'t>> {
     let Some((_, table)) = root.table(key, mistakes) else { return Vec::new() };
     let mut named = Vec::new();
+    if let Some((first, _)) =
+        table.iter().find(|(name, value)| belongs_to_a_name(key, name.get_ref(), value.get_ref()))
+    {
+        mistakes.add(Mistake::at(
+            first.span(),
+            format!("[{key}] has `{}`, and no name", first.get_ref()),
+            format!("[{key}] holds one table for each name"),
+            format!("write [{key}.NAME] in the place of [{key}], such as [{key}.{}]", example_of(key)),
+        ));
+        return named;
+    }
     for (name, value) in table {
         let text = name.get_ref().as_ref();
         let is_name = !text.is_empty()
@@ -103,6 +117,16 @@ fn named_tables<'t>(root: &Section<'t>, key: &str, mistakes: &mut Mistakes) -> V
     // The order of the file, so that of two clashing jobs the later one is reported.
     named.sort_by_key(|(_, span, _)| span.start);
     named
+}
+
+/// Whether a key in the table of all names is one that stands below a name.
+fn belongs_to_a_name(table: &str, key: &str, value: &DeValue<'_>) -> bool {
+    let known = if table == "apis" { api::KEYS } else { job::KEYS };
+    known.contains(&key) && value.as_table().is_none()
+}
+
+fn example_of(table: &str) -> &'static str {
+    if table == "apis" { "graph" } else { "people" }
 }
 
 /// Two jobs that write one file would destroy each other's output; one that writes what it reads, its own input.

@@ -18,17 +18,30 @@ pub(super) fn table<'t>(text: &'t str, mistakes: &mut Mistakes) -> Option<Spanne
     for error in errors {
         let span = error.span().unwrap_or(0..0);
         conceal_lines(text, &span, mistakes);
-        let (what, fix) = described(error.message());
+        let (what, fix) = match text.get(span.clone()) {
+            Some(name) if error.message().contains("duplicate key") => {
+                (format!("`{}` stands twice", name.escape_debug()), "keep one of the two")
+            }
+            _ => described(error.message()),
+        };
         mistakes.add(Mistake::at(span, what, "the file is not TOML", fix));
     }
     None
 }
 
+const QUOTES: &str = "put text between double quotes, and close them on the same line";
+
 fn described(message: &str) -> (String, &'static str) {
-    let fix = if message.contains("duplicate key") {
-        "keep one of the two"
+    // What begins with a letter or digit and is neither a number nor a date nor `true`, such as a GUID without quotes.
+    let numbers = ["boolean", "float", "integer", "number", "datetime", "date", "time"];
+    if numbers.iter().any(|kind| message.starts_with(&format!("invalid {kind}"))) {
+        let what = "a value is neither text in quotes nor a number, and not true or false";
+        return (what.to_owned(), QUOTES);
+    }
+    let fix = if message.contains("escape") {
+        "in text between double quotes write each backslash twice, or put the text between single quotes"
     } else if message.contains("string") || message.contains("literal") || message.contains("quot") {
-        "put text between double quotes, and close them on the same line"
+        QUOTES
     } else {
         "write tables as [table] and values as `key = \"value\"`, one on each line"
     };

@@ -84,6 +84,15 @@ fn redis(text: &Text<'_>, mistakes: &mut Mistakes) -> Option<Url> {
         ));
         return None;
     }
+    if url.as_ref().is_some_and(|url| url.scheme() == "rediss") {
+        mistakes.add(Mistake::at(
+            text.span.clone(),
+            "`redis` wants TLS",
+            "this version speaks to Redis without it: tokens are encrypted by themselves, a password is not",
+            "write `redis://`, and reach the server through a tunnel (such as stunnel) if it has a password",
+        ));
+        return None;
+    }
     let url = url.filter(|url| url.scheme() == "redis" && url.has_host());
     if url.is_none() {
         mistakes.add(Mistake::at(

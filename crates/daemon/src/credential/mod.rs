@@ -13,7 +13,7 @@ use unattended_identity::{self as identity, WatchedCredential};
 
 pub use self::error::CredentialError;
 pub(crate) use self::load::{Loaded, load};
-pub(crate) use self::reading::{file_of, read_line};
+pub(crate) use self::reading::{file_of, read, read_line};
 use self::source::ConfiguredSource;
 use crate::config::{Application, Credential};
 use crate::ports::Ports;

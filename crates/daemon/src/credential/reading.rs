@@ -14,7 +14,7 @@ use crate::environment::Environment;
 const LONGEST: u64 = 1 << 20;
 
 /// The value behind a reference, byte by byte.
-pub(super) fn read(
+pub(crate) fn read(
     reference: &SecretReference,
     environment: &dyn Environment,
 ) -> Result<Secret, CredentialError> {

@@ -7,7 +7,7 @@ use serde::Serialize;
 #[non_exhaustive]
 pub struct Finding {
     /// What was looked at: `configuration`, `files`, `network`, `clock`, `authority`, `credential`, `token`, `roles`,
-    /// `throttling`, `job`.
+    /// `token-store`, `throttling`, `job`.
     pub check: &'static str,
     /// Which one, where there are several: an API, a job, a file, a host.
     #[serde(skip_serializing_if = "Option::is_none")]

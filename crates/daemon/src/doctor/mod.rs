@@ -14,6 +14,7 @@ mod roles;
 #[cfg(unix)]
 mod throttling;
 mod token;
+mod token_store;
 
 pub use self::configuration::of_mistakes;
 pub use self::finding::{Finding, Verdict};

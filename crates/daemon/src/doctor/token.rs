@@ -7,7 +7,7 @@ use unattended_core::{HttpClient, aadsts};
 use unattended_identity::{AccessToken, Freshness};
 
 use super::finding::Finding;
-use super::roles;
+use super::{roles, token_store};
 use crate::assemble;
 use crate::config::Config;
 use crate::ports::Ports;
@@ -46,6 +46,9 @@ pub(super) async fn examine(config: &Config, http: &Arc<dyn HttpClient>, ports: 
                 findings.push(Finding::skipped("roles", "there is no token").about(name));
             }
         }
+    }
+    if let (Some(store), Some(asked)) = (&config.application.token_store, client.store_statistics()) {
+        findings.push(token_store::examine(&store.place, asked));
     }
     findings
 }

@@ -295,6 +295,31 @@ async fn a_credential_that_cannot_be_loaded_is_no_reason_to_doubt_the_other() {
 }
 
 #[tokio::test]
+async fn a_token_store_that_does_not_help_is_noticed_here_alone() {
+    let world = World::new();
+    world.write("token-store.key", &"k".repeat(32), 0o600);
+    let table = "[application.token-store]\nredis = \"redis://127.0.0.1:1\"\nkeys = [\"file:token-store.key\"]\n\n[apis.graph]";
+    world.change_configuration("[apis.graph]", table);
+    insta::assert_snapshot!(complaints(&world, &examined(&world).await), @r"
+    Warning token-store redis://127.0.0.1:1: it cannot be used
+        why: every process asks the authority for tokens of its own; the log says what the store complained of
+        fix: start the server at redis://127.0.0.1:1, or correct `redis` and its `password`
+    ");
+    world.change_configuration("redis = \"redis://127.0.0.1:1\"", "directory = \"tokens\"");
+    for told in ["can be used, and is empty", "holds tokens of this application"] {
+        let findings = examined(&world).await;
+        let store = findings.iter().find(|finding| finding.check == "token-store").unwrap();
+        assert_eq!((store.verdict, store.detail.as_str()), (Verdict::Ok, told));
+    }
+    world.write("token-store.key", &"l".repeat(32), 0o600);
+    insta::assert_snapshot!(complaints(&world, &examined(&world).await), @r"
+    Warning token-store DIR/tokens: an entry cannot be opened
+        why: an entry was written with another key, and is replaced
+        fix: give all processes that share it the same `keys`, the new one first while they change
+    ");
+}
+
+#[tokio::test]
 async fn a_job_without_its_input_or_its_output_directory_is_told_so() {
     let world = World::new();
     std::fs::remove_file(world.path("people.csv")).unwrap();

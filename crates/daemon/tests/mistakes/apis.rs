@@ -12,7 +12,7 @@ fn a_base_url_is_a_url() {
       |            ^^^^^^^^^^^^^^^^^^^^^^^^^^
       |
       = note: a URL begins with its scheme and host
-      = help: write `base-url = "https://..."`
+      = help: write `base-url = "https://graph.microsoft.com/v1.0"`
     "#);
 }
 
@@ -146,8 +146,8 @@ scope = "https://graph.microsoft.us/.default""#,
     9 | base-url = "https://graph.microsoft.us/v1.0"
       |            ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
       |
-      = note: it belongs to the US Government cloud, the authority https://login.microsoftonline.com to the public cloud, and a token of one is refused by the other
-      = help: write `base-url = "https://graph.microsoft.com/v1.0"`, or `authority = "https://login.microsoftonline.us"` in [application]
+      = note: it belongs to the cloud `us-government`, the authority https://login.microsoftonline.com to `public`, and a token of one is refused by the other
+      = help: write `base-url = "https://graph.microsoft.com/v1.0"`, or `authority = "us-government"` in [application]
 
     error: `scope` is in another cloud than `authority`
       --> unattended.toml:10:9
@@ -155,9 +155,34 @@ scope = "https://graph.microsoft.us/.default""#,
     10 | scope = "https://graph.microsoft.us/.default"
        |         ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
        |
-       = note: it belongs to the US Government cloud, the authority https://login.microsoftonline.com to the public cloud, and a token of one is refused by the other
-       = help: write `scope = "https://graph.microsoft.com/.default"`, or `authority = "https://login.microsoftonline.us"` in [application]
+       = note: it belongs to the cloud `us-government`, the authority https://login.microsoftonline.com to `public`, and a token of one is refused by the other
+       = help: write `scope = "https://graph.microsoft.com/.default"`, or `authority = "us-government"` in [application]
     "#);
+}
+
+#[test]
+fn an_api_of_the_public_cloud_is_refused_in_a_sovereign_one() {
+    let text = with("tenant =", "authority = \"france\"\ntenant =");
+    let report = report(&text);
+    assert!(report.contains("it belongs to the cloud `public`, the authority"), "{report}");
+    assert!(
+        report.contains("= help: write the `base-url` that the API has in the cloud `france`, or"),
+        "{report}"
+    );
+}
+
+#[test]
+fn a_url_without_its_scheme_is_completed_if_it_is_one() {
+    for (given, meant) in [
+        ("graph.microsoft.com/v1.0", "https://graph.microsoft.com/v1.0"),
+        ("localhost:8443/graph/v1.0", "https://localhost:8443/graph/v1.0"),
+        ("https//graph.microsoft.com", "https://..."),
+        ("graph", "https://..."),
+        ("me:hunter2@graph.microsoft.com", "https://..."),
+    ] {
+        let report = report(&with("\"https://graph.microsoft.com/v1.0\"", &format!("\"{given}\"")));
+        assert!(report.contains(&format!("= help: write `base-url = \"{meant}\"`")), "{report}");
+    }
 }
 
 #[test]

@@ -227,6 +227,25 @@ fn an_authority_may_be_the_name_of_a_cloud() {
     }
 }
 
+#[test]
+fn a_cloud_is_one_that_there_is() {
+    for (given, help) in [
+        ("usgovernment", "write `authority = \"us-government\"`"),
+        ("Public", ""),
+        ("mars", "remove it for the public cloud, or write the host of the authority as an https URL"),
+    ] {
+        let text = in_application(&format!("tenant = \"contoso.onmicrosoft.com\"\nauthority = \"{given}\""));
+        if help.is_empty() {
+            authority(&text);
+            continue;
+        }
+        let report = super::report(&text);
+        assert!(report.contains("error: `authority` names no cloud"), "{report}");
+        assert!(report.contains("the clouds are `public`, `us-government`, `china`,"), "{report}");
+        assert!(report.contains(&format!("= help: {help}")), "{report}");
+    }
+}
+
 fn in_application(lines: &str) -> String {
     with("tenant = \"contoso.onmicrosoft.com\"", lines)
 }

@@ -275,6 +275,31 @@ fn a_managed_identity_is_named_in_one_of_four_ways() {
     "#);
 }
 
+#[test]
+fn a_managed_identity_is_named_by_what_can_be_its_name() {
+    for (id, shape) in [
+        ("client-id:reports", "a GUID"),
+        ("object-id:5a0e2f3c", "a GUID"),
+        ("resource-id:reports", "a path such as `/subscriptions/...`"),
+    ] {
+        let report = report(&with(CERTIFICATE, &format!("managed-identity = \"{id}\"")));
+        assert!(report.contains(&format!("names no identity by what is not {shape}")), "{report}");
+    }
+}
+
+#[test]
+fn the_names_of_other_tools_for_a_credential_are_translated_and_told_once() {
+    for (given, meant) in [
+        ("client-secret", "secret"),
+        ("certificate-path", "certificate"),
+        ("federated-token-file", "assertion-file"),
+    ] {
+        let report = report(&with(CERTIFICATE, &format!("{given} = \"file:hunter2\"")));
+        assert!(report.contains(&format!("= help: write `{meant}` instead of `{given}`")), "{report}");
+        assert!(!report.contains("does not say what it is"), "{report}");
+    }
+}
+
 // S6: a sample was shipped with such a key, which was ignored, so that another identity was used
 #[test]
 fn a_key_with_a_space_too_many_is_not_passed_over() {
@@ -360,7 +385,11 @@ fn every_kind_of_credential_is_read() {
         ("github-actions = \"api://AzureADTokenExchange\"", "github-actions", 0),
         ("azure-pipelines = \"c0ffee\"", "azure-pipelines", 0),
         ("managed-identity = \"system\"", "managed-identity system", 0),
-        ("managed-identity = \"client-id:7\"\naudience = \"api://x\"", "managed-identity client-id:7", 0),
+        (
+            "managed-identity = \"client-id:5a0e2f3c-1111-4222-8333-444455556666\"\naudience = \"api://x\"",
+            "managed-identity client-id:5a0e2f3c-1111-4222-8333-444455556666",
+            0,
+        ),
         ("workload-identity = true", "workload-identity", 0),
     ] {
         let text = with(CERTIFICATE, lines);

@@ -186,17 +186,51 @@ fn an_empty_file_is_told_what_to_hold() {
 }
 
 #[test]
+fn what_stands_outside_of_its_table_is_led_back_to_it() {
+    let text = crate::without("[application]\n");
+    let report = report(&text);
+    assert!(report.contains("= help: put `client-id` below the line [application]"), "{report}");
+    let text = with("[[application.credentials]]", "[[credentials]]");
+    let report = crate::report(&text);
+    assert!(report.contains("= help: write [[application.credentials]] instead of"), "{report}");
+    let text = with("[apis.graph]", "[apis]");
+    let report = crate::report(&text);
+    assert!(report.contains("error: [apis] has `base-url`, and no name"), "{report}");
+    assert!(
+        report.contains("= help: write [apis.NAME] in the place of [apis], such as [apis.graph]"),
+        "{report}"
+    );
+    assert!(!report.contains("[apis.scope]"), "one mistake is told once: {report}");
+    let text = with("[jobs.people]", "[jobs]");
+    let report = crate::report(&text);
+    assert!(
+        report.contains("= help: write [jobs.NAME] in the place of [jobs], such as [jobs.people]"),
+        "{report}"
+    );
+}
+
+#[test]
+fn text_without_quotes_and_a_path_of_windows_are_told_how_to_be_written() {
+    for value in ["5a0e2f3c-1111-4222-8333-444455556666", "file:app.pem", "true-north", "2026-13-99"] {
+        let report = report(&with("\"contoso.onmicrosoft.com\"", value));
+        assert!(report.contains("= help: put text between double quotes"), "{value}: {report}");
+    }
+    let report = report(&with("\"file:app.pem\"", r#""file:C:\certs\app.pem""#));
+    assert!(report.contains("write each backslash twice, or put the text between single quotes"), "{report}");
+}
+
+#[test]
 fn a_syntax_error_is_shown_where_it_is() {
     let text = with(r#"client-id = "5a0e2f3c-1111-4222-8333-444455556666""#, "client-id = 5a0e2f3c-1111");
     insta::assert_snapshot!(report(&text), @r#"
-    error: invalid float, expected nothing
+    error: a value is neither text in quotes nor a number, and not true or false
      --> unattended.toml:2:14
       |
     2 | client-id = 5a0e2f3c-1111
       |              ^^^^^^^^^^^^
       |
       = note: the file is not TOML
-      = help: write tables as [table] and values as `key = "value"`, one on each line
+      = help: put text between double quotes, and close them on the same line
     "#);
 }
 
@@ -223,7 +257,7 @@ fn a_key_given_twice_is_a_mistake() {
 tenant = "fabrikam.com""#,
     );
     insta::assert_snapshot!(report(&text), @r#"
-    error: duplicate key
+    error: `tenant` stands twice
      --> unattended.toml:4:1
       |
     4 | tenant = "fabrikam.com"

@@ -71,6 +71,8 @@ fn what_is_no_redis_server_is_refused() {
         let report = report(&with_store(&format!("redis = \"{url}\"\nkeys = [\"file:k\"]")));
         assert!(report.contains("`redis` is no URL of a Redis server"), "{report}");
     }
-    let report = report(&with_store("sqlite = \"a\"\npassword = \"env:P\"\nkeys = [\"file:k\"]"));
+    let report = report(&with_store("redis = \"rediss://cache\"\nkeys = [\"file:k\"]"));
+    assert!(report.contains("`redis` wants TLS") && report.contains("write `redis://`"), "{report}");
+    let report = crate::report(&with_store("sqlite = \"a\"\npassword = \"env:P\"\nkeys = [\"file:k\"]"));
     assert!(report.contains("`password` stands without `redis`"), "{report}");
 }

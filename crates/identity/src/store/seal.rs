@@ -74,7 +74,11 @@ impl SealingKey {
             secret.expose_text().and_then(|text| STANDARD.decode(text.trim()).ok()).map(Zeroizing::new);
         let bytes = match &decoded {
             Some(decoded) if decoded.len() == KEY_LENGTH => decoded.as_slice(),
-            _ => secret.expose(),
+            // The line break of an editor; a key may end in that byte itself.
+            _ => match secret.expose() {
+                [key @ .., b'\n'] if key.len() == KEY_LENGTH => key,
+                key => key,
+            },
         };
         let wrong = || Error::configuration("the key of the token store is not 32 bytes, raw or as base64");
         if bytes.len() != KEY_LENGTH {
@@ -136,6 +140,12 @@ mod tests {
         let written = SealingKeys::new(&[Secret::from(text)]).unwrap();
         let sealed = written.seal("s", b"x").unwrap();
         assert!(keys(&[7]).open("s", &sealed).is_some());
+        let mut ends_like_a_line = [7; 32];
+        ends_like_a_line[31] = b'\n';
+        assert!(SealingKeys::new(&[Secret::new(ends_like_a_line)]).is_ok());
+        let with_a_line_break = [&[7; 32][..], b"\n"].concat();
+        let written = SealingKeys::new(&[Secret::new(with_a_line_break)]).unwrap();
+        assert!(written.open("s", &sealed).is_some());
         for wrong in ["", "short", "c2hvcnQ="] {
             let error = SealingKeys::new(&[Secret::from(wrong)]).unwrap_err();
             assert!(error.to_string().contains("32 bytes"), "{error}");
