@@ -2,8 +2,8 @@
 //
 //   node authority.mjs SETTINGS.json
 //
-// SETTINGS.json: tls.key, tls.certificate, tls.ca, client.certificate and client.elliptic (PEM files), secret (the
-// shared client secret), resource (the one API it issues tokens for), scope, ready (written atomically when connections
+// SETTINGS.json: tls.key, tls.certificate, client.certificate, and if wished tls.ca (which issues certificates of clients)
+// and client.elliptic (PEM files), secret (the shared client secret), resource (the one API it issues tokens for), scope, ready (written atomically when connections
 // are accepted), requests (one line per token request: how the client presented itself, "Basic", "certificate" or
 // "body").
 // Clients may show a certificate; they are told to do so at another name of the same port. Below /api is a web API that
@@ -25,7 +25,7 @@ const server = createServer(
   {
     key: readFileSync(settings.tls.key),
     cert: readFileSync(settings.tls.certificate),
-    ca: readFileSync(settings.tls.ca),
+    ca: settings.tls.ca && readFileSync(settings.tls.ca),
     requestCert: true,
     rejectUnauthorized: false,
   },
@@ -57,11 +57,7 @@ function configuration() {
       client("basic-client", { token_endpoint_auth_method: "client_secret_basic", client_secret: settings.secret }),
       client("post-client", { token_endpoint_auth_method: "client_secret_post", client_secret: settings.secret }),
       client("certificate-client", { token_endpoint_auth_method: "private_key_jwt", jwks: { keys: [publicKey(settings.client.certificate)] } }),
-      client("elliptic-client", {
-        token_endpoint_auth_method: "private_key_jwt",
-        token_endpoint_auth_signing_alg: "ES256",
-        jwks: { keys: [publicKey(settings.client.elliptic)] },
-      }),
+      ...(settings.client.elliptic ? [ellipticClient()] : []),
       client("self-signed-client", {
         token_endpoint_auth_method: "self_signed_tls_client_auth",
         tls_client_certificate_bound_access_tokens: true,
@@ -135,6 +131,14 @@ function client(client_id, authentication) {
     scope: settings.scope,
     ...authentication,
   };
+}
+
+function ellipticClient() {
+  return client("elliptic-client", {
+    token_endpoint_auth_method: "private_key_jwt",
+    token_endpoint_auth_signing_alg: "ES256",
+    jwks: { keys: [publicKey(settings.client.elliptic)] },
+  });
 }
 
 function publicKey(certificate) {
