@@ -159,7 +159,7 @@ pub(crate) fn api_client(
     ports: &Ports,
 ) -> Result<webapi::Client, BuildError> {
     let mut builder = webapi::Client::builder(api.base_url.as_str())
-        .identity(tenant(application), application.client_id.as_str())
+        .identity(&tenant(application), application.client_id.as_str())
         .token_source(Arc::new(tokens))
         .http(Arc::clone(http))
         .traffic(traffic)
@@ -207,14 +207,14 @@ pub(crate) fn job(name: &str, job: &Job, config: &Config, client: &webapi::Clien
             jobs::Work::Export(jobs::Export { client, read: read.clone(), to: to.clone() })
         }
     };
-    let tenant = tenant(&config.application).to_owned();
+    let tenant = tenant(&config.application);
     jobs::Job { name: name.to_owned(), tenant, schedule: job.schedule.clone(), work }
 }
 
 /// What runs and checkpoints are kept under: those of two tenants never meet.
-pub(crate) fn tenant(application: &Application) -> &str {
+pub(crate) fn tenant(application: &Application) -> String {
     let authority = &application.authority;
-    authority.tenant().map_or_else(|| authority.url(), TenantId::as_str)
+    authority.tenant().map_or_else(|| authority.url().to_owned(), TenantId::to_string)
 }
 
 /// The database with runs, checkpoints and journals.

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU16, AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, SystemTime};
 
 use tracing::debug;
-use unattended_core::{ClientId, Clock, Entropy, HttpClient, Secret, TenantId};
+use unattended_core::{ClientId, Clock, Entropy, HttpClient, Secret};
 use zeroize::Zeroize;
 
 use crate::authority::Authority;
@@ -181,7 +181,7 @@ impl Exchange {
         let (now, leeway) = self.server_clock.read(self.clock.now());
         let context = AuthenticationContext {
             client_id: self.client_id.as_str(),
-            tenant: errand.authority.tenant().map(TenantId::as_str),
+            tenant: errand.authority.tenant(),
             token_endpoint: &metadata.token_endpoint,
             secret_methods: metadata.secret_methods.as_deref(),
             is_microsoft: errand.authority.is_microsoft(),

@@ -8,6 +8,7 @@ use arc_swap::Guard;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use unattended_core::{Authorization, Moment, Secret};
+use uuid::Uuid;
 
 use crate::authority::Authority;
 use crate::bound::Shown;
@@ -116,10 +117,10 @@ impl AccessToken {
         self.kept.authority.as_ref()?.known_endpoint()
     }
 
-    /// The identifier that the token request carried.
+    /// The identifier that the token request carried; none for a managed identity.
     #[must_use]
-    pub fn correlation_id(&self) -> &str {
-        &self.kept.correlation_id
+    pub fn correlation_id(&self) -> Option<String> {
+        self.kept.correlation_id.map(|id| id.to_string())
     }
 
     /// The payload, if the token is a JWT: to show to an administrator, **never** to decide by. Nobody has checked its
@@ -186,7 +187,7 @@ pub(crate) struct Kept {
     pub(crate) refresh_at: SystemTime,
     /// None for a managed identity.
     pub(crate) authority: Option<Authority>,
-    pub(crate) correlation_id: Box<str>,
+    pub(crate) correlation_id: Option<Uuid>,
     pub(crate) fetched: Fetched,
     /// What the server gave for the next time (RFC 6749 section 6); taken by whoever uses it.
     pub(crate) refresh_token: Mutex<Option<Box<Secret>>>,
@@ -244,7 +245,7 @@ impl Kept {
 
     /// What this token weighs against the limit of the cache: the header value, and what is kept beside it.
     pub(crate) fn bytes(&self) -> usize {
-        size_of::<Self>() + self.authorization.header_value().len() + self.correlation_id.len()
+        size_of::<Self>() + self.authorization.header_value().len()
     }
 
     pub(crate) fn take_refresh_token(&self) -> Option<Box<Secret>> {

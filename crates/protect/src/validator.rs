@@ -117,7 +117,8 @@ impl Validator {
         let wrong = Rejection::new(Kind::WrongIssuer, "the token was issued by another authority or tenant");
         let tenant = claims.tid.as_deref().and_then(|tid| TenantId::parse(tid).ok());
         let Some(tenant) = tenant.filter(|tenant| self.tenants.contains(tenant)) else { return Err(wrong) };
-        let is_issuer = |template: &String| template.replace("{tenantid}", tenant.as_str()) == claims.iss;
+        let name = tenant.to_string();
+        let is_issuer = |template: &String| template.replace("{tenantid}", &name) == claims.iss;
         if !self.issuers.iter().any(is_issuer) {
             return Err(wrong);
         }

@@ -64,7 +64,7 @@ pub(super) fn examine(application: &Application, answer: &Result<Answer, Unreach
     };
     let (is_right, wanted) = match &application.authority {
         Authority::Microsoft { tenant, .. } if tenant.is_guid() => {
-            (issuer.contains(tenant.as_str()), format!("tenant {tenant}"))
+            (issuer.contains(&tenant.to_string()), format!("tenant {tenant}"))
         }
         Authority::Microsoft { .. } | Authority::FederationServices(_) => (true, String::new()),
         Authority::Issuer(configured) => (issuer == *configured, configured.clone()),

@@ -24,7 +24,7 @@ pub(super) fn status(config: &Config, ports: &Ports) -> ApplicationStatus {
     ApplicationStatus {
         configuration: config.file.display().to_string(),
         client_id: application.client_id.to_string(),
-        tenant: application.authority.tenant().map(|tenant| tenant.as_str().to_owned()),
+        tenant: application.authority.tenant().map(ToString::to_string),
         authority: application.authority.url().to_owned(),
         apis: apis.collect(),
         credentials: credentials.collect(),

@@ -71,7 +71,7 @@ impl StatusReader {
 
     async fn history(&self, job: &str, limit: u32) -> Result<Vec<RunRecord>, BuildError> {
         let Some(store) = self.store()? else { return Ok(Vec::new()) };
-        let tenant = assemble::tenant(&self.config.application).to_owned();
+        let tenant = assemble::tenant(&self.config.application);
         let key = JobKey { tenant, job: job.to_owned() };
         store
             .history(&key, limit)

@@ -17,6 +17,8 @@ mod cloud;
 mod discovery;
 mod metadata;
 
+use std::fmt;
+use std::fmt::Display as _;
 use std::sync::Arc;
 
 use http::Uri;
@@ -230,8 +232,8 @@ impl Authority {
         Self { server: Arc::new(Server::Platform { origin, host, cloud }), tenant: Some(tenant.clone()) }
     }
 
-    fn tenant_path(&self) -> &str {
-        self.tenant.as_ref().map_or("", TenantId::as_str)
+    fn tenant_path(&self) -> impl fmt::Display {
+        fmt::from_fn(|f| self.tenant.iter().try_for_each(|tenant| tenant.fmt(f)))
     }
 }
 

@@ -31,7 +31,7 @@ fn token(until: u64) -> Arc<Kept> {
         refresh_at: at,
         term: Term::from(self::at(0), Duration::from_secs(until), Duration::from_secs(until)),
         authority: Some(Authority::cloud(Cloud::Public, &tenant("a"))),
-        correlation_id: "".into(),
+        correlation_id: None,
         fetched: Fetched { reason: FetchReason::Absent, took: 0, network: 0, attempts: 1 },
         refresh_token: Mutex::default(),
     })

@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use tracing::{debug, warn};
+use uuid::Uuid;
 
 use super::ScopedToken;
 use crate::bound::Binding;
@@ -73,7 +74,8 @@ impl ScopedToken {
         }
         let clock = &*self.client.shared.exchange.clock;
         let times = [clock.now(), token.expires_at(), token.refresh_at()];
-        let record = Record::new(token.authorization(), times, token.correlation_id());
+        let correlation_id = token.correlation_id().unwrap_or_default();
+        let record = Record::new(token.authorization(), times, correlation_id);
         store.save(&self.store_key(), &record, clock).await;
     }
 
@@ -104,7 +106,7 @@ impl ScopedToken {
         match issued {
             Ok(issued) => {
                 let Errand { cost, .. } = errand;
-                let kept = self.of_answer(issued, correlation_id, &cost, took, reason);
+                let kept = self.of_answer(issued, &correlation_id, &cost, took, reason);
                 Ok(AccessToken::new(Arc::new(kept), TokenOrigin::Server))
             }
             Err(error) => Err(error.of_errand(&errand, took)),
@@ -123,7 +125,7 @@ impl ScopedToken {
     fn of_answer(
         &self,
         issued: Issued,
-        correlation_id: String,
+        correlation_id: &str,
         cost: &Cost,
         took: Duration,
         reason: FetchReason,
@@ -138,7 +140,7 @@ impl ScopedToken {
             authorization: issued.authorization,
             shown: issued.shown,
             authority: Some(self.client.authority.clone()),
-            correlation_id: correlation_id.into(),
+            correlation_id: Uuid::try_parse(correlation_id).ok(),
             fetched: Fetched {
                 reason,
                 took: milliseconds(took),
@@ -162,7 +164,7 @@ impl ScopedToken {
             authorization: record.authorization()?,
             shown: None,
             authority: Some(self.client.authority.clone()),
-            correlation_id: record.correlation_id.as_str().into(),
+            correlation_id: Uuid::try_parse(&record.correlation_id).ok(),
             fetched: Fetched { reason, took: milliseconds(took), network: 0, attempts: 0 },
             refresh_token: Mutex::default(),
         })

@@ -19,7 +19,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use unattended_core::BoxFuture;
+use unattended_core::{BoxFuture, TenantId};
 
 #[cfg(feature = "command")]
 pub use self::assertion::AssertionCommand;
@@ -124,7 +124,7 @@ pub struct AuthenticationContext<'a> {
     /// The client identifier.
     pub client_id: &'a str,
     /// The tenant, where the server has tenants.
-    pub tenant: Option<&'a str>,
+    pub tenant: Option<&'a TenantId>,
     /// The token endpoint: the audience of an assertion (RFC 7523 section 3).
     pub token_endpoint: &'a str,
     /// The methods for secrets that the server's metadata lists, if it lists any.

@@ -466,7 +466,7 @@ fn workload_identity_is_read_from_what_the_webhook_sets() {
     };
     let identity = read("").unwrap();
     assert_eq!(identity.token_file.to_str(), Some(all[2].1));
-    assert_eq!(identity.tenant.as_str(), "contoso.example");
+    assert_eq!(identity.tenant.to_string(), "contoso.example");
     assert_eq!(read("AZURE_AUTHORITY_HOST").unwrap().authority_host, None);
     for (name, _) in &all[..3] {
         let error = read(name).unwrap_err().to_string();

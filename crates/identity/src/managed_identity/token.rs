@@ -137,7 +137,7 @@ impl ManagedIdentityToken {
             refresh_at: moment.now() + refresh_after,
             authorization: issued.authorization,
             authority: None,
-            correlation_id: "".into(),
+            correlation_id: None,
             fetched: Fetched { reason, took, network: took, attempts },
             refresh_token: Mutex::default(),
         };

@@ -24,14 +24,14 @@ impl Record {
     pub(crate) fn new(
         authorization: &Authorization,
         [issued_at, expires_at, refresh_at]: [SystemTime; 3],
-        correlation_id: &str,
+        correlation_id: String,
     ) -> Self {
         Self {
             token: authorization.expose_token().to_owned(),
             issued_at: seconds(issued_at),
             expires_at: seconds(expires_at),
             refresh_at: seconds(refresh_at),
-            correlation_id: correlation_id.to_owned(),
+            correlation_id,
         }
     }
 

@@ -70,7 +70,7 @@ fn offer_claims(changes: Value) -> Result<Caller, RejectionKind> {
 fn a_version_2_token_names_its_caller() {
     let caller = offer(&ISSUER.sign(&v2_claims())).unwrap();
     assert_eq!(caller.client_id().as_str(), "22222222-2222-2222-2222-222222222222");
-    assert_eq!(caller.tenant_id().as_str(), TENANT);
+    assert_eq!(caller.tenant_id().to_string(), TENANT);
     assert_eq!(caller.object_id(), Some("33333333-3333-3333-3333-333333333333"));
     assert_eq!(caller.token_version(), TokenVersion::V2);
     assert_eq!(caller.credential_strength(), CredentialStrength::Assertion);
@@ -119,7 +119,7 @@ fn an_api_for_many_tenants_still_binds_the_issuer_to_the_tenant_of_the_token() {
         validator.validate(&headers, at(NOW)).map_err(|rejection| rejection.kind())
     };
     let own = json!({ "tid": OTHER, "iss": format!("https://login.example/{OTHER}/v2.0") });
-    assert_eq!(offer(own).unwrap().tenant_id().as_str(), OTHER);
+    assert_eq!(offer(own).unwrap().tenant_id().to_string(), OTHER);
     assert_eq!(offer(json!({ "tid": OTHER })).unwrap_err(), RejectionKind::WrongIssuer);
     assert_eq!(offer(json!({ "tid": null })).unwrap_err(), RejectionKind::WrongIssuer);
 }

@@ -121,7 +121,7 @@ impl Admission {
 
     fn judge(&self, store: &Store, headers: &HeaderMap, now: SystemTime) -> Result<Admitted, Refusal> {
         let caller = self.validator.validate(headers, now).map_err(Refusal::Rejected)?;
-        let tenant = store.tenant(caller.tenant_id().as_str())?.ok_or(Refusal::NoTenant)?;
+        let tenant = store.tenant(&caller.tenant_id().to_string())?.ok_or(Refusal::NoTenant)?;
         let object_id = caller.object_id().unwrap_or_default();
         let principal = store.read(|connection| principals::find(connection, &tenant.id, "id", object_id))?;
         let is_there = principal.is_some_and(|principal| principal.account_enabled());

@@ -236,7 +236,7 @@ impl Directory {
         let application = self.store.application_by_app_id(app_id)?;
         let is_personal =
             application.is_some_and(|it| it.sign_in_audience().contains("PersonalMicrosoftAccount"));
-        let payer = Payer { app_id, tenant_id: caller.tenant_id().as_str(), is_personal };
+        let payer = Payer { app_id, tenant_id: &caller.tenant_id().to_string(), is_personal };
         self.throttle.pay(throttling, payer, cost, now)
     }
 

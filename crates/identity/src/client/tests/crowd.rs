@@ -83,7 +83,11 @@ async fn ten_thousand_tenants_at_once_get_each_its_own_token_and_a_second_pass_s
                 tokio::spawn(async move {
                     let tenant = tenant(n);
                     let token = graph.for_tenant(&tenant).unwrap().acquire(Freshness::Cached).await.unwrap();
-                    assert!(token.expose().starts_with(tenant.as_str()), "{} for {tenant}", token.expose());
+                    assert!(
+                        token.expose().starts_with(&tenant.to_string()),
+                        "{} for {tenant}",
+                        token.expose()
+                    );
                 })
             })
             .collect();
@@ -112,7 +116,7 @@ async fn twenty_thousand_callers_of_two_tenants_cause_two_renewals_and_none_of_t
         })
         .collect();
     for (n, caller) in callers.into_iter().enumerate() {
-        assert!(caller.await.unwrap().expose().starts_with(tenant(n % 2).as_str()));
+        assert!(caller.await.unwrap().expose().starts_with(&tenant(n % 2).to_string()));
     }
     while town.requests() < 4 {
         tokio::task::yield_now().await;
@@ -127,7 +131,10 @@ async fn twenty_thousand_callers_of_two_tenants_cause_two_renewals_and_none_of_t
             tokio::task::yield_now().await;
         };
         assert_eq!((renewed.fetch_reason(), renewed.origin()), (FetchReason::Due, TokenOrigin::Memory));
-        assert!(renewed.expose().starts_with(tenant(n).as_str()), "19: it is in the place of the one before");
+        assert!(
+            renewed.expose().starts_with(&tenant(n).to_string()),
+            "19: it is in the place of the one before"
+        );
     }
     assert_eq!(town.requests(), 4);
 }

@@ -92,7 +92,7 @@ async fn the_request_is_the_client_credentials_grant_and_asks_for_nothing_else()
         (Some(CLIENT_ID), Some("s3cret-canary"))
     );
     assert_eq!(request.form.len(), 4);
-    assert_eq!(request.headers["client-request-id"], token.correlation_id());
+    assert_eq!(request.headers["client-request-id"], token.correlation_id().unwrap());
 }
 
 // Proof 5 of the first milestone: 200 callers, an empty cache, one request.

@@ -17,7 +17,7 @@ async fn each_of_a_thousand_tenants_has_its_own_token_and_costs_one_request() {
         let client = house.client.for_tenant(&tenant).unwrap();
         let graph = client.for_scope(house.graph().scope().clone()).unwrap();
         graph.acquire(Freshness::Cached).await.unwrap();
-        assert!(house.server.requests()[n].uri.contains(tenant.as_str()));
+        assert!(house.server.requests()[n].uri.contains(&tenant.to_string()));
     }
     let graph = house.graph();
     for (n, tenant) in tenants(1_000).enumerate() {

@@ -146,7 +146,7 @@ where
     ) -> BoxFuture<'a, Result<Secret, Error>> {
         Box::pin((self.callback)(AssertionRequest {
             client_id: context.client_id.to_owned(),
-            tenant: context.tenant.map(str::to_owned),
+            tenant: context.tenant.map(ToString::to_string),
             token_endpoint: context.token_endpoint.to_owned(),
             correlation_id: context.correlation_id.to_owned(),
             claims: context.claims.map(str::to_owned),
