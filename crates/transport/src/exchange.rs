@@ -1,9 +1,7 @@
 //! One request, one response, and how far a failed exchange got.
 
 use std::error::Error;
-use std::future::poll_fn;
 use std::sync::Arc;
-use std::task::Poll;
 
 use bytes::Bytes;
 use http::header::{ACCEPT_ENCODING, CONTENT_LENGTH, HOST, HeaderValue, USER_AGENT};
@@ -82,10 +80,13 @@ impl Transport {
                 request.headers_mut().entry(HOST).or_insert_with(|| origin.host.clone());
                 let response = leased.connection.send(request).await?;
                 obey(response.status(), leased.born, origin);
-                let mut own = Some(Own { leased, origin: Arc::clone(origin), pool: self.pool.clone() });
-                if response.body().is_end_stream() {
-                    poll_fn(|context| Poll::Ready(own.take().map(|own| own.give_back(context)))).await;
-                }
+                let own = Own { leased, origin: Arc::clone(origin), pool: self.pool.clone() };
+                let own = if response.body().is_end_stream() {
+                    own.give_back();
+                    None
+                } else {
+                    Some(own)
+                };
                 (response, own)
             }
             Lease::Shared(mut shared) => {

@@ -2,7 +2,7 @@
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Waker};
 
 use http::uri::Parts;
 use http::{Request, Response, Uri};
@@ -53,15 +53,16 @@ impl Http1 {
         }
     }
 
-    /// Whether another exchange can begin.
-    pub(crate) fn is_usable(&mut self, context: &mut Context<'_>) -> bool {
-        self.drive(context);
-        !self.has_ended && self.sender.is_ready()
+    /// Whether another exchange can begin, after a look at what the server does. Nobody waits for it, so nobody is to be
+    /// woken: what would wake is the next request itself.
+    pub(crate) fn is_usable(&mut self) -> bool {
+        self.drive(&mut Context::from_waker(Waker::noop()));
+        self.is_ready()
     }
 
-    /// Whether another exchange could begin, if the server has not closed it.
-    pub(crate) async fn is_alive(&mut self) -> bool {
-        poll_fn(|context| Poll::Ready(self.is_usable(context))).await
+    /// The same as far as it is known.
+    pub(crate) fn is_ready(&self) -> bool {
+        !self.has_ended && self.sender.is_ready()
     }
 }
 

@@ -67,7 +67,7 @@ impl Stream for Incoming {
             Poll::Pending => false,
         };
         if is_over && let Some(own) = this.own.take() {
-            own.give_back(context);
+            own.give_back();
         }
         chunk
     }
@@ -75,8 +75,8 @@ impl Stream for Incoming {
 
 impl Own {
     /// An exchange is over when the request has left, too: a server may answer before it has read everything.
-    pub(crate) fn give_back(mut self, context: &mut Context<'_>) {
-        if self.leased.connection.is_usable(context) {
+    pub(crate) fn give_back(mut self) {
+        if self.leased.connection.is_ready() || self.leased.connection.is_usable() {
             self.origin.check_in(self.leased, self.pool.now());
         }
     }

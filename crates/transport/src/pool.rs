@@ -8,9 +8,13 @@ use std::time::Duration;
 use http::Uri;
 use unattended_core::{Clock, HttpError};
 
+use self::origin::Turn;
 pub(crate) use self::origin::{Born, Lease, Leased, Origin};
-use self::origin::{LIFE, Turn};
 use crate::connector::{Connector, unconnected};
+
+/// How often connections are looked through for old ones. Less than what a request is given to be answered in, so that a
+/// runtime's timer waits for this before it waits for that: a request then begins and ends without disturbing it.
+const SWEEP: Duration = Duration::from_secs(5);
 
 /// The connections of one process.
 #[derive(Clone)]
@@ -70,7 +74,7 @@ impl Pool {
     pub(crate) async fn check_out(&self, origin: &Arc<Origin>, uri: &Uri) -> Result<Checkout, HttpError> {
         let mut has_waited = false;
         loop {
-            if let Some(lease) = origin.kept(self.now()).await {
+            if let Some(lease) = origin.kept(self.now()) {
                 return Ok(Checkout { lease, is_reused: true });
             }
             let first = match origin.turn(has_waited) {
@@ -82,8 +86,8 @@ impl Pool {
                 Turn::First(finding_out) => Some(finding_out),
                 Turn::Own => None,
             };
-            let stream = self.0.connector.connect(uri).await?;
-            let lease = origin.begin(stream, self.now()).await.map_err(unconnected)?;
+            let stream = Box::pin(self.0.connector.connect(uri)).await?;
+            let lease = Box::pin(origin.begin(stream, self.now())).await.map_err(unconnected)?;
             drop(first);
             return Ok(Checkout { lease, is_reused: false });
         }
@@ -93,7 +97,7 @@ impl Pool {
 /// Closes what is too old to be used again, so that it does not stay open until somebody would have wanted it.
 async fn sweep(pool: Weak<Inner>, clock: Arc<dyn Clock>) {
     loop {
-        clock.sleep(LIFE / 2).await;
+        clock.sleep(SWEEP).await;
         let Some(pool) = pool.upgrade() else { return };
         let now = clock.elapsed();
         let mut origins = lock(&pool.origins);

@@ -103,7 +103,7 @@ impl Origin {
     }
 
     /// A connection that can be used again, if there is one.
-    pub(super) async fn kept(&self, now: Duration) -> Option<Lease> {
+    pub(super) fn kept(&self, now: Duration) -> Option<Lease> {
         loop {
             let mut own = {
                 let mut kept = self.lock();
@@ -113,7 +113,7 @@ impl Origin {
                 }
                 kept.idle.pop()?
             };
-            if own.connection.is_alive().await {
+            if own.connection.is_usable() {
                 return Some(Lease::Own(own));
             }
         }
