@@ -17,7 +17,8 @@ pub trait Entropy: fmt::Debug + Send + Sync + 'static {
 
     /// A random UUID (version 4) in its usual text form.
     fn uuid(&self) -> String {
-        uuid::Builder::from_random_bytes(self.bits().to_be_bytes()).into_uuid().to_string()
+        let uuid = uuid::Builder::from_random_bytes(self.bits().to_be_bytes()).into_uuid();
+        uuid.hyphenated().encode_lower(&mut uuid::Uuid::encode_buffer()).to_owned()
     }
 }
 

@@ -49,7 +49,7 @@ pub(crate) async fn sign(
         aud: context.token_endpoint,
         iss: context.client_id,
         sub: context.client_id,
-        jti: context.unique_id,
+        jti: &context.unique_id(),
         nbf: begin,
         iat: now,
         exp: begin + LIFETIME.as_secs(),

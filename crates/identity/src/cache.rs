@@ -267,7 +267,11 @@ impl Entry {
 
     /// How long after its issue a token of this key is renewed.
     pub(crate) fn refresh_after(&self, lifetime: Duration, refresh_in: Option<Duration>) -> Duration {
-        crate::refresh::refresh_after(lifetime, refresh_in, &(&self.key.tenant, self.key.profile.get()))
+        crate::refresh::refresh_after(
+            lifetime,
+            refresh_in,
+            &(&self.key.tenant, &self.key.profile.get().scope),
+        )
     }
 }
 

@@ -1,7 +1,7 @@
 //! Work with an end, on the injected clock.
 
 use std::future::{Future, poll_fn};
-use std::pin::pin;
+use std::pin::Pin;
 use std::task::Poll;
 use std::time::Duration;
 
@@ -10,16 +10,15 @@ use unattended_core::Clock;
 use crate::error::{Error, ErrorKind};
 
 /// The work's result, or nothing once `limit` has passed; then the work is dropped. Work that is ready at once costs no
-/// timer.
+/// timer. Whoever asks pins it: what a function is given and pins takes its room twice.
 pub(crate) async fn within<T>(
     clock: &dyn Clock,
     limit: Duration,
-    work: impl Future<Output = T>,
+    mut work: impl Future<Output = T> + Unpin,
 ) -> Option<T> {
-    let mut work = pin!(work);
     let mut timer = None;
     poll_fn(|context| {
-        if let Poll::Ready(done) = work.as_mut().poll(context) {
+        if let Poll::Ready(done) = Pin::new(&mut work).poll(context) {
             return Poll::Ready(Some(done));
         }
         let timer = timer.get_or_insert_with(|| clock.sleep(limit));

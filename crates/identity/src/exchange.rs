@@ -1,5 +1,6 @@
 //! One acquisition over the wire: credentials in order of preference, a few attempts each, one deadline over all.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, SystemTime};
@@ -141,7 +142,7 @@ impl Exchange {
         let mut attempt = 1;
         let mut nonce_was_demanded = false;
         loop {
-            let sent = self.attempt(credential, errand);
+            let sent = pin!(self.attempt(credential, errand));
             let limit = ATTEMPT_TIMEOUT.min(self.left(until));
             let error = match within(&*self.clock, limit, sent).await {
                 Some(Ok(issued)) => return Ok(issued),
@@ -187,10 +188,10 @@ impl Exchange {
             is_microsoft: errand.authority.is_microsoft(),
             now,
             leeway,
-            unique_id: &self.entropy.uuid(),
             correlation_id: errand.correlation_id,
             claims: errand.claims,
             parameters: &errand.profile.parameters,
+            entropy: &*self.entropy,
         };
         let authenticated = credential.authenticate(&context, &mut request);
         within(&*self.clock, CREDENTIAL_TIMEOUT, authenticated).await.unwrap_or_else(|| {

@@ -17,6 +17,17 @@ use crate::wiped::Wiped;
 /// Bytes for a request with a secret. All of it is wiped afterwards, which is what more of it would cost.
 const ROOM: usize = 1_024;
 
+/// The bytes that `application/x-www-form-urlencoded` leaves as they are.
+static STANDS_FOR_ITSELF: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < table.len() {
+        table[byte] = (byte as u8).is_ascii_alphanumeric() || matches!(byte as u8, b'*' | b'-' | b'.' | b'_');
+        byte += 1;
+    }
+    table
+};
+
 /// A form under construction. A [`Credential`](crate::Credential) adds what proves the client; whatever it adds is
 /// wiped when the request is done.
 pub struct TokenRequest {
@@ -47,15 +58,22 @@ impl TokenRequest {
 
     /// Adds one form field.
     pub fn field(&mut self, name: &str, value: &str) {
-        // What stands for itself, such as an assertion of a kilobyte, is copied in one piece.
-        if [name, value].iter().all(|text| text.as_bytes().chunks(64).all(stand_for_themselves)) {
-            return self.encoded(name, value.as_bytes());
-        }
         self.make_room(3 * (name.len() + value.len()) + 2);
         self.separate();
-        byte_serialize(name.as_bytes()).for_each(|part| self.form.extend_from_slice(part.as_bytes()));
+        self.serialize(name);
         self.form.push(b'=');
-        byte_serialize(value.as_bytes()).for_each(|part| self.form.extend_from_slice(part.as_bytes()));
+        self.serialize(value);
+    }
+
+    /// Most of it stands for itself and is copied, an assertion of a kilobyte in one piece.
+    fn serialize(&mut self, text: &str) {
+        let mut rest = text.as_bytes();
+        while let Some(at) = rest.iter().position(|byte| !STANDS_FOR_ITSELF[usize::from(*byte)]) {
+            self.form.extend_from_slice(&rest[..at]);
+            byte_serialize(&rest[at..=at]).for_each(|part| self.form.extend_from_slice(part.as_bytes()));
+            rest = &rest[at + 1..];
+        }
+        self.form.extend_from_slice(rest);
     }
 
     /// Adds one that is encoded already.
@@ -133,7 +151,6 @@ impl TokenRequest {
     ) -> Result<Request<Bytes>, Error> {
         const FORM: HeaderValue = HeaderValue::from_static("application/x-www-form-urlencoded");
         const CORRELATION: HeaderName = HeaderName::from_static("client-request-id");
-        const RETURN_IT: HeaderName = HeaderName::from_static("return-client-request-id");
         let unusable = |cause: http::Error| {
             Error::new(ErrorKind::Configuration, format!("`{endpoint}` cannot be requested")).caused_by(cause)
         };
@@ -144,22 +161,12 @@ impl TokenRequest {
         headers.insert(CONTENT_TYPE, FORM);
         headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
         headers.insert(CORRELATION, correlation);
-        headers.insert(RETURN_IT, HeaderValue::from_static("true"));
         headers.extend(self.authorization.map(|value| (AUTHORIZATION, value)));
         headers.extend(proof);
         let mut request = Request::new(Bytes::from_owner(self.form));
         (*request.method_mut(), *request.uri_mut(), *request.headers_mut()) = (Method::POST, uri, headers);
         Ok(request)
     }
-}
-
-/// Whether a form leaves all of these as they are. Looks at many at once, and so at all of them.
-fn stand_for_themselves(bytes: &[u8]) -> bool {
-    let stands = |byte: u8| {
-        let is_mark = (byte == b'*') | (byte == b'-') | (byte == b'.') | (byte == b'_');
-        is_mark | (byte.wrapping_sub(b'0') < 10) | ((byte | 0x20).wrapping_sub(b'a') < 26)
-    };
-    bytes.iter().fold(true, |all, byte| all & stands(*byte))
 }
 
 impl std::fmt::Debug for TokenRequest {

@@ -1,6 +1,7 @@
 //! Metadata of an authorization server (RFC 8414, OpenID Connect Discovery 1.0), fetched once and remembered, also
 //! when there is none.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -70,7 +71,7 @@ impl Discovery {
         if let Some(outcome) = self.current(clock) {
             return outcome;
         }
-        let fetched = within(clock, TIMEOUT, fetch(issuer, http))
+        let fetched = within(clock, TIMEOUT, pin!(fetch(issuer, http)))
             .await
             .unwrap_or_else(|| Err(timed_out("the metadata of the issuer did not arrive", TIMEOUT)));
         let before = self.known.load().as_ref().and_then(|known| known.outcome.clone().ok());

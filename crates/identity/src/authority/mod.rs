@@ -17,8 +17,7 @@ mod cloud;
 mod discovery;
 mod metadata;
 
-use std::fmt;
-use std::fmt::Display as _;
+use std::fmt::{self, Display as _, Write as _};
 use std::sync::Arc;
 
 use http::Uri;
@@ -196,7 +195,10 @@ impl Authority {
     pub(crate) fn known_endpoint(&self) -> Option<String> {
         match &*self.server {
             Server::Platform { origin, .. } => {
-                Some(format!("{origin}{}/oauth2/v2.0/token", self.tenant_path()))
+                // One is put together for each request: in room that need not grow.
+                let mut endpoint = String::with_capacity(128);
+                write!(endpoint, "{origin}{}/oauth2/v2.0/token", self.tenant_path()).ok()?;
+                Some(endpoint)
             }
             Server::FederationServices { base } => Some(format!("{base}/oauth2/token")),
             Server::Issuer { discovery, .. } => discovery.known_endpoint(),
@@ -219,7 +221,7 @@ impl Authority {
         clock: &dyn Clock,
     ) -> Result<Arc<Metadata>, Error> {
         if let Server::Issuer { issuer, discovery } = &*self.server {
-            return discovery.metadata(issuer, http, clock).await;
+            return Box::pin(discovery.metadata(issuer, http, clock)).await;
         }
         Ok(Arc::new(Metadata {
             token_endpoint: self.known_endpoint().unwrap_or_default(),

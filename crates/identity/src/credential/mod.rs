@@ -19,7 +19,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use unattended_core::{BoxFuture, TenantId};
+use unattended_core::{BoxFuture, Entropy, TenantId};
 
 #[cfg(feature = "command")]
 pub use self::assertion::AssertionCommand;
@@ -135,16 +135,21 @@ pub struct AuthenticationContext<'a> {
     pub now: SystemTime,
     /// How long before `now` an assertion begins to be valid: not at all, unless the clocks were seen to differ.
     pub leeway: Duration,
-    /// An identifier that no other attempt has (`jti`).
-    pub unique_id: &'a str,
     /// The identifier that all attempts of one acquisition carry (`client-request-id`).
     pub correlation_id: &'a str,
     /// The claims that the request asks for, as JSON: who gets its assertion from another server may pass them on.
     pub claims: Option<&'a str>,
     pub(crate) parameters: &'a BTreeMap<Box<str>, Box<str>>,
+    pub(crate) entropy: &'a dyn Entropy,
 }
 
 impl AuthenticationContext<'_> {
+    /// An identifier that nothing else has (`jti`), another one each time.
+    #[must_use]
+    pub fn unique_id(&self) -> String {
+        self.entropy.uuid()
+    }
+
     /// What the application adds to the form of the token request, by name.
     pub fn parameters(&self) -> impl Iterator<Item = (&str, &str)> {
         self.parameters.iter().map(|(name, value)| (&**name, &**value))

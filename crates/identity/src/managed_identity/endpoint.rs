@@ -1,5 +1,6 @@
 //! One token over the wire, with the patience that each host needs.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -43,7 +44,7 @@ impl Endpoint {
         let (mut failures, mut updates, mut attempts) = (0, 0, 0);
         loop {
             attempts += 1;
-            let sent = self.ask(resource);
+            let sent = pin!(self.ask(resource));
             let error = match within(&*self.clock, ATTEMPT_TIMEOUT, sent).await {
                 Some(Ok(issued)) => return Ok(Fetched { issued, attempts }),
                 Some(Err(error)) => error,

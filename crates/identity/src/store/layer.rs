@@ -101,7 +101,7 @@ impl StoreLayer {
     async fn attempt<T>(
         &self,
         clock: &dyn Clock,
-        work: impl Future<Output = Result<T, StoreError>>,
+        work: impl Future<Output = Result<T, StoreError>> + Unpin,
     ) -> Option<T> {
         if milliseconds(clock.elapsed()) < self.paused_until.load(Relaxed) {
             return None;
