@@ -9,22 +9,26 @@ use futures_util::StreamExt as _;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use unattended_core::Clock;
 
-/// How long a body may take, the wait for room included.
+/// How long a body may take.
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// How long a body that nobody wants may go on.
 const LINGER: Duration = Duration::from_secs(5);
 
-/// How many KiB all bodies may have together, without the small ones.
-const ROOM: usize = 256 * 1024;
+/// How many bytes all bodies may have together, without the first ones of each.
+const ROOM: usize = 256 * 1024 * 1024;
 
-/// As many bytes need no room: bodies of most requests are shorter.
+/// As many bytes of each body need no room: most are shorter.
 const SMALL: usize = 16 * 1024;
+
+/// In how many bytes room is given out.
+const STEP: usize = 256 * 1024;
 
 /// Reads bodies.
 #[derive(Debug)]
 pub(crate) struct Intake {
     clock: Arc<dyn Clock>,
+    /// A permit for each [`STEP`].
     room: Arc<Semaphore>,
 }
 
@@ -42,12 +46,14 @@ pub(crate) enum Untaken {
     Broken,
     /// It was not there in time.
     Late,
+    /// Other bodies take all the room.
+    NoRoom,
     TooLong,
 }
 
 impl Intake {
     pub(crate) fn new(clock: Arc<dyn Clock>) -> Self {
-        Self { clock, room: Arc::new(Semaphore::new(ROOM)) }
+        Self { clock, room: Arc::new(Semaphore::new(ROOM / STEP)) }
     }
 
     /// Reads a body of at most so many bytes; of a longer one that says so, nothing. Dropping the future gives its room
@@ -56,22 +62,42 @@ impl Intake {
         if body.is_end_stream() {
             return Ok(Taken { bytes: Bytes::new(), _room: None });
         }
-        let hint = body.size_hint();
-        let length = |bytes: u64| usize::try_from(bytes).unwrap_or(usize::MAX);
-        if length(hint.lower()) > most {
+        if usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX) > most {
             self.discard(body);
             return Err(Untaken::TooLong);
         }
-        let most_likely = hint.upper().map_or(most, |upper| length(upper).min(most));
-        let taken = async {
-            let room = self.room_for(most_likely).await;
-            Ok(Taken { bytes: read(body, most).await?, _room: room })
-        };
         tokio::select! {
             biased;
-            taken = taken => taken,
+            taken = self.read(body, most) => taken,
             () = self.clock.sleep(PATIENCE) => Err(Untaken::Late),
         }
+    }
+
+    /// Puts the pieces of a body together as they come: kept apart, pieces of one byte would take forty times their room.
+    async fn read(&self, body: Body, most: usize) -> Result<Taken, Untaken> {
+        let mut pieces = body.into_data_stream();
+        let (mut whole, mut room) = (Vec::new(), None::<OwnedSemaphorePermit>);
+        while let Some(piece) = pieces.next().await {
+            let piece = piece.map_err(|_| Untaken::Broken)?;
+            if piece.len() > most - whole.len() {
+                return Err(Untaken::TooLong);
+            }
+            let given = room.as_ref().map_or(0, OwnedSemaphorePermit::num_permits) * STEP + SMALL;
+            let wanted = (whole.len() + piece.len()).saturating_sub(given).div_ceil(STEP);
+            if wanted > 0 {
+                let more = u32::try_from(wanted).map_err(|_| Untaken::NoRoom)?;
+                let more =
+                    Arc::clone(&self.room).try_acquire_many_owned(more).map_err(|_| Untaken::NoRoom)?;
+                match &mut room {
+                    Some(room) => room.merge(more),
+                    None => room = Some(more),
+                }
+                // No more than was given out.
+                whole.reserve_exact(given + wanted * STEP - whole.len());
+            }
+            whole.extend_from_slice(&piece);
+        }
+        Ok(Taken { bytes: whole.into(), _room: room })
     }
 
     /// Forgets what still comes of a body that is answered already, for a while: cut off while it sends, a client may not
@@ -87,29 +113,6 @@ impl Intake {
             }
         });
     }
-
-    async fn room_for(&self, bytes: usize) -> Option<OwnedSemaphorePermit> {
-        let wanted = u32::try_from(bytes.div_ceil(1024).min(ROOM)).unwrap_or(u32::MAX);
-        match bytes > SMALL {
-            // The semaphore is never closed.
-            true => Arc::clone(&self.room).acquire_many_owned(wanted).await.ok(),
-            false => None,
-        }
-    }
-}
-
-/// Puts the pieces of a body together as they come: kept apart, pieces of one byte would take forty times their room.
-async fn read(body: Body, most: usize) -> Result<Bytes, Untaken> {
-    let mut pieces = body.into_data_stream();
-    let mut whole = Vec::new();
-    while let Some(piece) = pieces.next().await {
-        let piece = piece.map_err(|_| Untaken::Broken)?;
-        if piece.len() > most - whole.len() {
-            return Err(Untaken::TooLong);
-        }
-        whole.extend_from_slice(&piece);
-    }
-    Ok(whole.into())
 }
 
 #[cfg(test)]
@@ -147,30 +150,30 @@ mod tests {
     #[tokio::test]
     async fn a_body_that_does_not_end_is_given_up_and_its_room_is_free_again() {
         let (intake, clock) = intake();
-        let taking = intake.take(unfinished(&[b"half"]), ROOM * 1024);
+        let taking = intake.take(unfinished(&[&[0; SMALL], b"half"]), STEP);
         let waiting = async {
             while clock.sleepers() == 0 {
                 tokio::task::yield_now().await;
             }
-            assert_eq!(intake.room.available_permits(), 0);
+            assert_eq!(intake.room.available_permits(), ROOM / STEP - 1);
             clock.advance(PATIENCE);
         };
         let (taken, ()) = tokio::join!(taking, waiting);
-        assert!(matches!(taken, Err(Untaken::Late)));
-        assert_eq!(intake.room.available_permits(), ROOM);
+        assert_eq!(taken.unwrap_err(), Untaken::Late);
+        assert_eq!(intake.room.available_permits(), ROOM / STEP);
     }
 
     #[tokio::test]
-    async fn bodies_wait_for_room_but_for_small_ones() {
+    async fn all_bodies_together_have_so_much_room_and_small_ones_need_none() {
         let (intake, _) = intake();
-        let all = intake.take(Body::from(vec![0; SMALL + 1]), ROOM * 1024).await.unwrap();
-        let rest =
-            Arc::clone(&intake.room).acquire_many_owned(u32::try_from(ROOM).unwrap() - 17).await.unwrap();
-        assert_eq!(intake.take(Body::from(vec![0; SMALL]), SMALL).await.unwrap().bytes.len(), SMALL);
-        let mut next = Box::pin(intake.take(Body::from(vec![0; SMALL + 1]), ROOM * 1024));
-        assert!(futures_util::poll!(&mut next).is_pending());
-        drop(all);
-        assert_eq!(next.await.unwrap().bytes.len(), SMALL + 1);
-        drop(rest);
+        let body = |length| Body::from(vec![7; length]);
+        let first = intake.take(body(SMALL + STEP + 1), ROOM).await.unwrap();
+        assert_eq!(first.bytes.len(), SMALL + STEP + 1);
+        let others = Arc::clone(&intake.room).try_acquire_many_owned((ROOM / STEP - 2) as u32).unwrap();
+        assert_eq!(intake.take(body(SMALL + 1), ROOM).await.unwrap_err(), Untaken::NoRoom);
+        assert_eq!(intake.take(body(SMALL), ROOM).await.unwrap().bytes.len(), SMALL);
+        drop(first);
+        assert_eq!(intake.take(body(SMALL + 2 * STEP), ROOM).await.unwrap().bytes.len(), SMALL + 2 * STEP);
+        drop(others);
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::body::HttpBody as _;
 use axum::extract::{Path, State};
-use axum::http::header::CONTENT_RANGE;
+use axum::http::header::{CONTENT_RANGE, RETRY_AFTER};
 use axum::http::request::Parts;
 use axum::http::{Method, StatusCode};
 use axum::response::Response;
@@ -94,6 +94,12 @@ async fn receive(
     let taken = directory.intake.take(body, most).await.map_err(|error| match error {
         Untaken::Late => {
             Fault::new(StatusCode::REQUEST_TIMEOUT, "requestTimeout", "The slice took too long.")
+        }
+        Untaken::NoRoom => {
+            let message = "Too many slices are under way.";
+            let mut fault = Fault::new(StatusCode::SERVICE_UNAVAILABLE, "serviceNotAvailable", message);
+            fault.headers.push((RETRY_AFTER, 1.into()));
+            fault
         }
         Untaken::Broken | Untaken::TooLong => wrong_length(),
     })?;

@@ -18,7 +18,7 @@ use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use http::header::CONNECTION;
+use http::header::{CONNECTION, RETRY_AFTER};
 use http::request::Parts;
 use http::{Method, StatusCode};
 use tokio::sync::watch;
@@ -94,15 +94,15 @@ pub(crate) async fn record(State(journal): State<Arc<Journal>>, request: Request
     let (parts, body) = request.into_parts();
     // A slice is read by its session, if one waits for it.
     let (taken, passed) = match is_slice(parts.uri.path()) {
-        true => (None, Some(body)),
+        true => (None, Ok(body)),
         false => taken(journal.intake.take(body, MAX_BODY_BYTES).await),
     };
     let asked = taken.as_ref().map(|taken| taken.bytes.clone()).unwrap_or_default();
     let summary = Summary::of(&parts, &asked);
     let batch = is_batch(&parts).then(|| (parts.clone(), asked));
     let response = match passed {
-        Some(body) => next.run(Request::from_parts(parts, body)).await,
-        None => (StatusCode::REQUEST_TIMEOUT, [(CONNECTION, "close")]).into_response(),
+        Ok(body) => next.run(Request::from_parts(parts, body)).await,
+        Err(instead) => instead,
     };
     drop(taken);
     let took = journal.clock.elapsed().saturating_sub(arrived);
@@ -138,20 +138,22 @@ pub(crate) async fn record(State(journal): State<Arc<Journal>>, request: Request
     }
 }
 
-/// A body, and what is passed on of it: nothing if it came too late.
-fn taken(body: Result<Taken, Untaken>) -> (Option<Taken>, Option<Body>) {
-    match body {
+/// A body, and what is passed on of it, or the answer instead.
+fn taken(body: Result<Taken, Untaken>) -> (Option<Taken>, Result<Body, Response>) {
+    let instead = match body {
         Ok(taken) => {
             let body = Body::from(taken.bytes.clone());
-            (Some(taken), Some(body))
+            return (Some(taken), Ok(body));
         }
-        Err(Untaken::Late) => (None, None),
+        Err(Untaken::Late) => Err((StatusCode::REQUEST_TIMEOUT, [(CONNECTION, "close")]).into_response()),
+        Err(Untaken::NoRoom) => Err((StatusCode::SERVICE_UNAVAILABLE, [(RETRY_AFTER, "1")]).into_response()),
         // Whoever reads it meets the same.
         Err(Untaken::Broken | Untaken::TooLong) => {
             let broken = io::Error::other("the body broke off or is too long");
-            (None, Some(Body::from_stream(futures_util::stream::once(async { Err::<Bytes, _>(broken) }))))
+            Ok(Body::from_stream(futures_util::stream::once(async { Err::<Bytes, _>(broken) })))
         }
-    }
+    };
+    (None, instead)
 }
 
 /// Whether a request holds other requests.
