@@ -91,6 +91,9 @@ pub(super) const READ_MEMBERSHIPS: Access = any_of(&[
 
 pub(super) const READ_DIRECTORY: Access = any_of(&["Directory.Read.All", "Directory.ReadWrite.All"]);
 
+/// As documented: no higher permission.
+pub(super) const READ_EXTENSIONS: Access = any_of(&["Directory.Read.All"]);
+
 pub(super) const WRITE_MANAGERS: Access = any_of(&UPDATE_ANY_PROPERTY);
 
 /// Any of these for some type; the handler asks for the one of the object's type.

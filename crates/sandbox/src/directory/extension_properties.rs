@@ -8,7 +8,7 @@ use super::exchange::{Answer, Call};
 use super::fault::Fault;
 use super::odata::{Constant, Expression, Operator, QueryOptions};
 use super::schema::{EXTENSION_PROPERTY, EntityType, Kind};
-use crate::store::{ExtensionProperty, Object, Table, changes, extensions};
+use crate::store::{ExtensionProperty, Object, Table, changes, extensions, objects};
 
 /// How every name begins.
 pub(super) const PREFIX: &str = "extension_";
@@ -100,6 +100,27 @@ pub(super) fn delete(call: &Call<'_>) -> Result<Answer, Fault> {
         touch(transaction, call, &application)
     })?;
     Ok(Answer::no_content())
+}
+
+/// `POST /directoryObjects/getAvailableExtensionProperties`: those of every application. Nothing comes from a directory on
+/// the premises here.
+pub(super) fn get_available(call: &Call<'_>) -> Result<Answer, Fault> {
+    let body = if call.request.body.is_empty() { Map::new() } else { call.json()? };
+    let is_synced = match body.get("isSyncedFromOnPremises") {
+        None | Some(Value::Null) => false,
+        Some(value) => value.as_bool().ok_or_else(|| invalid("isSyncedFromOnPremises"))?,
+    };
+    let value = call.directory.store.read(|connection| {
+        let mut value = Vec::new();
+        let all = if is_synced { Vec::new() } else { extensions::of_tenant(connection, &call.tenant.id)? };
+        for (id, property) in &all {
+            let application = objects::find(connection, Table::Applications, &call.tenant.id, "id", id)?;
+            value.extend(application.map(|application| shown(&application, property)));
+        }
+        Ok::<_, Fault>(value)
+    })?;
+    let context = format!("{}/$metadata#Collection(microsoft.graph.extensionProperty)", call.version_url());
+    Ok(Answer::ok(json!({ "@odata.context": context, "value": value })))
 }
 
 /// What a body says, each property checked: without an id, and with the name that the application calls it by.

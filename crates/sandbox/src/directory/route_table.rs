@@ -263,6 +263,12 @@ pub(super) static ROUTES: &[Route] = &[
     delete("directory/deletedItems/{}", access::WRITE_DELETED, 1, deleted_items::purge),
     post("directory/deletedItems/{}/restore", access::WRITE_DELETED, 1, deleted_items::restore),
     post("directoryObjects/getByIds", access::READ_DIRECTORY, 3, directory_objects::get_by_ids),
+    post(
+        "directoryObjects/getAvailableExtensionProperties",
+        access::READ_EXTENSIONS,
+        1,
+        extension_properties::get_available,
+    ),
     post("directoryObjects/{}/getMemberGroups", access::READ_MEMBERSHIPS, 2, memberships::get_member_groups),
     post("directoryObjects/{}/getMemberObjects", access::READ_MEMBERSHIPS, 2, memberships::get_member_groups),
     post(

@@ -24,7 +24,8 @@ impl Route {
     /// Whether it changes something: some questions are too long for a URL and come as POST.
     pub(super) fn is_write(&self) -> bool {
         let name = self.template.rsplit('/').next().unwrap_or_default();
-        let is_question = ["getMember", "checkMember", "getByIds"].iter().any(|it| name.starts_with(it));
+        let is_question =
+            ["getAvailable", "getByIds", "getMember", "checkMember"].iter().any(|it| name.starts_with(it));
         self.method != Method::GET && !is_question
     }
 }

@@ -1,6 +1,6 @@
 //! Extension properties: what applications add to the properties of users and groups.
 
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Connection, params, params_from_iter};
 
 use super::StoreError;
 
@@ -33,12 +33,7 @@ pub(crate) struct ExtensionProperty {
 
 /// All of an application's (by object id), by name.
 pub(crate) fn list(connection: &Connection, application: &str) -> Result<Vec<ExtensionProperty>, StoreError> {
-    let mut statement = connection.prepare_cached(
-        "SELECT id, name, data_type, is_multi_valued, targets FROM extension_properties
-         WHERE application_id = ?1 ORDER BY name",
-    )?;
-    let rows = statement.query_map([application], read)?.collect::<Result<Vec<_>, _>>()?;
-    rows.into_iter().map(with_targets).collect()
+    Ok(chosen(connection, "application_id = ?1", &[application])?.into_iter().map(|(_, it)| it).collect())
 }
 
 /// All that the objects of a type have in a tenant.
@@ -47,12 +42,17 @@ pub(crate) fn of_target(
     tenant: &str,
     target: &str,
 ) -> Result<Vec<ExtensionProperty>, StoreError> {
-    let mut statement = connection.prepare_cached(
-        "SELECT id, name, data_type, is_multi_valued, targets FROM extension_properties
-         WHERE tenant_id = ?1 AND EXISTS (SELECT 1 FROM json_each(targets) AS target WHERE target.value = ?2)",
-    )?;
-    let rows = statement.query_map([tenant, target], read)?.collect::<Result<Vec<_>, _>>()?;
-    rows.into_iter().map(with_targets).collect()
+    let condition =
+        "tenant_id = ?1 AND EXISTS (SELECT 1 FROM json_each(targets) AS target WHERE target.value = ?2)";
+    Ok(chosen(connection, condition, &[tenant, target])?.into_iter().map(|(_, it)| it).collect())
+}
+
+/// All of a tenant, by name, each with the object id of its application.
+pub(crate) fn of_tenant(
+    connection: &Connection,
+    tenant: &str,
+) -> Result<Vec<(String, ExtensionProperty)>, StoreError> {
+    chosen(connection, "tenant_id = ?1", &[tenant])
 }
 
 /// Adds one; a name that the tenant has is a conflict.
@@ -82,18 +82,28 @@ pub(crate) fn delete(connection: &Connection, application: &str, id: &str) -> Re
     Ok(connection.prepare_cached(sql)?.execute([application, id])? > 0)
 }
 
-/// The definition without its targets, and these as JSON.
-fn read(row: &Row<'_>) -> rusqlite::Result<(ExtensionProperty, String)> {
-    let property = ExtensionProperty {
-        id: row.get(0)?,
-        name: row.get(1)?,
-        data_type: row.get(2)?,
-        is_multi_valued: row.get(3)?,
-        targets: Vec::new(),
-    };
-    Ok((property, row.get(4)?))
-}
-
-fn with_targets((property, targets): (ExtensionProperty, String)) -> Result<ExtensionProperty, StoreError> {
-    Ok(ExtensionProperty { targets: serde_json::from_str(&targets)?, ..property })
+/// The definitions for which a condition holds, by name, each after the object id of its application.
+fn chosen(
+    connection: &Connection,
+    condition: &str,
+    parameters: &[&str],
+) -> Result<Vec<(String, ExtensionProperty)>, StoreError> {
+    let sql = format!(
+        "SELECT application_id, id, name, data_type, is_multi_valued, targets FROM extension_properties
+         WHERE {condition} ORDER BY name"
+    );
+    let mut statement = connection.prepare_cached(&sql)?;
+    let mut rows = statement.query(params_from_iter(parameters))?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        let property = ExtensionProperty {
+            id: row.get(1)?,
+            name: row.get(2)?,
+            data_type: row.get(3)?,
+            is_multi_valued: row.get(4)?,
+            targets: serde_json::from_str(row.get_ref(5)?.as_str().map_err(rusqlite::Error::from)?)?,
+        };
+        found.push((row.get(0)?, property));
+    }
+    Ok(found)
 }

@@ -1,5 +1,6 @@
 //! `$filter` into an expression over the properties of a type (OData 4.01 part 2, section 5.1.1).
 
+use super::super::extension_properties::PREFIX;
 use super::super::fault::Fault;
 use super::super::schema::{EntityType, Kind, Property};
 use super::lexer::{Literal, Token, tokens};
@@ -62,6 +63,10 @@ impl<'a> Expression<'a> {
             | Self::Element { operator: Operator::EndsWith, .. } => Some("endsWith"),
             Self::Compare { operator: Operator::NotEqual, .. }
             | Self::Element { operator: Operator::NotEqual, .. } => Some("ne"),
+            // What has no value is known to the index alone.
+            Self::Compare { property, value: Constant::Null, .. } if property.name.starts_with(PREFIX) => {
+                Some("eq")
+            }
             Self::Compare { .. } | Self::Element { .. } | Self::In { .. } => None,
             Self::Count { .. } => Some("$count"),
             Self::Not(_) => Some("not"),

@@ -293,9 +293,12 @@ async fn objects_are_found_by_the_value() {
         let found = world.get(&path(data_type, filter, "")).await.is(200);
         assert_eq!(found.column("displayName"), ["ada"], "{filter}");
     }
-    for (data_type, filter) in
-        [("Integer", "NAME ne -5"), ("String", "not(startswith(NAME,'CC'))"), ("many", "NAME/$count eq 0")]
-    {
+    for (data_type, filter) in [
+        ("String", "NAME eq null"),
+        ("Integer", "NAME ne -5"),
+        ("String", "not(startswith(NAME,'CC'))"),
+        ("many", "NAME/$count eq 0"),
+    ] {
         let found = world.get_eventual(&path(data_type, filter, "&$count=true")).await.is(200);
         assert!(found.column("displayName").contains(&"bob"), "{filter}");
         assert!(!found.column("displayName").contains(&"ada"), "{filter}");
@@ -306,13 +309,46 @@ async fn objects_are_found_by_the_value() {
         ("Integer", "NAME eq '5'"),
         ("Integer", "NAME eq 99999999999999999999"),
         ("Integer", "NAME ge 5"),
+        ("Integer", "NAME le 5"),
+        ("Integer", "NAME eq null"),
         ("Integer", "startswith(NAME,'5')"),
         ("many", "NAME eq 'red'"),
     ] {
         world.get(&path(data_type, filter, "")).await.is(400);
     }
+    let refused = world.get(&path("Integer", "NAME ge 5", "")).await.is(400);
+    let message =
+        "Unsupported or invalid query filter clause specified for property 'NAME' of resource 'User'.";
+    assert_eq!(refused.message(), message.replace("NAME", &names["Integer"]));
     let sorted = format!("/v1.0/users?$orderby={}&$count=true", names["String"]);
     assert_eq!(world.get_eventual(&sorted).await.is(400).code(), "Request_UnsupportedQuery");
+}
+
+#[tokio::test]
+async fn those_of_all_applications_are_told_together() {
+    let world = World::new();
+    let mut names = Vec::new();
+    for data_type in ["Binary", "String"] {
+        let (application, _) = application(&world).await;
+        names.push(define(&world, &application, data_type, data_type).await);
+    }
+    let path = "/v1.0/directoryObjects/getAvailableExtensionProperties";
+    let token = world.token(&["Directory.Read.All"]);
+    for body in [None, Some(json!({})), Some(json!({ "isSyncedFromOnPremises": false }))] {
+        let all = world.ask(&token, Method::POST, path, body.as_ref()).await.is(200);
+        let mut found = all.column("name");
+        found.sort_unstable();
+        names.sort_unstable();
+        assert_eq!(found, names);
+        assert_eq!(all.column("appDisplayName"), ["hr", "hr"]);
+    }
+    let synced = json!({ "isSyncedFromOnPremises": true });
+    let none = world.ask(&token, Method::POST, path, Some(&synced)).await.is(200);
+    assert_eq!(none.body["value"], json!([]));
+    let wrong = json!({ "isSyncedFromOnPremises": "no" });
+    world.ask(&token, Method::POST, path, Some(&wrong)).await.is(400);
+    let others = world.token(&["Directory.ReadWrite.All", "Application.ReadWrite.All"]);
+    world.ask(&others, Method::POST, path, None).await.is(403);
 }
 
 #[tokio::test]
