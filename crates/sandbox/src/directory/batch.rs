@@ -103,7 +103,11 @@ fn read(request: &Map<String, Value>, version: &'static str) -> Result<Step, Fau
     }
     let (path, query) = url.split_once('?').unwrap_or((url, ""));
     let mut headers = HeaderMap::new();
-    for (name, value) in request.get("headers").and_then(Value::as_object).into_iter().flatten() {
+    let sent = match request.get("headers") {
+        None | Some(Value::Null) => None,
+        Some(sent) => Some(sent.as_object().ok_or_else(|| wrong("the headers are no object"))?),
+    };
+    for (name, value) in sent.into_iter().flatten() {
         let header = HeaderName::from_bytes(name.as_bytes())
             .ok()
             .zip(value.as_str().and_then(|value| HeaderValue::from_str(value).ok()));
@@ -123,8 +127,13 @@ fn read(request: &Map<String, Value>, version: &'static str) -> Result<Step, Fau
             .into(),
         Some(body) => body.to_string().into(),
     };
-    let depends_on = request.get("dependsOn").and_then(Value::as_array).into_iter().flatten();
+    let depends_on = match request.get("dependsOn") {
+        None | Some(Value::Null) => None,
+        Some(others) => Some(others.as_array().ok_or_else(|| wrong("dependsOn is no list"))?),
+    };
     let depends_on = depends_on
+        .into_iter()
+        .flatten()
         .map(|other| Some(other.as_str()?.to_ascii_lowercase()))
         .collect::<Option<_>>()
         .ok_or_else(|| wrong("dependsOn names no request"))?;

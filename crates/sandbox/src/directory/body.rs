@@ -8,6 +8,8 @@ use super::exchange::Call;
 use super::extension_properties::{PREFIX, extended};
 use super::fault::Fault;
 use super::schema::{EntityType, Kind, Write};
+use super::users;
+use crate::store::Table;
 
 /// The properties in the body of a create or an update. Null takes a value away.
 ///
@@ -15,6 +17,10 @@ use super::schema::{EntityType, Kind, Write};
 /// 400 for a property that the type does not have, that cannot be written, or whose value does not fit.
 pub(super) fn properties(call: &Call<'_>, entity: &'static EntityType) -> Result<Map<String, Value>, Fault> {
     let mut properties = call.json()?;
+    let is_bound = |name: &&String| BINDABLE.contains(&(entity.table, name.as_str()));
+    if let Some(name) = properties.keys().find(|name| name.ends_with("@odata.bind") && !is_bound(name)) {
+        return Err(Fault::invalid_property(name, format!("Property '{name}' cannot be bound.")));
+    }
     properties.retain(|name, _| !name.contains("@odata."));
     let is_create = call.request.method == Method::POST;
     let is_extended = properties.keys().any(|name| name.starts_with(PREFIX));
@@ -39,6 +45,13 @@ pub(super) fn properties(call: &Call<'_>, entity: &'static EntityType) -> Result
     }
     Ok(properties)
 }
+
+/// What the handlers link; anything else would be dropped unseen.
+const BINDABLE: [(Table, &str); 3] = [
+    (Table::Groups, "members@odata.bind"),
+    (Table::Groups, "owners@odata.bind"),
+    (Table::Users, users::MANAGER_BIND),
+];
 
 /// Puts the properties into a document; the members of complex values one by one.
 pub(super) fn merge(document: &mut Map<String, Value>, properties: Map<String, Value>) {

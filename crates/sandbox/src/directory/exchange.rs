@@ -9,6 +9,7 @@ use unattended_protect::Caller;
 
 use super::Directory;
 use super::fault::Fault;
+use super::json::Unambiguous;
 use crate::store::{Object, Tenant};
 
 /// A request below `/v1.0` or `/beta`.
@@ -58,25 +59,27 @@ impl Call<'_> {
         if self.request.body.is_empty() {
             return Err(Fault::bad_query("Empty Payload. JSON content expected."));
         }
-        let content_type = self
-            .request
-            .headers
-            .get(CONTENT_TYPE)
-            .map_or(&b""[..], HeaderValue::as_bytes)
-            .to_ascii_lowercase();
-        if !content_type.starts_with(b"application/json") {
+        if !self.is_json() {
             return Err(Fault::new(
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
                 "UnsupportedMediaType",
                 "The request's Content-Type is not supported: application/json is expected.",
             ));
         }
-        serde_json::from_slice(&self.request.body).map_err(|_| {
-            Fault::bad_query(
+        match serde_json::from_slice(&self.request.body) {
+            Ok(Unambiguous(Value::Object(members))) => Ok(members),
+            Err(error) if error.is_data() => Err(Fault::bad_query(format!("Invalid JSON payload: {error}."))),
+            _ => Err(Fault::bad_query(
                 "Unable to read JSON request payload. Please ensure Content-Type header is set and payload is of valid \
                  JSON format.",
-            )
-        })
+            )),
+        }
+    }
+
+    fn is_json(&self) -> bool {
+        let content_type = self.request.headers.get(CONTENT_TYPE).and_then(|it| it.to_str().ok());
+        let media_type = content_type.unwrap_or_default().split(';').next().unwrap_or_default();
+        media_type.trim().eq_ignore_ascii_case("application/json")
     }
 
     /// Whether an object was made long enough ago to be known to every reader; what the tenant began with always was.
@@ -156,7 +159,12 @@ pub(super) fn segments(path: &str) -> Option<Vec<Key>> {
             Some((property, value)) if !property.starts_with('\'') => (Some(property.to_owned()), value),
             _ => (None, key.as_str()),
         };
-        let value = value.strip_prefix('\'')?.strip_suffix('\'')?.replace("''", "'");
+        let value = value.strip_prefix('\'')?.strip_suffix('\'')?;
+        // A quote that is not doubled would have ended the key.
+        if value.replace("''", "").contains('\'') {
+            return None;
+        }
+        let value = value.replace("''", "'");
         segments.extend([Key { property: None, value: decoded(set)? }, Key { property, value }]);
     }
     Some(segments)
@@ -200,7 +208,9 @@ mod tests {
         assert_eq!(segments("users/a%2Fb").unwrap()[1], key(None, "a/b"));
         assert_eq!(segments("users/a%28b%29").unwrap()[1], key(None, "a(b)"));
         assert_eq!(segments("users/delta()").unwrap(), [key(None, "users"), key(None, "delta")]);
-        for nonsense in ["/users/%zz", "/users/%4", "/users(x)", "/users/%ff"] {
+        for nonsense in
+            ["/users/%zz", "/users/%4", "/users(x)", "/users/%ff", "/users(a='b',c='d')", "/users('a'b')"]
+        {
             assert_eq!(segments(nonsense), None, "{nonsense}");
         }
     }

@@ -23,6 +23,7 @@ mod fault;
 mod federated_credentials;
 mod groups;
 mod http;
+mod json;
 mod lag;
 mod memberships;
 mod navigation;

@@ -287,10 +287,21 @@ impl Navigation {
             reference.ok_or_else(|| Fault::bad_request("A value is required for '@odata.id'."))?;
         call.directory.store.write(|transaction| {
             let object = (self.find)(transaction, call)?;
-            self.unlink_all(transaction, call, &object)?;
-            self.link(transaction, call, &object, &[reference.to_owned()])
+            self.replace(transaction, call, &object, reference)
         })?;
         Ok(Answer::no_content())
+    }
+
+    /// Links an object to this one alone.
+    pub(super) fn replace(
+        &self,
+        connection: &Connection,
+        call: &Call<'_>,
+        object: &Object,
+        reference: &str,
+    ) -> Result<(), Fault> {
+        self.unlink_all(connection, call, object)?;
+        self.link(connection, call, object, &[reference.to_owned()])
     }
 
     /// `DELETE .../$ref` of the only one.

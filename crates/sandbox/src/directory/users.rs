@@ -9,6 +9,7 @@ use super::collection::Collection;
 use super::etag;
 use super::exchange::{Answer, Call};
 use super::fault::Fault;
+use super::navigation::MANAGER;
 use super::schema::USER;
 use crate::store::{Object, StoreError, Table, Tenant, deleted, objects, timestamp};
 
@@ -31,6 +32,7 @@ pub(super) fn get(call: &Call<'_>) -> Result<Answer, Fault> {
 
 pub(super) fn create(call: &Call<'_>) -> Result<Answer, Fault> {
     let mut document = properties(call, &USER)?;
+    let manager = manager(call)?;
     check(&document, call.tenant)?;
     let password = document.remove("passwordProfile");
     for property in REQUIRED {
@@ -44,20 +46,21 @@ pub(super) fn create(call: &Call<'_>) -> Result<Answer, Fault> {
     document.insert("id".into(), call.directory.entropy.uuid().into());
     document.insert("createdDateTime".into(), timestamp(call.now).into());
     document.entry("userType").or_insert_with(|| json!("Member"));
-    let result = call
-        .directory
-        .store
-        .write(|transaction| objects::insert(transaction, Table::Users, &call.tenant.id, &document));
-    result.map_err(conflict)?;
-    collection(call).created(call, document)
+    let user = Object { seq: 0, document };
+    call.directory.store.write(|transaction| {
+        objects::insert(transaction, Table::Users, &call.tenant.id, &user.document).map_err(conflict)?;
+        manager.map_or(Ok(()), |manager| MANAGER.replace(transaction, call, &user, &manager))
+    })?;
+    collection(call).created(call, user.document)
 }
 
 pub(super) fn update(call: &Call<'_>) -> Result<Answer, Fault> {
     let mut changes = properties(call, &USER)?;
+    let manager = manager(call)?;
     if !UPDATE_ANY_PROPERTY.iter().any(|permission| call.caller.has_role(permission)) {
         let may_write =
             |name: &String| UPDATE_ONE_PROPERTY.iter().any(|narrow| narrow.lets_write(call.caller, name));
-        if !changes.keys().all(may_write) {
+        if manager.is_some() || !changes.keys().all(may_write) {
             return Err(Fault::denied());
         }
     }
@@ -71,7 +74,8 @@ pub(super) fn update(call: &Call<'_>) -> Result<Answer, Fault> {
     call.directory.store.write(|transaction| {
         let mut user = find(transaction, call)?;
         merge(&mut user.document, changes);
-        objects::replace(transaction, Table::Users, &call.tenant.id, &user.document).map_err(conflict)
+        objects::replace(transaction, Table::Users, &call.tenant.id, &user.document).map_err(conflict)?;
+        manager.map_or(Ok(()), |manager| MANAGER.replace(transaction, call, &user, &manager))
     })?;
     Ok(Answer::no_content())
 }
@@ -83,6 +87,17 @@ pub(super) fn delete(call: &Call<'_>) -> Result<Answer, Fault> {
         Ok::<_, Fault>(())
     })?;
     Ok(Answer::no_content())
+}
+
+/// How a body names the manager to link.
+pub(super) const MANAGER_BIND: &str = "manager@odata.bind";
+
+fn manager(call: &Call<'_>) -> Result<Option<String>, Fault> {
+    match call.json()?.remove(MANAGER_BIND) {
+        None => Ok(None),
+        Some(Value::String(manager)) => Ok(Some(manager)),
+        Some(_) => Err(Fault::bad_request(format!("The value of '{MANAGER_BIND}' is no URL."))),
+    }
 }
 
 /// What a user cannot be without.

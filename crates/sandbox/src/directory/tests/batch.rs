@@ -83,6 +83,14 @@ async fn a_malformed_batch_does_nothing_at_all() {
             json!([create("1", "ada"), { "id": "2", "method": "GET", "url": "/users", "dependsOn": ["3"] }]),
             "dependsOn",
         ),
+        (
+            json!([create("1", "ada"), { "id": "2", "method": "GET", "url": "/users", "dependsOn": "1" }]),
+            "dependsOn",
+        ),
+        (
+            json!([create("1", "ada"), { "id": "2", "method": "GET", "url": "/users", "headers": ["x"] }]),
+            "headers",
+        ),
         (json!([create("1", "ada"), 7]), "Invalid batch payload format."),
         (json!({}), "Invalid batch payload format."),
     ] {

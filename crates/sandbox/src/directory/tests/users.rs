@@ -223,3 +223,55 @@ fn fields(line: &str) -> Vec<String> {
     }
     fields
 }
+
+#[tokio::test]
+async fn a_manager_is_bound_when_a_user_is_made_and_changed() {
+    let world = World::new();
+    let id = |reply: Reply| reply.is(201).body["id"].as_str().unwrap().to_owned();
+    let (ann, bea) = (id(world.new_user("ann").await), id(world.new_user("bea").await));
+    let url = |id: &str| format!("https://graph.microsoft.com/v1.0/users/{id}");
+    let mut wish = user("cat");
+    wish["manager@odata.bind"] = url(&ann).into();
+    let cat = format!("/v1.0/users/{}", id(world.post("/v1.0/users", &wish).await));
+    assert_eq!(world.get(&format!("{cat}/manager")).await.is(200).body["id"], ann);
+    world.patch(&cat, &json!({ "manager@odata.bind": url(&bea), "jobTitle": "Poet" })).await.is(204);
+    assert_eq!(world.get(&format!("{cat}/manager")).await.is(200).body["id"], bea);
+    // Nothing of a body is done if the manager cannot be bound.
+    let nobody = url("00000000-0000-4000-8000-000000000000");
+    for (wrong, status) in [(json!(nobody), 404), (json!("x"), 400), (json!([url(&ann)]), 400)] {
+        let body = json!({ "manager@odata.bind": wrong, "jobTitle": "Baker" });
+        world.patch(&cat, &body).await.is(status);
+    }
+    assert_eq!(world.get(&format!("{cat}?$select=jobTitle")).await.is(200).body["jobTitle"], "Poet");
+    let narrow = world.token(&["User.EnableDisableAccount.All", "User.Read.All"]);
+    let body = json!({ "manager@odata.bind": url(&ann) });
+    world.ask(&narrow, Method::PATCH, &cat, Some(&body)).await.is(403);
+    // What nobody links is not dropped unseen.
+    for path in [&cat, &format!("/v1.0/users/{ann}")] {
+        world.patch(path, &json!({ "directReports@odata.bind": [url(&bea)] })).await.is(400);
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_says_a_thing_twice_or_is_no_json_by_its_type_is_refused() {
+    let world = World::new();
+    let token = world.token(&ALL);
+    let send = |media_type: &'static str, body: String| {
+        let request = Request::post("/v1.0/users").header("authorization", format!("Bearer {token}"));
+        world.send(request.header("content-type", media_type).body(Body::from(body)).unwrap())
+    };
+    let good = user("ann").to_string();
+    for media_type in ["application/jsonx", "text/json", "application/json-patch+json", "text/plain"] {
+        assert_eq!(
+            send(media_type, good.clone()).await.is(415).code(),
+            "UnsupportedMediaType",
+            "{media_type}"
+        );
+    }
+    let twice = good.replacen('{', r#"{"displayName":"eve","#, 1);
+    let refused = send("application/json", twice).await.is(400);
+    assert_eq!(refused.code(), "BadRequest");
+    assert!(refused.message().contains("'displayName'"), "{}", refused.body);
+    send("application/json", format!("{{\"a\":{}", "[".repeat(1_000_000))).await.is(400);
+    send("Application/JSON; charset=utf-8", good).await.is(201);
+}
