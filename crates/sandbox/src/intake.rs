@@ -22,7 +22,7 @@ const ROOM: usize = 256 * 1024 * 1024;
 const SMALL: usize = 16 * 1024;
 
 /// In how many bytes room is given out.
-const STEP: usize = 256 * 1024;
+const STEP: usize = 32 * 1024;
 
 /// Reads bodies.
 #[derive(Debug)]
@@ -75,6 +75,8 @@ impl Intake {
 
     /// Puts the pieces of a body together as they come: kept apart, pieces of one byte would take forty times their room.
     async fn read(&self, body: Body, most: usize) -> Result<Taken, Untaken> {
+        let likely =
+            usize::try_from(body.size_hint().upper().unwrap_or(u64::MAX)).unwrap_or(usize::MAX).min(most);
         let mut pieces = body.into_data_stream();
         let (mut whole, mut room) = (Vec::new(), None::<OwnedSemaphorePermit>);
         while let Some(piece) = pieces.next().await {
@@ -83,8 +85,10 @@ impl Intake {
                 return Err(Untaken::TooLong);
             }
             let given = room.as_ref().map_or(0, OwnedSemaphorePermit::num_permits) * STEP + SMALL;
-            let wanted = (whole.len() + piece.len()).saturating_sub(given).div_ceil(STEP);
-            if wanted > 0 {
+            let needed = whole.len() + piece.len();
+            if needed > given {
+                // Twice as much each time, so that little is moved.
+                let wanted = (needed.max(likely.min(2 * given)) - given).div_ceil(STEP);
                 let more = u32::try_from(wanted).map_err(|_| Untaken::NoRoom)?;
                 let more =
                     Arc::clone(&self.room).try_acquire_many_owned(more).map_err(|_| Untaken::NoRoom)?;
