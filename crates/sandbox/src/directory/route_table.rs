@@ -17,8 +17,86 @@ use super::{
 
 type Handler = fn(&Call<'_>) -> Result<Answer, Fault>;
 
-/// The more specific template stands first. Costs are resource units before `$select` and `$top` are considered.
-pub(super) static ROUTES: &[Route] = &[
+/// What is asked of the groups that an object is in.
+macro_rules! memberships_of {
+    ($object:literal) => {
+        &[
+            post(
+                concat!($object, "/getMemberGroups"),
+                access::READ_MEMBERSHIPS,
+                2,
+                memberships::get_member_groups,
+            ),
+            post(
+                concat!($object, "/getMemberObjects"),
+                access::READ_MEMBERSHIPS,
+                2,
+                memberships::get_member_groups,
+            ),
+            post(
+                concat!($object, "/checkMemberGroups"),
+                access::READ_MEMBERSHIPS,
+                4,
+                memberships::check_member_groups,
+            ),
+            post(
+                concat!($object, "/checkMemberObjects"),
+                access::READ_MEMBERSHIPS,
+                4,
+                memberships::check_member_groups,
+            ),
+        ]
+    };
+}
+
+/// The items of a drive, by path and by id.
+macro_rules! items_of {
+    ($drive:literal) => {
+        &[
+            post(
+                concat!($drive, "/root:/{:}/createUploadSession"),
+                access::WRITE_FILES,
+                1,
+                drives::create_upload_session,
+            ),
+            get(concat!($drive, "/root:/{:}"), access::READ_FILES, 1, drives::get_item),
+            delete(concat!($drive, "/root:/{:}"), access::WRITE_FILES, 1, drives::delete_item),
+            post(
+                concat!($drive, "/items/root:/{:}/createUploadSession"),
+                access::WRITE_FILES,
+                1,
+                drives::create_upload_session,
+            ),
+            post(
+                concat!($drive, "/items/{}/createUploadSession"),
+                access::WRITE_FILES,
+                1,
+                drives::create_upload_session,
+            ),
+            get(concat!($drive, "/items/{}"), access::READ_FILES, 1, drives::get_item),
+            delete(concat!($drive, "/items/{}"), access::WRITE_FILES, 1, drives::delete_item),
+        ]
+    };
+}
+
+/// All of them; in each part the more specific template stands first. Costs are resource units before `$select` and
+/// `$top` are considered.
+pub(super) fn routes() -> impl Iterator<Item = &'static Route> {
+    PARTS.iter().copied().flatten()
+}
+
+static PARTS: &[&[Route]] = &[
+    ROUTES,
+    memberships_of!("users/{}"),
+    memberships_of!("groups/{}"),
+    memberships_of!("servicePrincipals/{}"),
+    memberships_of!("directoryObjects/{}"),
+    items_of!("users/{}/drive"),
+    items_of!("groups/{}/drive"),
+    items_of!("drives/{}"),
+];
+
+static ROUTES: &[Route] = &[
     get("users", access::READ_USERS, 2, users::list),
     post("users", access::CREATE_USERS, 1, users::create),
     get("users/$count", access::READ_USERS, 1, users::count),
@@ -44,10 +122,6 @@ pub(super) static ROUTES: &[Route] = &[
     get("users/{}/transitiveMemberOf/group", access::READ_DIRECTORY, 1, |call| {
         nav::USER_TRANSITIVE_MEMBER_OF.list_of(call, &GROUP)
     }),
-    post("users/{}/getMemberGroups", access::READ_MEMBERSHIPS, 2, memberships::get_member_groups),
-    post("users/{}/getMemberObjects", access::READ_MEMBERSHIPS, 2, memberships::get_member_groups),
-    post("users/{}/checkMemberGroups", access::READ_MEMBERSHIPS, 4, memberships::check_member_groups),
-    post("users/{}/checkMemberObjects", access::READ_MEMBERSHIPS, 4, memberships::check_member_groups),
     get("users/{}/appRoleAssignments", access::READ_HELD_ROLES, 1, |call| assignments::OF_USER.list(call)),
     post("users/{}/appRoleAssignments", access::CREATE_ASSIGNMENTS, 1, |call| {
         assignments::OF_USER.create(call)
@@ -88,10 +162,6 @@ pub(super) static ROUTES: &[Route] = &[
     get("groups/{}/transitiveMembers/user", access::READ_GROUPS, 5, |call| {
         nav::GROUP_TRANSITIVE_MEMBERS.list_of(call, &USER)
     }),
-    post("groups/{}/getMemberGroups", access::READ_MEMBERSHIPS, 2, memberships::get_member_groups),
-    post("groups/{}/getMemberObjects", access::READ_MEMBERSHIPS, 2, memberships::get_member_groups),
-    post("groups/{}/checkMemberGroups", access::READ_MEMBERSHIPS, 4, memberships::check_member_groups),
-    post("groups/{}/checkMemberObjects", access::READ_MEMBERSHIPS, 4, memberships::check_member_groups),
     get("groups/{}/appRoleAssignments", access::READ_HELD_ROLES, 1, |call| assignments::OF_GROUP.list(call)),
     post("groups/{}/appRoleAssignments", access::CREATE_ASSIGNMENTS, 1, |call| {
         assignments::OF_GROUP.create(call)
@@ -184,25 +254,6 @@ pub(super) static ROUTES: &[Route] = &[
     get("servicePrincipals/{}/transitiveMemberOf", access::READ_DIRECTORY, 1, |call| {
         nav::SERVICE_PRINCIPAL_TRANSITIVE_MEMBER_OF.list(call)
     }),
-    post("servicePrincipals/{}/getMemberGroups", access::READ_MEMBERSHIPS, 2, memberships::get_member_groups),
-    post(
-        "servicePrincipals/{}/getMemberObjects",
-        access::READ_MEMBERSHIPS,
-        2,
-        memberships::get_member_groups,
-    ),
-    post(
-        "servicePrincipals/{}/checkMemberGroups",
-        access::READ_MEMBERSHIPS,
-        4,
-        memberships::check_member_groups,
-    ),
-    post(
-        "servicePrincipals/{}/checkMemberObjects",
-        access::READ_MEMBERSHIPS,
-        4,
-        memberships::check_member_groups,
-    ),
     get("servicePrincipals/{}/owners", access::READ_APPLICATIONS, 1, |call| {
         nav::SERVICE_PRINCIPAL_OWNERS.list(call)
     }),
@@ -269,80 +320,10 @@ pub(super) static ROUTES: &[Route] = &[
         1,
         extension_properties::get_available,
     ),
-    post("directoryObjects/{}/getMemberGroups", access::READ_MEMBERSHIPS, 2, memberships::get_member_groups),
-    post("directoryObjects/{}/getMemberObjects", access::READ_MEMBERSHIPS, 2, memberships::get_member_groups),
-    post(
-        "directoryObjects/{}/checkMemberGroups",
-        access::READ_MEMBERSHIPS,
-        4,
-        memberships::check_member_groups,
-    ),
-    post(
-        "directoryObjects/{}/checkMemberObjects",
-        access::READ_MEMBERSHIPS,
-        4,
-        memberships::check_member_groups,
-    ),
     get("directoryObjects/{}", access::READ_DIRECTORY, 1, directory_objects::get),
     get("users/{}/drive", access::READ_FILES, 1, drives::of_user),
-    post(
-        "users/{}/drive/root:/{:}/createUploadSession",
-        access::WRITE_FILES,
-        1,
-        drives::create_upload_session,
-    ),
-    get("users/{}/drive/root:/{:}", access::READ_FILES, 1, drives::get_item),
-    delete("users/{}/drive/root:/{:}", access::WRITE_FILES, 1, drives::delete_item),
-    post(
-        "users/{}/drive/items/root:/{:}/createUploadSession",
-        access::WRITE_FILES,
-        1,
-        drives::create_upload_session,
-    ),
-    post(
-        "users/{}/drive/items/{}/createUploadSession",
-        access::WRITE_FILES,
-        1,
-        drives::create_upload_session,
-    ),
-    get("users/{}/drive/items/{}", access::READ_FILES, 1, drives::get_item),
-    delete("users/{}/drive/items/{}", access::WRITE_FILES, 1, drives::delete_item),
     get("groups/{}/drive", access::READ_FILES, 1, drives::of_group),
-    post(
-        "groups/{}/drive/root:/{:}/createUploadSession",
-        access::WRITE_FILES,
-        1,
-        drives::create_upload_session,
-    ),
-    get("groups/{}/drive/root:/{:}", access::READ_FILES, 1, drives::get_item),
-    delete("groups/{}/drive/root:/{:}", access::WRITE_FILES, 1, drives::delete_item),
-    post(
-        "groups/{}/drive/items/root:/{:}/createUploadSession",
-        access::WRITE_FILES,
-        1,
-        drives::create_upload_session,
-    ),
-    post(
-        "groups/{}/drive/items/{}/createUploadSession",
-        access::WRITE_FILES,
-        1,
-        drives::create_upload_session,
-    ),
-    get("groups/{}/drive/items/{}", access::READ_FILES, 1, drives::get_item),
-    delete("groups/{}/drive/items/{}", access::WRITE_FILES, 1, drives::delete_item),
     get("drives/{}", access::READ_FILES, 1, drives::get),
-    post("drives/{}/root:/{:}/createUploadSession", access::WRITE_FILES, 1, drives::create_upload_session),
-    get("drives/{}/root:/{:}", access::READ_FILES, 1, drives::get_item),
-    delete("drives/{}/root:/{:}", access::WRITE_FILES, 1, drives::delete_item),
-    post(
-        "drives/{}/items/root:/{:}/createUploadSession",
-        access::WRITE_FILES,
-        1,
-        drives::create_upload_session,
-    ),
-    post("drives/{}/items/{}/createUploadSession", access::WRITE_FILES, 1, drives::create_upload_session),
-    get("drives/{}/items/{}", access::READ_FILES, 1, drives::get_item),
-    delete("drives/{}/items/{}", access::WRITE_FILES, 1, drives::delete_item),
     get("organization", access::READ_ORGANIZATION, 1, organization::list),
     get("organization/$count", access::READ_ORGANIZATION, 1, organization::count),
     get("organization/{}", access::READ_ORGANIZATION, 1, organization::get),

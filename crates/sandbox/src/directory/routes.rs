@@ -5,7 +5,7 @@ use axum::http::{Method, StatusCode};
 use super::access::Access;
 use super::exchange::{Answer, Call, Key, segments};
 use super::fault::Fault;
-pub(super) use super::route_table::ROUTES;
+pub(super) use super::route_table::routes;
 
 /// One call.
 #[derive(Debug)]
@@ -37,7 +37,7 @@ impl Route {
 pub(super) fn find(method: &Method, path: &str) -> Result<(&'static Route, Vec<Key>), Fault> {
     let segments = segments(path).ok_or_else(|| Fault::bad_query("The request URI is not valid."))?;
     let mut is_known = false;
-    for route in ROUTES {
+    for route in routes() {
         let Some(keys) = matches(route.template, &segments) else { continue };
         if route.method == *method {
             return Ok((route, keys));
