@@ -141,6 +141,7 @@ impl Exchange {
     ) -> Result<Issued, Error> {
         let mut attempt = 1;
         let mut nonce_was_demanded = false;
+        let mut before: Option<Error> = None;
         loop {
             let sent = pin!(self.attempt(credential, errand));
             let limit = ATTEMPT_TIMEOUT.min(self.left(until));
@@ -148,7 +149,13 @@ impl Exchange {
                 Some(Ok(issued)) => return Ok(issued),
                 Some(Err(error)) => error,
                 None if limit == ATTEMPT_TIMEOUT => timed_out("the token endpoint did not answer", limit),
-                None => timed_out("the token could not be acquired", DEADLINE),
+                None => {
+                    let late = timed_out("the token could not be acquired", DEADLINE);
+                    match before.take() {
+                        Some(attempt_before) => late.caused_by(attempt_before),
+                        None => late,
+                    }
+                }
             };
             // The server's way to say which nonce it wants in the proof (RFC 9449 section 8).
             if error.oauth_error() == Some("use_dpop_nonce") && !nonce_was_demanded {
@@ -167,6 +174,7 @@ impl Exchange {
             }
             debug!(attempt, wait_ms = wait.as_millis() as u64, %error, "token request will be repeated");
             self.clock.sleep(wait).await;
+            before = Some(error);
             attempt += 1;
             nonce_was_demanded = false;
         }

@@ -46,7 +46,7 @@ struct Success<'a> {
     token_type: Option<Text<'a>>,
     #[serde(default, deserialize_with = "seconds")]
     expires_in: Option<Duration>,
-    #[serde(default, deserialize_with = "seconds")]
+    #[serde(default, deserialize_with = "wished_seconds")]
     refresh_in: Option<Duration>,
     #[serde(borrow)]
     refresh_token: Option<Text<'a>>,
@@ -56,7 +56,7 @@ pub(crate) fn success(body: &[u8], bond: &Bond) -> Result<Issued, Error> {
     let unexpected = |what: &str| Error::protocol(format!("the token endpoint answered 200, but {what}"));
     // The parser's own message may quote the body, which holds a token.
     let success: Success<'_> =
-        serde_json::from_slice(body).map_err(|_| unexpected("not with a token response"))?;
+        serde_json::from_slice(body).map_err(|_| unexpected(in_place_of_a_token(body)))?;
     if success.access_token.is_empty() {
         return Err(unexpected("with an empty token"));
     }
@@ -74,6 +74,14 @@ pub(crate) fn success(body: &[u8], bond: &Bond) -> Result<Issued, Error> {
     Ok(Issued { authorization, shown, lifetime, refresh_in: success.refresh_in, refresh_token })
 }
 
+fn in_place_of_a_token(body: &[u8]) -> &'static str {
+    match body.trim_ascii_start() {
+        [] => "with nothing",
+        [b'<', ..] => "with a web page, as a proxy or a portal on the way there does",
+        _ => "not with a token response",
+    }
+}
+
 /// Everything that is no success: OAuth error, plain text, HTML, nothing.
 pub(crate) fn failure(status: u16, headers: &HeaderMap, body: &[u8], now: SystemTime) -> Error {
     let oauth = serde_json::from_slice(body).ok().and_then(|answer| oauth_error(&answer));
@@ -85,6 +93,7 @@ pub(crate) fn failure(status: u16, headers: &HeaderMap, body: &[u8], now: System
 
 /// Reads member by member: one that is not of the type that it should be must not hide the others.
 fn oauth_error(answer: &Map<String, Value>) -> Option<OAuthError> {
+    let line = |name: &str| Some(in_one_line(answer.get(name)?.as_str()?));
     let text = |name: &str| Some(shown(answer.get(name)?.as_str()?));
     let (error, nested) = match answer.get("error")? {
         Value::String(code) => (code.as_str(), None),
@@ -104,17 +113,17 @@ fn oauth_error(answer: &Map<String, Value>) -> Option<OAuthError> {
     };
     let codes: Vec<u32> = listed.iter().filter_map(code).take(MOST_CODES).collect();
     Some(OAuthError {
-        error: shown(error),
+        error: in_one_line(error),
         codes: if codes.is_empty() { aadsts::codes_in(&description) } else { codes },
-        trace_id: text("trace_id").or_else(|| trailer("Trace ID:")),
-        correlation_id: text("correlation_id").or_else(|| trailer("Correlation ID:")),
-        timestamp: text("timestamp"),
+        trace_id: line("trace_id").or_else(|| trailer("Trace ID:")),
+        correlation_id: line("correlation_id").or_else(|| trailer("Correlation ID:")),
+        timestamp: line("timestamp"),
         claims: match answer.get("claims") {
             Some(Value::String(claims)) => Some(claims.clone()),
             Some(claims @ Value::Object(_)) => Some(claims.to_string()),
             _ => None,
         },
-        suberror: text("suberror"),
+        suberror: line("suberror"),
         description,
     })
 }
@@ -127,19 +136,33 @@ fn shown(text: &str) -> String {
     redact_tokens(&beginning).chars().map(|c| if is_plain(c) { c } else { ' ' }).collect()
 }
 
+/// The same of what is one word for whoever means well.
+fn in_one_line(text: &str) -> String {
+    shown(text).replace(['\r', '\n'], " ")
+}
+
+/// A wish of the server, which must not keep anybody from a good token when nobody understands it.
+fn wished_seconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
+    Ok(seconds_of(Option::<Value>::deserialize(deserializer)?.as_ref()))
+}
+
 /// Seconds as a number, a decimal or a string of either.
 fn seconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
-    let value = Option::<serde_json::Value>::deserialize(deserializer)?;
-    let seconds = match value {
-        None | Some(serde_json::Value::Null) => return Ok(None),
-        Some(serde_json::Value::String(text)) => text.trim().parse::<f64>().ok(),
-        Some(other) => other.as_f64(),
+    match Option::<Value>::deserialize(deserializer)? {
+        None | Some(Value::Null) => Ok(None),
+        given => seconds_of(given.as_ref())
+            .map(Some)
+            .ok_or_else(|| serde::de::Error::custom("not a number of seconds")),
+    }
+}
+
+fn seconds_of(value: Option<&Value>) -> Option<Duration> {
+    let seconds = match value? {
+        Value::String(text) => text.trim().parse().ok(),
+        other => other.as_f64(),
     };
-    seconds
-        .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
-        .filter(|lifetime| *lifetime < Duration::from_secs(10 * 365 * 86_400))
-        .map(Some)
-        .ok_or_else(|| serde::de::Error::custom("not a number of seconds"))
+    let lifetime = Duration::try_from_secs_f64(seconds?).ok()?;
+    (lifetime < Duration::from_secs(10 * 365 * 86_400)).then_some(lifetime)
 }
 
 #[cfg(test)]
@@ -193,6 +216,12 @@ mod tests {
     fn what_a_server_says_can_neither_forge_a_line_of_a_log_nor_fill_it() {
         let forged = r#"{"error":"invalid_scope","error_description":"no\u001b[2J scope\n2026-01-01 INFO all is well"}"#;
         assert_eq!(failed(400, &[], forged).to_string(), "invalid_scope: no [2J scope");
+        let forged = r#"{"error":"invalid\nINFO all is well","correlation_id":"c\r\nINFO","trace_id":"t\nINFO","suberror":"s\nINFO","timestamp":"n\nINFO"}"#;
+        let error = failed(400, &[], forged);
+        assert_eq!(error.to_string(), "the token endpoint refused with invalid INFO all is well");
+        for word in [error.correlation_id(), error.trace_id(), error.suberror(), error.timestamp()] {
+            assert!(!word.unwrap().contains(['\r', '\n']), "{word:?}");
+        }
         let long =
             format!(r#"{{"error":"{}","error_description":"{}"}}"#, "e".repeat(9_000), "d".repeat(900_000));
         assert!(failed(400, &[], &long).to_string().len() < 2 * LONGEST_DESCRIPTION + 10);
@@ -222,6 +251,31 @@ mod tests {
             );
         }
         assert_eq!(success(br#"{"access_token":"t"}"#, &Bond::default()).unwrap().lifetime, UNTOLD_LIFETIME);
+    }
+
+    #[test]
+    fn a_wish_that_nobody_understands_costs_no_token() {
+        for (refresh_in, understood) in
+            [("-1", None), ("\"soon\"", None), ("1e308", None), ("{}", None), ("\"7\"", Some(7))]
+        {
+            let body = format!(r#"{{"access_token":"t","expires_in":9,"refresh_in":{refresh_in}}}"#);
+            let issued = success(body.as_bytes(), &Bond::default()).unwrap();
+            assert_eq!(issued.refresh_in, understood.map(Duration::from_secs), "{refresh_in}");
+        }
+    }
+
+    #[test]
+    fn who_answered_in_the_place_of_the_server_is_told_by_what_it_answered() {
+        for (body, told) in [
+            ("", "the token endpoint answered 200, but with nothing"),
+            (
+                "\r\n<!DOCTYPE html><title>Sign in to the guest network</title>",
+                "the token endpoint answered 200, but with a web page, as a proxy or a portal on the way there does",
+            ),
+            ("\u{feff}{", "the token endpoint answered 200, but not with a token response"),
+        ] {
+            assert_eq!(success(body.as_bytes(), &Bond::default()).unwrap_err().to_string(), told);
+        }
     }
 
     // 79 (section 3.6)

@@ -60,7 +60,10 @@ async fn a_server_that_drips_costs_its_attempts_and_says_so_and_a_slow_answer_in
         clock.advance(Duration::from_secs(1));
     }
     let error = call.await.unwrap().unwrap_err();
-    assert!(error.is_transient() && error.to_string().contains("within"), "{error}");
+    assert_eq!(error.to_string(), "the token could not be acquired within 30 s");
+    let before = std::error::Error::source(&error).unwrap().to_string();
+    assert_eq!(before, "the token endpoint did not answer within 10 s", "what took so long");
+    assert!(error.is_transient());
     assert!((1..=3).contains(&dripping.requests.load(Relaxed)));
     assert!(clock.elapsed() <= Duration::from_secs(60));
 
