@@ -11,6 +11,7 @@ use url::Url;
 use super::address::{PlainHttp, address};
 use super::credential::credentials;
 use super::diagnostic::{Mistake, Mistakes};
+use super::from_environment::{reason, value_of};
 use super::model::{Application, Authority, SecretMethod};
 use super::reader::{Section, Text, list};
 use super::suggestion::nearest;
@@ -41,9 +42,9 @@ pub(super) fn application(
 ) -> Option<Application> {
     let section = Section::open("[application]", span, table, KEYS, mistakes);
     let allow_insecure_loopback = section.flag("allow-insecure-loopback", mistakes);
-    let is_federation_services = is_federation_services(table);
-    let authority = authority(&section, is_federation_services, mistakes);
-    let client_id = client_id(&section, is_federation_services, mistakes);
+    let is_federation_services = is_federation_services(table, environment);
+    let authority = authority(&section, is_federation_services, environment, mistakes);
+    let client_id = client_id(&section, is_federation_services, environment, mistakes);
     let credentials = credentials(&section, directory, mistakes);
     if is_federation_services {
         no_mutual_tls(&section, mistakes);
@@ -79,6 +80,7 @@ fn default_state_directory(directory: &Path, environment: &dyn Environment) -> P
 fn client_id(
     section: &Section<'_>,
     is_federation_services: bool,
+    environment: &dyn Environment,
     mistakes: &mut Mistakes,
 ) -> Option<ClientId> {
     let text = section.required_text(
@@ -87,7 +89,8 @@ fn client_id(
         "client-id = \"00000000-0000-0000-0000-000000000000\"",
         mistakes,
     )?;
-    let parsed = ClientId::parse(text.value);
+    let value = value_of("client-id", &text, environment, mistakes)?;
+    let parsed = ClientId::parse(&value);
     let is_elsewhere = section.has("issuer") || is_federation_services;
     match parsed {
         Ok(client_id) if is_elsewhere || client_id.is_guid() => Some(client_id),
@@ -104,7 +107,7 @@ fn client_id(
             mistakes.add(Mistake::at(
                 text.span,
                 "`client-id` is not a client identifier",
-                error.to_string(),
+                reason(value, &error),
                 error.remedy(),
             ));
             None
@@ -115,16 +118,18 @@ fn client_id(
 fn authority(
     section: &Section<'_>,
     is_federation_services: bool,
+    environment: &dyn Environment,
     mistakes: &mut Mistakes,
 ) -> Option<Authority> {
     if section.has("issuer") {
         return issuer(section, mistakes);
     }
     if is_federation_services {
-        return federation_services(section, mistakes);
+        return federation_services(section, environment, mistakes);
     }
     let host = match section.text("authority", mistakes) {
-        Some(text) => authority_host(&text, mistakes),
+        Some(text) => value_of("authority", &text, environment, mistakes)
+            .and_then(|value| authority_host(&Text { value: &value, span: text.span }, mistakes)),
         None if section.has("authority") => None,
         None => Some("https://login.microsoftonline.com".to_owned()),
     };
@@ -134,13 +139,14 @@ fn authority(
         "tenant = \"contoso.onmicrosoft.com\"",
         mistakes,
     )?;
-    let tenant = match TenantId::parse(text.value) {
+    let value = value_of("tenant", &text, environment, mistakes)?;
+    let tenant = match TenantId::parse(&value) {
         Ok(tenant) => tenant,
         Err(error) => {
             mistakes.add(Mistake::at(
                 text.span,
                 "`tenant` is not a tenant",
-                error.to_string(),
+                reason(value, &error),
                 error.remedy(),
             ));
             return None;
@@ -152,18 +158,25 @@ fn authority(
 }
 
 /// Whether the table names the Microsoft identity platform, or names nobody.
-pub(super) fn is_microsoft(table: &DeTable<'_>) -> bool {
-    !table.contains_key("issuer") && !is_federation_services(table)
+pub(super) fn is_microsoft(table: &DeTable<'_>, environment: &dyn Environment) -> bool {
+    !table.contains_key("issuer") && !is_federation_services(table, environment)
 }
 
 /// Whether `authority` is an AD FS: the path says so.
-fn is_federation_services(table: &DeTable<'_>) -> bool {
-    let authority = table.get("authority").and_then(|value| value.get_ref().as_str());
-    let url = authority.and_then(|text| Url::parse(text).ok());
+fn is_federation_services(table: &DeTable<'_>, environment: &dyn Environment) -> bool {
+    let authority = table.get("authority").and_then(|value| {
+        let text = Text { value: value.get_ref().as_str()?, span: value.span() };
+        value_of("authority", &text, environment, &mut Mistakes::default())
+    });
+    let url = authority.and_then(|text| Url::parse(&text).ok());
     url.is_some_and(|url| url.path().trim_end_matches('/').eq_ignore_ascii_case("/adfs"))
 }
 
-fn federation_services(section: &Section<'_>, mistakes: &mut Mistakes) -> Option<Authority> {
+fn federation_services(
+    section: &Section<'_>,
+    environment: &dyn Environment,
+    mistakes: &mut Mistakes,
+) -> Option<Authority> {
     for key in ["tenant", "region"] {
         if section.has(key) {
             mistakes.add(Mistake::at(
@@ -175,7 +188,8 @@ fn federation_services(section: &Section<'_>, mistakes: &mut Mistakes) -> Option
         }
     }
     let text = section.text("authority", mistakes)?;
-    let url = address("authority", &text, PlainHttp::Never, mistakes)?;
+    let value = value_of("authority", &text, environment, mistakes)?;
+    let url = address("authority", &Text { value: &value, span: text.span }, PlainHttp::Never, mistakes)?;
     Some(Authority::FederationServices(url.as_str().trim_end_matches('/').to_owned()))
 }
 

@@ -7,6 +7,7 @@ mod cloud;
 mod credential;
 mod diagnostic;
 mod file;
+mod from_environment;
 mod job;
 mod model;
 mod pkcs11;

@@ -31,7 +31,8 @@ pub(super) fn config(
         ));
     }
     // Read here too, because an API is checked against them even when the rest of [application] is wrong.
-    let is_microsoft = application_table.as_ref().is_none_or(|(_, table)| application::is_microsoft(table));
+    let is_microsoft =
+        application_table.as_ref().is_none_or(|(_, table)| application::is_microsoft(table, environment));
     let insecure_loopback = application_table.as_ref().is_some_and(|(_, table)| {
         table.get("allow-insecure-loopback").and_then(|value| value.get_ref().as_bool()).unwrap_or(false)
     });

@@ -1,6 +1,6 @@
 use std::error::Error as _;
 
-use unattended_daemon::{Daemon, ExitClass};
+use unattended_daemon::{Daemon, ExitClass, MapEnvironment};
 use unattended_identity::{Freshness, TokenOrigin};
 
 use crate::world::{Answer, SECRET, TENANT, World, is_private};
@@ -242,6 +242,37 @@ async fn what_the_configuration_adds_to_token_requests_is_sent_for_its_api_alone
         assert_eq!(added, expected.iter().collect::<Vec<_>>());
     }
     assert_eq!(world.network.asked("/token"), 2, "the same scope with other parameters is another token");
+}
+
+// Case 59 of the peers' suites.
+#[tokio::test]
+async fn in_a_pod_with_a_workload_identity_its_variables_are_all_that_is_needed() {
+    let mut world = World::new();
+    let token = world.path("azure-identity-token").display().to_string();
+    world.environment = MapEnvironment::new([
+        ("AZURE_CLIENT_ID", "5a0e2f3c-1111-4222-8333-444455556666"),
+        ("AZURE_TENANT_ID", TENANT),
+        ("AZURE_AUTHORITY_HOST", "https://login.microsoftonline.com/"),
+        ("AZURE_FEDERATED_TOKEN_FILE", &token),
+    ]);
+    world.change_configuration("secret = \"file:client-secret\"", "workload-identity = true");
+    world.change_configuration("\"5a0e2f3c-1111-4222-8333-444455556666\"", "\"env:AZURE_CLIENT_ID\"");
+    world.change_configuration(
+        &format!("tenant = \"{}\"", TENANT),
+        "tenant = \"env:AZURE_TENANT_ID\"\nauthority = \"env:AZURE_AUTHORITY_HOST\"",
+    );
+    world.write("azure-identity-token", "a.b.one", 0o644);
+    let daemon = Daemon::build(world.config(), world.ports()).unwrap();
+    let tokens = daemon.scoped_token("graph").unwrap();
+    for assertion in ["a.b.one", "a.b.two"] {
+        world.write("azure-identity-token", assertion, 0o644);
+        tokens.acquire(Freshness::Forced).await.unwrap();
+        let form = world.network.form();
+        let sent = |name: &str| form.iter().find(|(field, _)| field == name).map(|(_, value)| value.as_str());
+        assert_eq!(sent("client_assertion"), Some(assertion));
+        assert_eq!(sent("client_id"), Some("5a0e2f3c-1111-4222-8333-444455556666"));
+    }
+    assert_eq!(world.network.asked(&format!("{}/oauth2/v2.0/token", TENANT)), 2);
 }
 
 // Case 59 of the peers' suites: a mounted secret is a link below a link, which is renamed over as a whole.

@@ -228,6 +228,52 @@ fn an_authority_may_be_the_name_of_a_cloud() {
 }
 
 #[test]
+fn who_the_application_is_may_be_in_the_environment() {
+    let text = super::GOOD.replace("5a0e2f3c-1111-4222-8333-444455556666", "env:AZURE_CLIENT_ID").replace(
+        "tenant = \"contoso.onmicrosoft.com\"",
+        "tenant = \"env:AZURE_TENANT_ID\"\nauthority = \"env:AZURE_AUTHORITY_HOST\"",
+    );
+    let parse = |variables: &[(&str, &str)]| {
+        let environment = super::MapEnvironment::new(variables.iter().copied());
+        super::Config::parse("unattended.toml".as_ref(), &text, &environment)
+    };
+    let id = ("AZURE_CLIENT_ID", "5a0e2f3c-1111-4222-8333-444455556666");
+    let tenant = ("AZURE_TENANT_ID", "contoso.onmicrosoft.com");
+    let config =
+        parse(&[id, tenant, ("AZURE_AUTHORITY_HOST", "https://login.microsoftonline.com/")]).unwrap();
+    assert_eq!(config.application.client_id.as_str(), id.1);
+    match config.application.authority {
+        super::Authority::Microsoft { host, tenant, .. } => assert_eq!(
+            (host.as_str(), tenant.to_string().as_str()),
+            ("https://login.microsoftonline.com", "contoso.onmicrosoft.com")
+        ),
+        other => panic!("{other:?}"),
+    }
+
+    let report = parse(&[id, ("AZURE_TENANT_ID", "hunter2 ~")]).unwrap_err().render(false);
+    insta::assert_snapshot!(report, @r#"
+    error: `tenant` is not a tenant
+     --> unattended.toml:3:10
+      |
+    3 | tenant = "env:AZURE_TENANT_ID"
+      |          ^^^^^^^^^^^^^^^^^^^^^
+      |
+      = note: the variable holds something else
+      = help: use the directory (tenant) ID or a domain such as contoso.onmicrosoft.com
+
+    error: `authority` is in the environment, and is not there
+     --> unattended.toml:4:13
+      |
+    4 | authority = "env:AZURE_AUTHORITY_HOST"
+      |             ^^^^^^^^^^^^^^^^^^^^^^^^^^
+      |
+      = note: the variable AZURE_AUTHORITY_HOST is not set, or empty
+      = help: set it for the daemon, or write the value of `authority` here
+    "#);
+    assert!(!report.contains("hunter2"), "{report}");
+}
+
+#[test]
 fn a_cloud_is_one_that_there_is() {
     for (given, help) in [
         ("usgovernment", "write `authority = \"us-government\"`"),
