@@ -25,6 +25,9 @@ from kiota_abstractions.method import Method
 from kiota_abstractions.request_information import RequestInformation
 from kiota_authentication_azure.azure_identity_authentication_provider import AzureIdentityAuthenticationProvider
 from msgraph import GraphRequestAdapter, GraphServiceClient
+from msgraph.generated.directory_objects.get_available_extension_properties.get_available_extension_properties_post_request_body import (
+    GetAvailableExtensionPropertiesPostRequestBody,
+)
 from msgraph.generated.drives.item.items.item.create_upload_session.create_upload_session_post_request_body import (
     CreateUploadSessionPostRequestBody,
 )
@@ -233,6 +236,9 @@ async def extended(client: GraphServiceClient, domain: str) -> dict:
     await client.users.by_user_id(user.id).patch(User(additional_data={added.name: 7}))
     filtered = await client.users.get(query(filter=f"{added.name} eq 7", select=["id", added.name]))
     listed = await properties.get()
+    available = await client.directory_objects.get_available_extension_properties.post(
+        GetAvailableExtensionPropertiesPostRequestBody(is_synced_from_on_premises=False)
+    )
     await properties.by_extension_property_id(added.id).delete()
     try:
         await client.users.get(query(filter=f"{added.name} eq 7"))
@@ -243,7 +249,7 @@ async def extended(client: GraphServiceClient, domain: str) -> dict:
     await client.applications.by_application_id(application.id).delete()
     return {
         "name": added.name == f"extension_{application.app_id.replace('-', '')}_level",
-        "listed": [one.data_type for one in listed.value],
+        "listed": [one.data_type for one in listed.value if [one.id] == [it.id for it in available.value]],
         "found": [(one.id == user.id, one.additional_data[added.name]) for one in filtered.value],
         "unknown": unknown,
     }

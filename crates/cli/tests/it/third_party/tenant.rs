@@ -77,6 +77,8 @@ impl Tenant {
             "graph:AppRoleAssignment.ReadWrite.All",
             "--role",
             "graph:Group.ReadWrite.All",
+            "--role",
+            "graph:Directory.Read.All",
             &proof,
             "new",
             "--grant-admin-consent",
