@@ -3,12 +3,11 @@
 use rusqlite::Connection;
 use serde_json::{Map, Value, json};
 
-use super::applications::{find, find_writable};
+use super::application_parts::ApplicationParts;
 use super::exchange::{Answer, Call};
 use super::fault::Fault;
-use super::odata::{Constant, Expression, Operator, QueryOptions};
 use super::schema::{EXTENSION_PROPERTY, EntityType, Kind};
-use crate::store::{ExtensionProperty, Object, Table, changes, extensions, objects};
+use crate::store::{ExtensionProperty, Object, Table, extensions, objects};
 
 /// How every name begins.
 pub(super) const PREFIX: &str = "extension_";
@@ -31,40 +30,20 @@ pub(super) fn extended(call: &Call<'_>, entity: &'static EntityType) -> Result<E
     Ok(entity.extended(&call.directory.store.read(read)?))
 }
 
-pub(super) fn list(call: &Call<'_>) -> Result<Answer, Fault> {
-    let options = QueryOptions::parse(&call.request.query, &call.request.headers, &EXTENSION_PROPERTY)?;
-    let (application, mut all) = call.directory.store.read(|connection| {
-        let application = find(connection, call)?;
-        let all = extensions::list(connection, application.id())?;
-        Ok::<_, Fault>((application, all))
-    })?;
-    if let Some(filter) = &options.filter {
-        let Expression::Compare { property, operator: Operator::Equal, value: Constant::Text(name) } = filter
-        else {
-            return Err(unsupported());
-        };
-        if property.name != "name" {
-            return Err(unsupported());
-        }
-        all.retain(|it| it.name == *name);
-    }
-    let value: Vec<Value> = all.iter().map(|it| shown(&application, it)).collect();
-    Ok(Answer::ok(json!({ "@odata.context": context(call, &application), "value": value })))
-}
-
-pub(super) fn get(call: &Call<'_>) -> Result<Answer, Fault> {
-    let (application, property) = call.directory.store.read(|connection| {
-        let application = find(connection, call)?;
-        let property = named(connection, call, &application)?;
-        Ok::<_, Fault>((application, property))
-    })?;
-    Ok(Answer::ok(entity(call, &application, &property)))
-}
+pub(super) static EXTENSION_PROPERTIES: ApplicationParts<ExtensionProperty> = ApplicationParts {
+    segment: "extensionProperties",
+    entity: &EXTENSION_PROPERTY,
+    filtered: &[("name", |property| &property.name)],
+    all: extensions::list,
+    is_meant: |property, key| key.property.is_none() && property.id.eq_ignore_ascii_case(&key.value),
+    id: |property| &property.id,
+    delete: extensions::delete,
+    shown,
+};
 
 pub(super) fn create(call: &Call<'_>) -> Result<Answer, Fault> {
     let wish = read(&call.json()?)?;
-    let (application, property) = call.directory.store.write(|transaction| {
-        let application = find_writable(transaction, call)?;
+    EXTENSION_PROPERTIES.create(call, |transaction, application| {
         if extensions::list(transaction, application.id())?.len() >= MAX_PROPERTIES {
             return Err(Fault::bad_request(format!(
                 "The number of extension properties exceeds the maximum value of {MAX_PROPERTIES}."
@@ -77,29 +56,10 @@ pub(super) fn create(call: &Call<'_>) -> Result<Answer, Fault> {
             ..wish
         };
         match extensions::insert(transaction, &call.tenant.id, application.id(), &property) {
-            Err(error) if error.is_conflict() => return Err(Fault::value_taken("name")),
-            inserted => inserted?,
+            Err(error) if error.is_conflict() => Err(Fault::value_taken("name")),
+            inserted => Ok(inserted.map(|()| property)?),
         }
-        touch(transaction, call, &application)?;
-        Ok::<_, Fault>((application, property))
-    })?;
-    let location = format!(
-        "{}/applications/{}/extensionProperties/{}",
-        call.version_url(),
-        application.id(),
-        property.id
-    );
-    Ok(Answer::created(&location, entity(call, &application, &property)))
-}
-
-pub(super) fn delete(call: &Call<'_>) -> Result<Answer, Fault> {
-    call.directory.store.write(|transaction| {
-        let application = find_writable(transaction, call)?;
-        let property = named(transaction, call, &application)?;
-        extensions::delete(transaction, application.id(), &property.id)?;
-        touch(transaction, call, &application)
-    })?;
-    Ok(Answer::no_content())
+    })
 }
 
 /// `POST /directoryObjects/getAvailableExtensionProperties`: those of every application. Nothing comes from a directory on
@@ -161,35 +121,6 @@ fn read(body: &Map<String, Value>) -> Result<ExtensionProperty, Fault> {
 
 fn invalid(property: &str) -> Fault {
     super::body::invalid(&EXTENSION_PROPERTY, property)
-}
-
-fn unsupported() -> Fault {
-    Fault::unsupported_query("Only a filter by equality of 'name' is supported.")
-}
-
-fn touch(connection: &Connection, call: &Call<'_>, application: &Object) -> Result<(), Fault> {
-    let properties = ["extensionProperties"];
-    Ok(changes::touched(connection, &call.tenant.id, Table::Applications, application.id(), &properties)?)
-}
-
-fn named(connection: &Connection, call: &Call<'_>, application: &Object) -> Result<ExtensionProperty, Fault> {
-    let key = call.key(1);
-    let all = match key.property {
-        None => extensions::list(connection, application.id())?,
-        Some(_) => Vec::new(),
-    };
-    let found = all.into_iter().find(|property| property.id.eq_ignore_ascii_case(&key.value));
-    found.ok_or_else(|| Fault::not_found(&key.value))
-}
-
-fn context(call: &Call<'_>, application: &Object) -> String {
-    format!("{}/$metadata#applications('{}')/extensionProperties", call.version_url(), application.id())
-}
-
-fn entity(call: &Call<'_>, application: &Object, property: &ExtensionProperty) -> Value {
-    let mut body = shown(application, property);
-    body["@odata.context"] = format!("{}/$entity", context(call, application)).into();
-    body
 }
 
 fn shown(application: &Object, property: &ExtensionProperty) -> Value {

@@ -4,12 +4,12 @@ use axum::http::{Method, StatusCode};
 use rusqlite::Connection;
 use serde_json::{Map, Value, json};
 
-use super::applications::{find, find_writable};
-use super::exchange::{Answer, Call};
+use super::application_parts::ApplicationParts;
+use super::applications::find_writable;
+use super::exchange::{Answer, Call, Key};
 use super::fault::Fault;
-use super::odata::{Constant, Expression, Operator, QueryOptions};
 use super::schema::FEDERATED_CREDENTIAL;
-use crate::store::{FederatedCredential, Object, Table, changes, federation};
+use crate::store::{FederatedCredential, Object, federation};
 
 /// How many of them an application may have.
 const MAX_CREDENTIALS: usize = 20;
@@ -17,47 +17,20 @@ const MAX_CREDENTIALS: usize = 20;
 /// How many characters issuer, subject, audience and description may have.
 const MAX_LENGTH: usize = 600;
 
-pub(super) fn list(call: &Call<'_>) -> Result<Answer, Fault> {
-    let query = &call.request.query;
-    let options = QueryOptions::parse(query, &call.request.headers, &FEDERATED_CREDENTIAL)?;
-    let (application, mut all) = call.directory.store.read(|connection| {
-        let application = find(connection, call)?;
-        let all = federation::list(connection, application.id())?;
-        Ok::<_, Fault>((application, all))
-    })?;
-    if let Some(filter) = &options.filter {
-        let (name, value) = equality(filter).ok_or_else(|| {
-            Fault::unsupported_query("Only a filter by equality of 'name' or 'subject' is supported.")
-        })?;
-        all.retain(|it| if name == "name" { it.name == value } else { it.subject == value });
-    }
-    let value: Vec<Value> = all.iter().map(shown).collect();
-    Ok(Answer::ok(json!({ "@odata.context": context(call, &application), "value": value })))
-}
-
-pub(super) fn get(call: &Call<'_>) -> Result<Answer, Fault> {
-    let (application, credential) = call.directory.store.read(|connection| {
-        let application = find(connection, call)?;
-        let credential = named(connection, call, &application)?;
-        Ok::<_, Fault>((application, credential))
-    })?;
-    Ok(Answer::ok(entity(call, &application, &credential)))
-}
+pub(super) static FEDERATED_CREDENTIALS: ApplicationParts<FederatedCredential> = ApplicationParts {
+    segment: "federatedIdentityCredentials",
+    entity: &FEDERATED_CREDENTIAL,
+    filtered: &[("name", |credential| &credential.name), ("subject", |credential| &credential.subject)],
+    all: federation::list,
+    is_meant,
+    id: |credential| &credential.id,
+    delete: federation::delete,
+    shown: |_, credential| shown(credential),
+};
 
 pub(super) fn create(call: &Call<'_>) -> Result<Answer, Fault> {
     let wish = read(&call.json()?)?;
-    let (application, credential) = call.directory.store.write(|transaction| {
-        let application = find_writable(transaction, call)?;
-        let credential = add(transaction, call, &application, &wish)?;
-        Ok::<_, Fault>((application, credential))
-    })?;
-    let location = format!(
-        "{}/applications/{}/federatedIdentityCredentials/{}",
-        call.version_url(),
-        application.id(),
-        credential.id
-    );
-    Ok(Answer::created(&location, entity(call, &application, &credential)))
+    FEDERATED_CREDENTIALS.create(call, |transaction, application| add(transaction, call, application, &wish))
 }
 
 /// Changes one; by name, with `Prefer: create-if-missing`, makes it.
@@ -65,11 +38,11 @@ pub(super) fn update(call: &Call<'_>) -> Result<Answer, Fault> {
     let mut wish = read(&call.json()?)?;
     call.directory.store.write(|transaction| {
         let application = find_writable(transaction, call)?;
-        let mut credential = match named(transaction, call, &application) {
+        let mut credential = match FEDERATED_CREDENTIALS.named(transaction, call, &application) {
             Err(fault) if fault.status == StatusCode::NOT_FOUND && creates_if_missing(call) => {
                 wish.name = Some(call.key(1).value.clone());
                 add(transaction, call, &application, &wish)?;
-                return Ok(());
+                return FEDERATED_CREDENTIALS.touch(transaction, call, &application);
             }
             found => found?,
         };
@@ -82,17 +55,8 @@ pub(super) fn update(call: &Call<'_>) -> Result<Answer, Fault> {
         changed.audiences = wish.audiences.take().unwrap_or(changed.audiences);
         changed.description = wish.description.take().or(changed.description);
         credential = changed;
-        put(transaction, call, &application, &credential)
-    })?;
-    Ok(Answer::no_content())
-}
-
-pub(super) fn delete(call: &Call<'_>) -> Result<Answer, Fault> {
-    call.directory.store.write(|transaction| {
-        let application = find_writable(transaction, call)?;
-        let credential = named(transaction, call, &application)?;
-        federation::delete(transaction, application.id(), &credential.id)?;
-        touch(transaction, call, &application)
+        put(transaction, &application, &credential)?;
+        FEDERATED_CREDENTIALS.touch(transaction, call, &application)
     })?;
     Ok(Answer::no_content())
 }
@@ -177,42 +141,24 @@ fn add(
         description: wish.description.clone(),
         changed_at: call.now,
     };
-    put(connection, call, application, &credential)?;
+    put(connection, application, &credential)?;
     Ok(credential)
 }
 
-fn put(
-    connection: &Connection,
-    call: &Call<'_>,
-    application: &Object,
-    credential: &FederatedCredential,
-) -> Result<(), Fault> {
+fn put(connection: &Connection, application: &Object, credential: &FederatedCredential) -> Result<(), Fault> {
     match federation::put(connection, application.id(), credential) {
         Err(error) if error.is_conflict() => Err(Fault::bad_request(format!(
             "Issuer and subject combination already exists for a federated identity credential of application '{}'.",
             application.text("appId")
         ))),
-        Err(error) => Err(error.into()),
-        Ok(()) => touch(connection, call, application),
+        put => Ok(put?),
     }
 }
 
-fn touch(connection: &Connection, call: &Call<'_>, application: &Object) -> Result<(), Fault> {
-    let properties = ["federatedIdentityCredentials"];
-    Ok(changes::touched(connection, &call.tenant.id, Table::Applications, application.id(), &properties)?)
-}
-
-fn named(
-    connection: &Connection,
-    call: &Call<'_>,
-    application: &Object,
-) -> Result<FederatedCredential, Fault> {
-    let key = call.key(1);
-    let found = match key.property.as_deref() {
-        None | Some("name") => federation::find(connection, application.id(), &key.value)?,
-        Some(_) => None,
-    };
-    found.ok_or_else(|| Fault::not_found(&key.value))
+/// By id or by name.
+fn is_meant(credential: &FederatedCredential, key: &Key) -> bool {
+    let is_known = matches!(key.property.as_deref(), None | Some("name"));
+    is_known && (credential.id.eq_ignore_ascii_case(&key.value) || credential.name == key.value)
 }
 
 fn creates_if_missing(call: &Call<'_>) -> bool {
@@ -220,31 +166,8 @@ fn creates_if_missing(call: &Call<'_>) -> bool {
         && call.request.headers.get("prefer").is_some_and(|value| value == "create-if-missing")
 }
 
-/// `name eq '...'` or `subject eq '...'`
-fn equality<'a>(filter: &'a Expression<'_>) -> Option<(&'a str, &'a str)> {
-    match filter {
-        Expression::Compare { property, operator: Operator::Equal, value: Constant::Text(text) }
-            if matches!(&*property.name, "name" | "subject") =>
-        {
-            Some((&property.name, text))
-        }
-        _ => None,
-    }
-}
-
 fn empty() -> Fault {
     Fault::bad_request("Federated Identity Credential from HTTP body has empty properties")
-}
-
-fn context(call: &Call<'_>, application: &Object) -> String {
-    let url = call.version_url();
-    format!("{url}/$metadata#applications('{}')/federatedIdentityCredentials", application.id())
-}
-
-fn entity(call: &Call<'_>, application: &Object, credential: &FederatedCredential) -> Value {
-    let mut body = shown(credential);
-    body["@odata.context"] = format!("{}/$entity", context(call, application)).into();
-    body
 }
 
 fn shown(credential: &FederatedCredential) -> Value {

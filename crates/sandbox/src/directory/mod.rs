@@ -5,6 +5,7 @@
 //! What is known about the types is data (`schema`): it decides what a client may select, filter by and write.
 
 mod access;
+mod application_parts;
 mod applications;
 mod assignments;
 mod batch;

@@ -5,7 +5,9 @@ use axum::http::Method;
 use super::access::{self, Access};
 use super::credentials::{APPLICATIONS, SERVICE_PRINCIPALS};
 use super::exchange::{Answer, Call};
+use super::extension_properties::EXTENSION_PROPERTIES;
 use super::fault::Fault;
+use super::federated_credentials::FEDERATED_CREDENTIALS;
 use super::navigation as nav;
 use super::permission_grants as grants;
 use super::routes::Route;
@@ -187,45 +189,37 @@ static ROUTES: &[Route] = &[
     }),
     post("applications/{}/addKey", access::ROLL_KEYS, 1, |call| APPLICATIONS.add_key(call)),
     post("applications/{}/removeKey", access::ROLL_KEYS, 1, |call| APPLICATIONS.remove_key(call)),
-    get(
-        "applications/{}/federatedIdentityCredentials",
-        access::READ_APPLICATIONS,
-        1,
-        federated_credentials::list,
-    ),
+    get("applications/{}/federatedIdentityCredentials", access::READ_APPLICATIONS, 1, |call| {
+        FEDERATED_CREDENTIALS.list(call)
+    }),
     post(
         "applications/{}/federatedIdentityCredentials",
         access::WRITE_APPLICATIONS,
         1,
         federated_credentials::create,
     ),
-    get(
-        "applications/{}/federatedIdentityCredentials/{}",
-        access::READ_APPLICATIONS,
-        1,
-        federated_credentials::get,
-    ),
+    get("applications/{}/federatedIdentityCredentials/{}", access::READ_APPLICATIONS, 1, |call| {
+        FEDERATED_CREDENTIALS.get(call)
+    }),
     patch(
         "applications/{}/federatedIdentityCredentials/{}",
         access::WRITE_APPLICATIONS,
         1,
         federated_credentials::update,
     ),
-    delete(
-        "applications/{}/federatedIdentityCredentials/{}",
-        access::WRITE_APPLICATIONS,
-        1,
-        federated_credentials::delete,
-    ),
-    get("applications/{}/extensionProperties", access::READ_APPLICATIONS, 1, extension_properties::list),
+    delete("applications/{}/federatedIdentityCredentials/{}", access::WRITE_APPLICATIONS, 1, |call| {
+        FEDERATED_CREDENTIALS.delete(call)
+    }),
+    get("applications/{}/extensionProperties", access::READ_APPLICATIONS, 1, |call| {
+        EXTENSION_PROPERTIES.list(call)
+    }),
     post("applications/{}/extensionProperties", access::WRITE_APPLICATIONS, 1, extension_properties::create),
-    get("applications/{}/extensionProperties/{}", access::READ_APPLICATIONS, 1, extension_properties::get),
-    delete(
-        "applications/{}/extensionProperties/{}",
-        access::WRITE_APPLICATIONS,
-        1,
-        extension_properties::delete,
-    ),
+    get("applications/{}/extensionProperties/{}", access::READ_APPLICATIONS, 1, |call| {
+        EXTENSION_PROPERTIES.get(call)
+    }),
+    delete("applications/{}/extensionProperties/{}", access::WRITE_APPLICATIONS, 1, |call| {
+        EXTENSION_PROPERTIES.delete(call)
+    }),
     get("applications/{}/owners", access::READ_APPLICATIONS, 1, |call| nav::APPLICATION_OWNERS.list(call)),
     post("applications/{}/owners/$ref", access::WRITE_APPLICATIONS, 1, |call| {
         nav::APPLICATION_OWNERS.add(call)
