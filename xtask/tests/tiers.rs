@@ -42,8 +42,9 @@ const STRANGERS: [(&str, &[&str]); 6] = [
 ];
 
 /// Crates under `unattended-identity`, itself and build dependencies included, on Linux x86-64.
-/// Three of them are for reading the time of the last tick ([`rustix`](https://docs.rs/rustix)).
-const IDENTITY_CEILING: usize = 60;
+/// Three of them are for reading the time of the last tick ([`rustix`](https://docs.rs/rustix)), one opens files and
+/// nothing else that a path may lead to.
+const IDENTITY_CEILING: usize = 61;
 
 #[test]
 fn every_crate_has_a_tier() {
