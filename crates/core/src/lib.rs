@@ -10,6 +10,7 @@
 
 pub mod aadsts;
 mod clock;
+mod deadline;
 mod entropy;
 mod http;
 mod names;
@@ -25,6 +26,7 @@ pub use futures_core::future::BoxFuture;
 #[cfg(feature = "test-util")]
 pub use crate::clock::ManualClock;
 pub use crate::clock::{Clock, Moment, SystemClock};
+pub use crate::deadline::within;
 #[cfg(feature = "test-util")]
 pub use crate::entropy::SeededEntropy;
 pub use crate::entropy::{Entropy, SystemEntropy};

@@ -7,14 +7,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::future::{Either, select};
 use http::request::Parts;
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use hyper::body::Body;
 use serde_json::json;
-use unattended_core::{Clock, TokenSource, redact_tokens};
+use unattended_core::{Clock, TokenSource, redact_tokens, within};
 use unattended_webapi::{Client, Error};
 
 use crate::peer::Peer;
@@ -221,13 +220,13 @@ impl Sidecar {
             return Err(too_long());
         }
         let read = std::pin::pin!(Limited::new(body, LONGEST_BODY).collect());
-        match select(read, self.clock.sleep(BODY_TIMEOUT)).await {
-            Either::Left((Ok(body), _)) => Ok(body.to_bytes()),
-            Either::Left((Err(error), _)) if error.is::<LengthLimitError>() => Err(too_long()),
-            Either::Left((Err(_), _)) => {
+        match within(&*self.clock, BODY_TIMEOUT, read).await {
+            Some(Ok(body)) => Ok(body.to_bytes()),
+            Some(Err(error)) if error.is::<LengthLimitError>() => Err(too_long()),
+            Some(Err(_)) => {
                 Err(Refusal::bad_request("incomplete_body", "the body did not arrive to its end"))
             }
-            Either::Right(_) => Err(Refusal::new(
+            None => Err(Refusal::new(
                 StatusCode::REQUEST_TIMEOUT,
                 "body_too_slow",
                 format!("the body took longer than {} seconds", BODY_TIMEOUT.as_secs()),

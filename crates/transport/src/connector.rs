@@ -1,10 +1,8 @@
 //! How a connection comes about: name, TCP, the proxy's tunnel, TLS.
 
 use std::fmt;
-use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::sync::Arc;
-use std::task::Poll;
 use std::time::Duration;
 
 use http::Uri;
@@ -15,7 +13,7 @@ use rustls::ClientConfig;
 use rustls_pki_types::ServerName;
 use tokio_rustls::TlsConnector;
 use tower_service::Service as _;
-use unattended_core::{Clock, HttpError, HttpErrorKind};
+use unattended_core::{Clock, HttpError, HttpErrorKind, within};
 
 use crate::resolver::{Names, Resolver};
 use crate::stream::Stream;
@@ -57,19 +55,10 @@ impl Connector {
 
     /// A connection to the origin of `uri`, ready for HTTP. No byte of a request has left when this fails.
     pub(crate) async fn connect(&self, uri: &Uri) -> Result<Stream, HttpError> {
-        let mut connecting = pin!(self.stream(uri));
-        let mut timer = None;
-        poll_fn(|context| {
-            if let Poll::Ready(stream) = connecting.as_mut().poll(context) {
-                return Poll::Ready(stream);
-            }
-            let timer = timer.get_or_insert_with(|| self.clock.sleep(CONNECT_TIMEOUT));
-            timer.as_mut().poll(context).map(|()| {
-                let seconds = CONNECT_TIMEOUT.as_secs();
-                Err(unconnected(format!("the connection was not ready within {seconds} seconds")))
-            })
+        within(&*self.clock, CONNECT_TIMEOUT, pin!(self.stream(uri))).await.unwrap_or_else(|| {
+            let seconds = CONNECT_TIMEOUT.as_secs();
+            Err(unconnected(format!("the connection was not ready within {seconds} seconds")))
         })
-        .await
     }
 
     async fn stream(&self, uri: &Uri) -> Result<Stream, HttpError> {

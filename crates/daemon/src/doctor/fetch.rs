@@ -4,9 +4,8 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use futures_util::future::{Either, select};
 use http::{HeaderMap, StatusCode};
-use unattended_core::HttpClient;
+use unattended_core::{HttpClient, within};
 
 use crate::ports::Ports;
 
@@ -46,12 +45,12 @@ pub(super) async fn get(url: &str, http: &Arc<dyn HttpClient>, ports: &Ports) ->
         let body = body.collect(LONGEST).await?;
         Ok::<_, unattended_core::HttpError>((parts, body, at))
     });
-    match select(exchange, ports.clock.sleep(PATIENCE)).await {
-        Either::Left((Ok((parts, body, at)), _)) => {
+    match within(&*ports.clock, PATIENCE, exchange).await {
+        Some(Ok((parts, body, at))) => {
             Ok(Answer { url: url.to_owned(), status: parts.status, headers: parts.headers, body, at })
         }
-        Either::Left((Err(error), _)) => Err(failed(root_cause(&error))),
-        Either::Right(_) => Err(failed(format!("no answer within {} s", PATIENCE.as_secs()))),
+        Some(Err(error)) => Err(failed(root_cause(&error))),
+        None => Err(failed(format!("no answer within {} s", PATIENCE.as_secs()))),
     }
 }
 

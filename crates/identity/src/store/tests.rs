@@ -69,18 +69,26 @@ impl TokenStore for Shelf {
 }
 
 fn process(server: &Arc<Server>, clock: &ManualClock, shelf: &Shelf) -> ScopedToken {
-    let tenant = TenantId::parse("contoso.example").unwrap();
+    application(server, clock, shelf, "22222222-2222-2222-2222-222222222222")
+        .for_scope(Scope::default_of("https://graph.microsoft.com").unwrap())
+        .unwrap()
+}
+
+fn application(
+    server: &Arc<Server>,
+    clock: &ManualClock,
+    shelf: &Shelf,
+    client_id: &str,
+) -> ConfidentialClient {
     ConfidentialClient::builder(
-        Authority::cloud(Cloud::Public, &tenant),
-        unattended_core::ClientId::parse("22222222-2222-2222-2222-222222222222").unwrap(),
+        Authority::cloud(Cloud::Public, &TenantId::parse("contoso.example").unwrap()),
+        unattended_core::ClientId::parse(client_id).unwrap(),
     )
     .credential(ClientSecret::new(Secret::from("s3cret-canary")).unwrap())
     .http(Arc::clone(server) as Arc<dyn HttpClient>)
     .clock(Arc::new(clock.clone()))
     .store(shelf.clone(), SealingKeys::new(&[Secret::new([1; 32])]).unwrap())
     .build()
-    .unwrap()
-    .for_scope(Scope::default_of("https://graph.microsoft.com").unwrap())
     .unwrap()
 }
 
@@ -199,24 +207,6 @@ async fn a_store_never_answers_a_refusal() {
     settle().await;
     server.token("new", 3_600);
     assert_eq!(scoped.acquire(Freshness::Forced).await.unwrap().expose(), "new");
-}
-
-fn application(
-    server: &Arc<Server>,
-    clock: &ManualClock,
-    shelf: &Shelf,
-    client_id: &str,
-) -> ConfidentialClient {
-    ConfidentialClient::builder(
-        Authority::cloud(Cloud::Public, &TenantId::parse("contoso.example").unwrap()),
-        unattended_core::ClientId::parse(client_id).unwrap(),
-    )
-    .credential(ClientSecret::new(Secret::from("s3cret-canary")).unwrap())
-    .http(Arc::clone(server) as Arc<dyn HttpClient>)
-    .clock(Arc::new(clock.clone()))
-    .store(shelf.clone(), SealingKeys::new(&[Secret::new([1; 32])]).unwrap())
-    .build()
-    .unwrap()
 }
 
 // 84 (section 3.7): each entry is a token, so nothing has to be suggested

@@ -12,7 +12,7 @@ use std::task::{Poll, Waker};
 use std::time::Duration;
 
 use http::{HeaderMap, StatusCode};
-use unattended_core::{Clock, Entropy};
+use unattended_core::{Clock, Entropy, within};
 
 pub(crate) use self::access::{Access, Scope};
 pub use self::ledger::GateLedger;
@@ -199,16 +199,7 @@ impl Gate {
 
     /// So many places, first come first served; none if that takes longer than `patience`.
     async fn place(&self, places: u32, patience: Duration, clock: &dyn Clock) -> Option<Permit<'_>> {
-        let mut place = pin!(Queued { gate: self, places, ticket: None }.taken());
-        let mut timer = None;
-        poll_fn(|context| {
-            if let Poll::Ready(permit) = place.as_mut().poll(context) {
-                return Poll::Ready(Some(permit));
-            }
-            let timer = timer.get_or_insert_with(|| clock.sleep(patience));
-            timer.as_mut().poll(context).map(|()| None)
-        })
-        .await
+        within(clock, patience, pin!(Queued { gate: self, places, ticket: None }.taken())).await
     }
 
     /// How long it stays closed for such a request.

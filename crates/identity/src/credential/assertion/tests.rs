@@ -114,9 +114,8 @@ async fn a_volume_that_is_exchanged_under_its_readers_costs_no_failed_call() {
     assert_eq!(sent(&house).last(), Some(&versions[1]));
 }
 
-// 55
-#[tokio::test]
-async fn a_callback_runs_only_for_requests_that_leave_and_is_told_what_they_are_for() {
+/// A callback, and what it was told.
+fn listening() -> (SignedAssertion, Arc<Mutex<Vec<AssertionRequest>>>) {
     let told = Arc::new(Mutex::new(Vec::new()));
     let credential = SignedAssertion::from_callback("the callback", {
         let told = Arc::clone(&told);
@@ -125,6 +124,13 @@ async fn a_callback_runs_only_for_requests_that_leave_and_is_told_what_they_are_
             async { Ok(Secret::from(JWT)) }
         }
     });
+    (credential, told)
+}
+
+// 55
+#[tokio::test]
+async fn a_callback_runs_only_for_requests_that_leave_and_is_told_what_they_are_for() {
+    let (credential, told) = listening();
     let house = House::new([Arc::new(credential) as _]);
     house.server.token("t1", 3_600);
     house.cached().await.unwrap();
@@ -142,14 +148,7 @@ async fn a_callback_runs_only_for_requests_that_leave_and_is_told_what_they_are_
 async fn a_callback_is_told_tenant_claims_capabilities_and_what_the_application_adds() {
     use unattended_core::{ClientId, ManualClock, Scope, TenantId, TokenDemand, TokenSource};
 
-    let told = Arc::new(Mutex::new(Vec::new()));
-    let credential = SignedAssertion::from_callback("the callback", {
-        let told = Arc::clone(&told);
-        move |request| {
-            told.lock().unwrap().push(request);
-            async { Ok(Secret::from(JWT)) }
-        }
-    });
+    let (credential, told) = listening();
     let server = Arc::new(Server::new());
     let tenant = TenantId::parse("contoso.example").unwrap();
     let client = crate::ConfidentialClient::builder(
