@@ -1,6 +1,5 @@
 //! `/applications/{}/extensionProperties`, and what they make of users and groups.
 
-use rusqlite::Connection;
 use serde_json::{Map, Value, json};
 
 use super::application_parts::ApplicationParts;
@@ -26,8 +25,8 @@ pub(super) fn extended(call: &Call<'_>, entity: &'static EntityType) -> Result<E
     if !matches!(entity.table, Table::Users | Table::Groups) {
         return Ok(entity.extended(&[]));
     }
-    let read = |connection: &Connection| extensions::of_target(connection, &call.tenant.id, entity.resource);
-    Ok(entity.extended(&call.directory.store.read(read)?))
+    let added = call.directory.store.extension_properties(&call.tenant.id, entity.resource)?;
+    Ok(entity.extended(&added))
 }
 
 pub(super) static EXTENSION_PROPERTIES: ApplicationParts<ExtensionProperty> = ApplicationParts {

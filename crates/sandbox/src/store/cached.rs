@@ -5,7 +5,9 @@ use std::fmt;
 use std::hash::Hash;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use super::{Application, KeyCredential, PasswordCredential, ServicePrincipal, Store, Tenant};
+use super::{
+    Application, ExtensionProperty, KeyCredential, PasswordCredential, ServicePrincipal, Store, Tenant,
+};
 
 /// How many values are remembered of a kind that is not weighed.
 const CAPACITY: usize = 1_000;
@@ -93,8 +95,9 @@ impl<K, V> fmt::Debug for Cached<K, V> {
 pub(super) struct Caches {
     /// By GUID or domain, as it was asked for.
     pub(super) tenants: Cached<String, Arc<Tenant>>,
-    /// By application id.
-    pub(super) applications: Cached<String, Arc<Application>>,
+    /// By application id. That there is none is remembered, too: Microsoft's own resources, for which most tokens are,
+    /// have none here.
+    pub(super) applications: Cached<String, Option<Arc<Application>>>,
     /// By tenant and application id.
     pub(super) principals: Cached<[String; 2], Arc<ServicePrincipal>>,
     /// By tenant and name.
@@ -105,6 +108,8 @@ pub(super) struct Caches {
     pub(super) passwords: Cached<String, Arc<[PasswordCredential]>>,
     /// By application.
     pub(super) keys: Cached<String, Arc<[KeyCredential]>>,
+    /// By tenant and type.
+    pub(super) extensions: Cached<[String; 2], Arc<[ExtensionProperty]>>,
     /// By name.
     pub(super) secrets: Cached<&'static str, Arc<[u8]>>,
 }

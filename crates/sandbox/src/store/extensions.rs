@@ -1,8 +1,10 @@
 //! Extension properties: what applications add to the properties of users and groups.
 
+use std::sync::Arc;
+
 use rusqlite::{Connection, params, params_from_iter};
 
-use super::StoreError;
+use super::{Store, StoreError};
 
 pub(super) const TABLES: &str = "
 CREATE TABLE IF NOT EXISTS extension_properties (
@@ -36,8 +38,24 @@ pub(crate) fn list(connection: &Connection, application: &str) -> Result<Vec<Ext
     Ok(chosen(connection, "application_id = ?1", &[application])?.into_iter().map(|(_, it)| it).collect())
 }
 
-/// All that the objects of a type have in a tenant.
-pub(crate) fn of_target(
+impl Store {
+    /// All that the objects of a type have in a tenant.
+    pub(crate) fn extension_properties(
+        &self,
+        tenant: &str,
+        target: &str,
+    ) -> Result<Arc<[ExtensionProperty]>, StoreError> {
+        let found =
+            self.caches.extensions.get_or_read(self, [tenant.to_owned(), target.to_owned()], || {
+                self.read(|connection| {
+                    Ok::<_, StoreError>(Some(of_target(connection, tenant, target)?.into()))
+                })
+            })?;
+        Ok(found.unwrap_or_default())
+    }
+}
+
+fn of_target(
     connection: &Connection,
     tenant: &str,
     target: &str,

@@ -95,17 +95,18 @@ impl ServicePrincipal {
 impl Store {
     /// Finds an application in whichever tenant is its home.
     pub(crate) fn application_by_app_id(&self, app_id: &str) -> Result<Option<Arc<Application>>, StoreError> {
-        self.caches.applications.get_or_read(self, app_id.to_owned(), || {
+        let read = || {
             self.read(|connection| {
                 let tenant: Option<String> = connection
                     .prepare_cached("SELECT tenant_id FROM applications WHERE app_id = ?1")?
                     .query_row([app_id], |row| row.get(0))
                     .optional()?;
-                let Some(tenant_id) = tenant else { return Ok(None) };
+                let Some(tenant_id) = tenant else { return Ok(Some(None)) };
                 let object = objects::find(connection, Table::Applications, &tenant_id, "app_id", app_id)?;
-                Ok(object.map(|object| Arc::new(Application { tenant_id, object })))
+                Ok::<_, StoreError>(Some(object.map(|object| Arc::new(Application { tenant_id, object }))))
             })
-        })
+        };
+        Ok(self.caches.applications.get_or_read(self, app_id.to_owned(), read)?.flatten())
     }
 
     /// Finds what stands for an application in a tenant.
@@ -313,6 +314,18 @@ fn array<'a>(document: &'a Map<String, Value>, property: &str) -> impl Iterator<
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn that_there_is_no_application_is_known_until_something_is_written() {
+        let store = Store::in_memory().unwrap();
+        assert!(store.application_by_app_id("nobody").unwrap().is_none());
+        store
+            .read(|connection| Ok::<_, StoreError>(connection.execute_batch("DROP TABLE applications")?))
+            .unwrap();
+        assert!(store.application_by_app_id("nobody").unwrap().is_none());
+        store.forget();
+        assert!(store.application_by_app_id("nobody").is_err());
+    }
 
     // authority 9: host and scheme compare ignoring case, the trailing slash is part of the name
     #[test]
