@@ -32,7 +32,7 @@
 //! | `admin`, `front` | the API that controls it, and what stands before all routes |
 //! | `store`, `snapshots` | everything that is kept, and the way back |
 //! | `tenants` | the tenants and their administrators |
-//! | `server`, `tls`, `data_directory` | how it is served, and where it lives |
+//! | `server`, `settled`, `tls`, `data_directory` | how it is served, and where it lives |
 //! | `form`, `host`, `intake` | forms, queries, hosts and bodies as they are sent |
 
 mod admin;
@@ -56,6 +56,7 @@ pub mod people;
 mod ready;
 mod sandbox;
 mod server;
+mod settled;
 mod snapshots;
 mod store;
 mod tenants;

@@ -27,6 +27,7 @@ use unattended_core::Clock;
 
 use crate::faults::Reset;
 use crate::mutual_tls::MutualTls;
+use crate::settled::settled;
 use crate::tls::Doors;
 
 /// How long a client may take to agree on TLS.
@@ -68,7 +69,7 @@ impl Server {
                 () = server.stop.cancelled() => break,
                 accepted = listener.accept() => match accepted {
                     Ok((stream, peer)) => {
-                        connections.spawn(Arc::clone(&server).connection(stream, peer));
+                        connections.spawn(settled(Arc::clone(&server).connection(stream, peer)));
                     }
                     Err(error) => {
                         tracing::warn!(%error, "could not accept a connection");
