@@ -1,13 +1,13 @@
 //! One request, one response, and how far a failed exchange got.
 
 use std::error::Error;
+use std::pin::pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use http::header::{ACCEPT_ENCODING, CONTENT_LENGTH, HOST, HeaderValue, USER_AGENT};
 use http::{Method, Request, Response, StatusCode};
 use http_body::Body as _;
-use hyper::client::conn::TrySendError;
 use unattended_core::{BoxFuture, HttpClient, HttpError, HttpErrorKind, RequestBody, ResponseBody};
 
 use crate::Transport;
@@ -15,7 +15,7 @@ use crate::connector::unconnected;
 use crate::gunzip::{self, Gunzip};
 use crate::incoming::{Incoming, Own};
 use crate::outgoing::Outgoing;
-use crate::pool::{Born, Checkout, Lease, Origin};
+use crate::pool::{Born, Checkout, Lease, Leased, Origin};
 
 impl HttpClient for Transport {
     fn send(&self, request: Request<Bytes>) -> BoxFuture<'_, Result<Response<ResponseBody>, HttpError>> {
@@ -32,19 +32,31 @@ impl HttpClient for Transport {
 
 impl Transport {
     async fn exchange(&self, mut request: Request<Outgoing>) -> Result<Response<ResponseBody>, HttpError> {
-        let uri = request.uri().clone();
-        let origin = self.pool.origin(&uri)?;
+        let origin = self.pool.origin(request.uri())?;
         self.complete(&mut request);
         loop {
-            let Checkout { lease, is_reused } = self.pool.check_out(&origin, &uri).await?;
+            let Checkout { lease, is_reused } = self.pool.check_out(&origin).await?;
             let may_wait = matches!(lease, Lease::Shared(_)) && !request.body().is_end_stream();
-            match self.send_on(lease, request, &origin).await {
+            let sent = match lease {
+                Lease::Own(mut own) => {
+                    request.headers_mut().entry(HOST).or_insert_with(|| origin.host.clone());
+                    // Sent from here: each function between would keep a request of its own in its state.
+                    let answer = pin!(own.connection.send(request));
+                    let answer = own.connection.drive_until(answer).await;
+                    answer.map(|response| self.answered_alone(response, own, &origin))
+                }
+                Lease::Shared(mut shared) => {
+                    let answer = shared.sender.try_send_request(request).await;
+                    answer.map(|response| answered(response, shared.born, &origin, None))
+                }
+            };
+            match sent {
                 Ok(response) => return Ok(response),
                 Err(mut error) => match error.take_message() {
                     // A server may close a connection at any time between two requests (RFC 9112 section 9.5).
                     Some(unsent) if is_reused => {
                         request = unsent;
-                        *request.uri_mut() = uri.clone();
+                        *request.uri_mut() = origin.address(request.uri().path_and_query());
                     }
                     Some(_) => return Err(unconnected(error.into_error())),
                     None if may_wait && was_waiting(error.error()) => {
@@ -69,44 +81,35 @@ impl Transport {
         }
     }
 
-    async fn send_on(
+    /// An answer on a connection that is one's own until all of it is here.
+    fn answered_alone(
         &self,
-        lease: Lease,
-        mut request: Request<Outgoing>,
+        response: Response<hyper::body::Incoming>,
+        leased: Leased,
         origin: &Arc<Origin>,
-    ) -> Result<Response<ResponseBody>, TrySendError<Request<Outgoing>>> {
-        let (response, own) = match lease {
-            Lease::Own(mut leased) => {
-                request.headers_mut().entry(HOST).or_insert_with(|| origin.host.clone());
-                let response = leased.connection.send(request).await?;
-                obey(response.status(), leased.born, origin);
-                let own = Own { leased, origin: Arc::clone(origin), pool: self.pool.clone() };
-                let own = if response.body().is_end_stream() {
-                    own.give_back();
-                    None
-                } else {
-                    Some(own)
-                };
-                (response, own)
-            }
-            Lease::Shared(mut shared) => {
-                let response = shared.sender.try_send_request(request).await?;
-                obey(response.status(), shared.born, origin);
-                (response, None)
-            }
+    ) -> Response<ResponseBody> {
+        let born = leased.born;
+        let own = Own { leased, origin: Arc::clone(origin), pool: self.pool.clone() };
+        let own = if response.body().is_end_stream() {
+            own.give_back();
+            None
+        } else {
+            Some(own)
         };
-        Ok(answer(response, own))
+        answered(response, born, origin, own)
     }
 }
 
-/// After a 503 a new connection may lead to a server that is well.
-fn obey(status: StatusCode, born: Born, origin: &Origin) {
-    if status == StatusCode::SERVICE_UNAVAILABLE {
+fn answered(
+    response: Response<hyper::body::Incoming>,
+    born: Born,
+    origin: &Origin,
+    own: Option<Own>,
+) -> Response<ResponseBody> {
+    // After a 503 a new connection may lead to a server that is well.
+    if response.status() == StatusCode::SERVICE_UNAVAILABLE {
         origin.retire(born);
     }
-}
-
-fn answer(response: Response<hyper::body::Incoming>, own: Option<Own>) -> Response<ResponseBody> {
     let (mut head, body) = response.into_parts();
     let is_packed = gunzip::unwrap(&mut head.headers);
     let body = Incoming::new(body, own);

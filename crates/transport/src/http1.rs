@@ -1,7 +1,7 @@
 //! A connection that carries one exchange after the other.
 
 use std::future::{Future, poll_fn};
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::task::{Context, Waker};
 
 use http::uri::Parts;
@@ -28,19 +28,20 @@ impl Http1 {
         Ok(Box::new(Self { sender, connection, has_ended: false }))
     }
 
-    /// One exchange, up to the head of the answer. A request that did not leave comes back with the error.
-    pub(crate) async fn send(
+    /// Begins an exchange, which comes to the head of the answer while the connection is
+    /// [driven](Self::drive_until). A request that did not leave comes back with the error.
+    pub(crate) fn send(
         &mut self,
         mut request: Request<Outgoing>,
-    ) -> Result<Response<Incoming>, TrySendError<Request<Outgoing>>> {
+    ) -> impl Future<Output = Result<Response<Incoming>, TrySendError<Request<Outgoing>>>> + use<> {
         to_origin_form(request.uri_mut());
-        let mut answer = pin!(self.sender.try_send_request(request));
-        let (connection, has_ended) = (&mut self.connection, &mut self.has_ended);
+        self.sender.try_send_request(request)
+    }
+
+    pub(crate) async fn drive_until<T>(&mut self, mut answer: Pin<&mut impl Future<Output = T>>) -> T {
         poll_fn(|context| {
-            if !*has_ended {
-                // How it ends is in the answer.
-                *has_ended = pin!(&mut *connection).poll(context).is_ready();
-            }
+            // How it ends is in the answer.
+            self.drive(context);
             answer.as_mut().poll(context)
         })
         .await

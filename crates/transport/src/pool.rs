@@ -71,7 +71,7 @@ impl Pool {
     ///
     /// Nobody knows before the first connection whether it can be shared (HTTP/2). Those who come meanwhile wait for
     /// it, once: if it fails or cannot be shared, each makes a connection of its own.
-    pub(crate) async fn check_out(&self, origin: &Arc<Origin>, uri: &Uri) -> Result<Checkout, HttpError> {
+    pub(crate) async fn check_out(&self, origin: &Arc<Origin>) -> Result<Checkout, HttpError> {
         let mut has_waited = false;
         loop {
             if let Some(lease) = origin.kept(self.now()) {
@@ -86,7 +86,8 @@ impl Pool {
                 Turn::First(finding_out) => Some(finding_out),
                 Turn::Own => None,
             };
-            let stream = Box::pin(self.0.connector.connect(uri)).await?;
+            let address = origin.address(None);
+            let stream = Box::pin(self.0.connector.connect(&address)).await?;
             let lease = Box::pin(origin.begin(stream, self.now())).await.map_err(unconnected)?;
             drop(first);
             return Ok(Checkout { lease, is_reused: false });

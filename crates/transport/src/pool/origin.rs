@@ -3,8 +3,9 @@
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
+use http::Uri;
 use http::header::HeaderValue;
-use http::uri::{Authority, Scheme};
+use http::uri::{Authority, Parts, PathAndQuery, Scheme};
 use hyper::client::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::sync::Notify;
@@ -99,7 +100,16 @@ impl Origin {
     }
 
     pub(super) fn is(&self, scheme: &Scheme, authority: &Authority) -> bool {
-        self.authority == *authority && self.scheme == *scheme
+        // To the letter: one in other cases is another origin, which costs a connection and no search.
+        self.authority.as_str() == authority.as_str() && self.scheme == *scheme
+    }
+
+    /// The whole address of what is at this origin.
+    pub(crate) fn address(&self, path: Option<&PathAndQuery>) -> Uri {
+        let mut parts = Parts::default();
+        (parts.scheme, parts.authority) = (Some(self.scheme.clone()), Some(self.authority.clone()));
+        parts.path_and_query = Some(path.cloned().unwrap_or_else(|| PathAndQuery::from_static("/")));
+        Uri::from_parts(parts).unwrap_or_default()
     }
 
     /// A connection that can be used again, if there is one.
