@@ -18,8 +18,9 @@ const LIMITS: [Limit; 5] = [
     Limit { work: "by-handle", times: 5_000, instructions: 250, allocations: 0 },
     Limit { work: "by-id-of-10", times: 5_000, instructions: 400, allocations: 0 },
     Limit { work: "by-id-of-10000", times: 10_000, instructions: 400, allocations: 0 },
-    Limit { work: "secret", times: 300, instructions: 85_000, allocations: 40 },
-    Limit { work: "certificate", times: 200, instructions: 90_000, allocations: 45 },
+    // The targets are 85,000 and 90,000. What was reached is to stay; between runs it moves by 1,500.
+    Limit { work: "secret", times: 300, instructions: 72_000, allocations: 40 },
+    Limit { work: "certificate", times: 200, instructions: 84_000, allocations: 45 },
 ];
 
 /// Left out of the count.

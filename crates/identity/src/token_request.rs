@@ -52,7 +52,7 @@ impl TokenRequest {
     fn of_grant(grant_type: &str) -> Self {
         let form = Wiped(Vec::with_capacity(ROOM));
         let mut request = Self { form, authorization: None, shown: None };
-        request.field("grant_type", grant_type);
+        request.encoded("grant_type", grant_type.as_bytes());
         request
     }
 
@@ -68,12 +68,13 @@ impl TokenRequest {
     /// Most of it stands for itself and is copied, an assertion of a kilobyte in one piece.
     fn serialize(&mut self, text: &str) {
         let mut rest = text.as_bytes();
-        while let Some(at) = rest.iter().position(|byte| !STANDS_FOR_ITSELF[usize::from(*byte)]) {
-            self.form.extend_from_slice(&rest[..at]);
-            byte_serialize(&rest[at..=at]).for_each(|part| self.form.extend_from_slice(part.as_bytes()));
-            rest = &rest[at + 1..];
+        loop {
+            let plain = rest.iter().take_while(|byte| STANDS_FOR_ITSELF[usize::from(**byte)]).count();
+            self.form.extend_from_slice(&rest[..plain]);
+            let Some(other) = rest.get(plain..=plain) else { return };
+            byte_serialize(other).for_each(|part| self.form.extend_from_slice(part.as_bytes()));
+            rest = &rest[plain + 1..];
         }
-        self.form.extend_from_slice(rest);
     }
 
     /// Adds one that is encoded already.
