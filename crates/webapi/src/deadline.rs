@@ -1,12 +1,10 @@
 //! How long things may take.
 
-use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::sync::Arc;
-use std::task::Poll;
 use std::time::Duration;
 
-use unattended_core::Clock;
+use unattended_core::{Clock, within};
 
 /// The time limits of one attempt. Waiting at the gate or for a retry counts against the deadline of the operation
 /// only ([`RetryPolicy`](crate::RetryPolicy)).
@@ -58,17 +56,6 @@ impl Deadline {
 
     /// The output of `future`, or nothing once the deadline has passed; the future is dropped then.
     pub(crate) async fn limit<F: Future>(&self, future: F) -> Option<F::Output> {
-        let mut future = pin!(future);
-        // Most exchanges on a test's clock, and every cached token, are ready at once: a timer is made only for
-        // those that are not.
-        let mut timer = None;
-        poll_fn(|context| {
-            if let Poll::Ready(output) = future.as_mut().poll(context) {
-                return Poll::Ready(Some(output));
-            }
-            let timer = timer.get_or_insert_with(|| self.clock.sleep(self.remaining()));
-            timer.as_mut().poll(context).map(|()| None)
-        })
-        .await
+        within(&*self.clock, self.remaining(), pin!(future)).await
     }
 }
