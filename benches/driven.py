@@ -17,6 +17,7 @@ import urllib.request
 import uuid
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
+CLIENT_ID = "22222222-2222-2222-2222-222222222222"
 TICK = 1 / os.sysconf("SC_CLK_TCK")
 
 
@@ -141,6 +142,32 @@ class Place:
             capture_output=True,
         ).stdout
         return f"{signed}.{encode(signature)}"
+
+
+def configured(folder: pathlib.Path, server: "Nginx", tenant: str, base_url: str, more: str = "") -> pathlib.Path:
+    """A new folder in which the program gets its tokens from `server`, for the API `graph` at `base_url`."""
+    folder.mkdir()
+    (folder / "secret").write_text("a-secret-of-the-usual-length-0123456789")
+    (folder / "secret").chmod(0o600)
+    (folder / "unattended.toml").write_text(
+        f"""
+[application]
+client-id = "{CLIENT_ID}"
+tenant = "{tenant}"
+authority = "{server.origin}"
+ca-file = "{server.ca_file}"
+
+[[application.credentials]]
+secret = "file:secret"
+
+[apis.graph]
+base-url = "{base_url}"
+scope = "https://graph.microsoft.com/.default"
+
+{more}
+"""
+    )
+    return folder
 
 
 class Nginx:

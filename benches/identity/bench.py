@@ -13,11 +13,10 @@ import time
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
-from driven import METADATA, Nginx, certificate
+from driven import CLIENT_ID, METADATA, Nginx, certificate
 
 ROOT = HERE.parent.parent
 TARGET = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
-CLIENT_ID = "22222222-2222-2222-2222-222222222222"
 # Tenants whose tokens are due at once and renewed slowly, and whose requests are refused.
 DUE, REFUSED = "dddddddd-0000-0000-0000-000000000001", "eeeeeeee-0000-0000-0000-000000000001"
 

@@ -19,7 +19,8 @@ import sys
 import tempfile
 import time
 
-from bench import CLIENT_ID, DUE, HERE, REFUSED, ROOT, TARGET, Bench, Server
+from bench import DUE, HERE, REFUSED, ROOT, TARGET, Bench, Server
+from driven import configured
 from targets import verdicts
 
 
@@ -190,31 +191,14 @@ def growth(bench: Bench) -> None:
 
 def daemon(bench: Bench) -> None:
     """The program: its size, and its memory with a scheduler and one job, once it has a token."""
-    program, folder = TARGET / "release/unattended", bench.server.folder.parent / "daemon"
-    folder.mkdir()
-    (folder / "application.secret").write_text("a-secret-of-the-usual-length-0123456789")
-    (folder / "application.secret").chmod(0o600)
-    (folder / "unattended.toml").write_text(
-        f"""
-        [application]
-        client-id = "{CLIENT_ID}"
-        tenant = "{bench.tenant(0)}"
-        authority = "{bench.server.origin}"
-        ca-file = "{bench.server.ca_file}"
-        [[application.credentials]]
-        secret = "file:application.secret"
-        [apis.graph]
-        base-url = "{bench.server.origin}/v1.0"
-        scope = "https://graph.microsoft.com/.default"
-        [jobs.people]
-        schedule = "0 2 1 1 *"
-        [jobs.people.export]
-        api = "graph"
-        read = "/users"
-        to = "people.ndjson"
-        """
-    )
-    (folder / "unattended.toml").chmod(0o600)
+    job = """
+[jobs.people]
+schedule = "0 2 1 1 *"
+export = { api = "graph", read = "/users", to = "people.ndjson" }
+"""
+    base = f"{bench.server.origin}/v1.0"
+    folder = configured(bench.server.folder.parent / "daemon", bench.server, bench.tenant(0), base, job)
+    program = TARGET / "release/unattended"
     bench.tell("unattended run")
     bench.server.forget()
     with (folder / "log").open("w") as log:

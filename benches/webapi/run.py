@@ -26,10 +26,10 @@ import time
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
 from directory import Directory, four_fields, users
-from driven import METADATA, ROOT, Nginx, Sandbox, Table, cpu
+from driven import CLIENT_ID, METADATA, ROOT, Nginx, Sandbox, Table, configured, cpu
 
 TARGET = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
-CLIENT_ID, TENANT = "22222222-2222-2222-2222-222222222222", "00000000-0000-4000-8000-000000000001"
+TENANT = "00000000-0000-4000-8000-000000000001"
 GRAPH = "https://graph.microsoft.com"
 MILLION = 1_000_000
 # 300 bytes, as a small resource has.
@@ -334,29 +334,7 @@ class Bench:
 
     def place(self, name: str, base: str, more: str = "") -> pathlib.Path:
         """A folder in which the program is configured for an API at `base`."""
-        place = self.folder / name
-        place.mkdir()
-        (place / "secret").write_text("a-secret-of-the-usual-length-0123456789")
-        (place / "secret").chmod(0o600)
-        (place / "unattended.toml").write_text(
-            f"""
-[application]
-client-id = "{CLIENT_ID}"
-tenant = "{TENANT}"
-authority = "{self.server.origin}"
-ca-file = "{self.server.ca_file}"
-
-[[application.credentials]]
-secret = "file:secret"
-
-[apis.graph]
-base-url = "{base}"
-scope = "{GRAPH}/.default"
-
-{more}
-"""
-        )
-        return place
+        return configured(self.folder / name, self.server, TENANT, base, more)
 
     def program(self, place: pathlib.Path, *arguments, to: pathlib.Path) -> Used:
         with to.open("wb") as output:
