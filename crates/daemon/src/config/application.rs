@@ -11,12 +11,15 @@ use url::Url;
 use super::address::{PlainHttp, address};
 use super::credential::credentials;
 use super::diagnostic::{Mistake, Mistakes};
-use super::from_environment::{reason, value_of};
+use super::from_environment;
 use super::model::{Application, Authority, SecretMethod};
 use super::reader::{Section, Text, list};
 use super::suggestion::nearest;
 use super::token_store;
 use crate::environment::Environment;
+
+/// What the variable of an authority is to hold.
+const AN_AUTHORITY: &str = "the https URL of the authority's host, or the name of a cloud";
 
 pub(super) const KEYS: &[&str] = &[
     "client-id",
@@ -89,30 +92,27 @@ fn client_id(
         "client-id = \"00000000-0000-0000-0000-000000000000\"",
         mistakes,
     )?;
-    let value = value_of("client-id", &text, environment, mistakes)?;
-    let parsed = ClientId::parse(&value);
     let is_elsewhere = section.has("issuer") || is_federation_services;
-    match parsed {
-        Ok(client_id) if is_elsewhere || client_id.is_guid() => Some(client_id),
-        Ok(_) => {
-            mistakes.add(Mistake::at(
-                text.span,
+    let wanted = "the application (client) ID";
+    from_environment::value("client-id", &text, wanted, environment, mistakes, |text, mistakes| {
+        let mistake = match ClientId::parse(text.value) {
+            Ok(client_id) if is_elsewhere || client_id.is_guid() => return Some(client_id),
+            Ok(_) => Mistake::at(
+                text.span.clone(),
                 "`client-id` is not a GUID",
                 "every application of the Microsoft identity platform has a GUID for its client id",
                 "copy the application (client) ID of the registration, not its name",
-            ));
-            None
-        }
-        Err(error) => {
-            mistakes.add(Mistake::at(
-                text.span,
+            ),
+            Err(error) => Mistake::at(
+                text.span.clone(),
                 "`client-id` is not a client identifier",
-                reason(value, &error),
+                error.to_string(),
                 error.remedy(),
-            ));
-            None
-        }
-    }
+            ),
+        };
+        mistakes.add(mistake);
+        None
+    })
 }
 
 fn authority(
@@ -128,8 +128,9 @@ fn authority(
         return federation_services(section, environment, mistakes);
     }
     let host = match section.text("authority", mistakes) {
-        Some(text) => value_of("authority", &text, environment, mistakes)
-            .and_then(|value| authority_host(&Text { value: &value, span: text.span }, mistakes)),
+        Some(text) => {
+            from_environment::value("authority", &text, AN_AUTHORITY, environment, mistakes, authority_host)
+        }
         None if section.has("authority") => None,
         None => Some("https://login.microsoftonline.com".to_owned()),
     };
@@ -139,22 +140,24 @@ fn authority(
         "tenant = \"contoso.onmicrosoft.com\"",
         mistakes,
     )?;
-    let value = value_of("tenant", &text, environment, mistakes)?;
-    let tenant = match TenantId::parse(&value) {
-        Ok(tenant) => tenant,
-        Err(error) => {
-            mistakes.add(Mistake::at(
-                text.span,
-                "`tenant` is not a tenant",
-                reason(value, &error),
-                error.remedy(),
-            ));
-            return None;
-        }
-    };
+    let wanted = "the directory (tenant) ID, or a domain";
+    let tenant = from_environment::value("tenant", &text, wanted, environment, mistakes, tenant)?;
     let host = host?;
     let region = region(section, &host, mistakes);
     Some(Authority::Microsoft { host, tenant, region })
+}
+
+fn tenant(text: &Text<'_>, mistakes: &mut Mistakes) -> Option<TenantId> {
+    TenantId::parse(text.value)
+        .map_err(|error| {
+            mistakes.add(Mistake::at(
+                text.span.clone(),
+                "`tenant` is not a tenant",
+                error.to_string(),
+                error.remedy(),
+            ));
+        })
+        .ok()
 }
 
 /// Whether the table names the Microsoft identity platform, or names nobody.
@@ -164,11 +167,13 @@ pub(super) fn is_microsoft(table: &DeTable<'_>, environment: &dyn Environment) -
 
 /// Whether `authority` is an AD FS: the path says so.
 fn is_federation_services(table: &DeTable<'_>, environment: &dyn Environment) -> bool {
-    let authority = table.get("authority").and_then(|value| {
+    let url = table.get("authority").and_then(|value| {
         let text = Text { value: value.get_ref().as_str()?, span: value.span() };
-        value_of("authority", &text, environment, &mut Mistakes::default())
+        let mut untold = Mistakes::default();
+        from_environment::value("authority", &text, AN_AUTHORITY, environment, &mut untold, |text, _| {
+            Url::parse(text.value).ok()
+        })
     });
-    let url = authority.and_then(|text| Url::parse(&text).ok());
     url.is_some_and(|url| url.path().trim_end_matches('/').eq_ignore_ascii_case("/adfs"))
 }
 
@@ -188,9 +193,10 @@ fn federation_services(
         }
     }
     let text = section.text("authority", mistakes)?;
-    let value = value_of("authority", &text, environment, mistakes)?;
-    let url = address("authority", &Text { value: &value, span: text.span }, PlainHttp::Never, mistakes)?;
-    Some(Authority::FederationServices(url.as_str().trim_end_matches('/').to_owned()))
+    from_environment::value("authority", &text, AN_AUTHORITY, environment, mistakes, |text, mistakes| {
+        let url = address("authority", text, PlainHttp::Never, mistakes)?;
+        Some(Authority::FederationServices(url.as_str().trim_end_matches('/').to_owned()))
+    })
 }
 
 fn capabilities(section: &Section<'_>, mistakes: &mut Mistakes) -> Vec<String> {

@@ -238,7 +238,7 @@ fn who_the_application_is_may_be_in_the_environment() {
         super::Config::parse("unattended.toml".as_ref(), &text, &environment)
     };
     let id = ("AZURE_CLIENT_ID", "5a0e2f3c-1111-4222-8333-444455556666");
-    let tenant = ("AZURE_TENANT_ID", "contoso.onmicrosoft.com");
+    let tenant = ("AZURE_TENANT_ID", "contoso.onmicrosoft.com\n");
     let config =
         parse(&[id, tenant, ("AZURE_AUTHORITY_HOST", "https://login.microsoftonline.com/")]).unwrap();
     assert_eq!(config.application.client_id.as_str(), id.1);
@@ -252,14 +252,14 @@ fn who_the_application_is_may_be_in_the_environment() {
 
     let report = parse(&[id, ("AZURE_TENANT_ID", "hunter2 ~")]).unwrap_err().render(false);
     insta::assert_snapshot!(report, @r#"
-    error: `tenant` is not a tenant
+    error: `tenant` is in the environment, and is something else there
      --> unattended.toml:3:10
       |
     3 | tenant = "env:AZURE_TENANT_ID"
       |          ^^^^^^^^^^^^^^^^^^^^^
       |
-      = note: the variable holds something else
-      = help: use the directory (tenant) ID or a domain such as contoso.onmicrosoft.com
+      = note: the variable AZURE_TENANT_ID holds no such value
+      = help: let AZURE_TENANT_ID hold the directory (tenant) ID, or a domain, or write that here
 
     error: `authority` is in the environment, and is not there
      --> unattended.toml:4:13
@@ -268,9 +268,14 @@ fn who_the_application_is_may_be_in_the_environment() {
       |             ^^^^^^^^^^^^^^^^^^^^^^^^^^
       |
       = note: the variable AZURE_AUTHORITY_HOST is not set, or empty
-      = help: set it for the daemon, or write the value of `authority` here
+      = help: let AZURE_AUTHORITY_HOST hold the https URL of the authority's host, or the name of a cloud, or write that here
     "#);
     assert!(!report.contains("hunter2"), "{report}");
+    for another in ["hunter2.example", "postgres://database/hunter2", "https://h.example/hunter2", "hunter"] {
+        let report = parse(&[id, tenant, ("AZURE_AUTHORITY_HOST", another)]).unwrap_err().render(false);
+        assert!(report.contains("the variable AZURE_AUTHORITY_HOST holds no such value"), "{report}");
+        assert!(!report.contains(another) && !report.contains("hunter"), "{report}");
+    }
 }
 
 #[test]
