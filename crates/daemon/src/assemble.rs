@@ -98,16 +98,18 @@ fn token_store(
             .mended_by("make each of `keys` with `openssl rand -base64 32`")
             .caused_by(error)
     })?;
-    let unusable = |error: identity::StoreError| {
+    let unusable = |error: identity::StoreError, remedy: String| {
         BuildError::new(ExitClass::Configuration, "the token store cannot be used")
-            .mended_by("correct [application.token-store]")
+            .mended_by(remedy)
             .caused_by(error)
     };
     let clock = Arc::clone(&ports.clock);
     Ok(match &configured.place {
         TokenStorePlace::Directory(path) => builder.store(DirectoryStore::new(path, clock), keys),
         TokenStorePlace::Sqlite(path) => {
-            builder.store(SqliteStore::open(path, clock).map_err(unusable)?, keys)
+            let remedy = format!("let the daemon's user write {}, where there is room", path.display());
+            let store = SqliteStore::open(path, clock).map_err(|error| unusable(error, remedy))?;
+            builder.store(store, keys)
         }
         TokenStorePlace::Redis { url, password } => {
             let read = |reference| credential::read_line(reference, &*ports.environment).map_err(unreadable);
@@ -115,7 +117,9 @@ fn token_store(
             let mut url = url.clone();
             // A URL with a host has room for one.
             let _ = url.set_password(password.as_ref().and_then(Secret::expose_text));
-            builder.store(RedisStore::new(url.as_str(), clock).map_err(unusable)?, keys)
+            let remedy = "correct `redis` in [application.token-store]".to_owned();
+            let store = RedisStore::new(url.as_str(), clock).map_err(|error| unusable(error, remedy))?;
+            builder.store(store, keys)
         }
     })
 }

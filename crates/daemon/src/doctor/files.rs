@@ -39,10 +39,10 @@ fn configuration(path: &Path) -> Finding {
     finding.about(shown.to_string())
 }
 
-/// A file that is missing is the credential check's to tell.
+/// What is missing or no file is the credential check's to tell; the mode of a device is not this program's to change.
 fn credential_file(path: &Path) -> Option<Finding> {
     let shown = path.display();
-    let metadata = std::fs::metadata(path).ok()?;
+    let metadata = std::fs::metadata(path).ok().filter(Metadata::is_file)?;
     let finding = if mode(&metadata).is_some_and(|mode| mode & 0o077 != 0) {
         Finding::failed(
             CHECK,

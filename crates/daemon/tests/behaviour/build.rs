@@ -185,6 +185,9 @@ fn a_token_store_that_cannot_be_used_stops_the_start_and_says_what_mends_it() {
     assert!(remedy().contains("openssl rand -base64 32"));
     world.write("token-store.key", &"k".repeat(32), 0o640);
     assert!(remedy().starts_with("chmod 600 "));
+    world.write("token-store.key", &"k".repeat(32), 0o600);
+    world.change_configuration("directory = \"tokens\"", "sqlite = \".\"");
+    assert!(remedy().starts_with("let the daemon's user write "));
 }
 
 // D17: every credential has an epoch; a file that is exchanged costs no restart and no failed call.
