@@ -115,7 +115,7 @@ impl Exchange {
                     debug!(credential = credential.describe(), %error, "credential not accepted");
                     // What failed before the request left may be there the next time.
                     if error.oauth_error().is_some() && self.credentials.is_choice() {
-                        member.was_refused(self.clock.elapsed());
+                        member.was_refused(self.clock.elapsed(), error.clone());
                     }
                     if told.as_ref().is_none_or(|(preferred, _)| rank < *preferred) {
                         told = Some((rank, error));

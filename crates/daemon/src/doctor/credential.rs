@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use unattended_identity::ClientCertificate;
+use unattended_identity::{ClientCertificate, ConfidentialClient};
 
 use super::finding::Finding;
 use crate::config::{Application, Certificate, Credential, Signer};
@@ -35,6 +35,21 @@ pub(super) fn examine(application: &Application, ports: &Ports) -> (Vec<Finding>
         finding.about(configured.to_string())
     });
     (findings.collect(), any)
+}
+
+/// What is hidden as long as another credential gets the tokens; if none does, the token itself is the failure.
+pub(super) fn refused(client: &ConfidentialClient) -> Vec<Finding> {
+    let refused: Vec<_> = client.refused_credentials().collect();
+    if refused.len() == client.credentials().count() {
+        return Vec::new();
+    }
+    let finding =
+        |(credential, error): (&dyn unattended_identity::Credential, unattended_identity::Error)| {
+            let detail = "the authority refuses it; tokens come by another one, and end with it";
+            let fix = error.remedy().unwrap_or("compare it with the registration");
+            Finding::warning(CHECK, detail, super::reason(&error), fix).about(credential.describe())
+        };
+    refused.into_iter().map(finding).collect()
 }
 
 /// How a certificate is used, if not by a key beside it that signs.

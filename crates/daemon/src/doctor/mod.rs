@@ -19,6 +19,8 @@ mod token_store;
 pub use self::configuration::of_mistakes;
 pub use self::finding::{Finding, Verdict};
 
+use unattended_core::aadsts;
+
 use crate::config::Config;
 use crate::ports::Ports;
 
@@ -78,6 +80,18 @@ pub async fn examine(config: &Config, ports: &Ports) -> Vec<Finding> {
     findings.extend(throttling::examine(config));
     findings.extend(jobs::examine(config, ports));
     findings
+}
+
+/// Why the server gave no token.
+fn reason(error: &unattended_identity::Error) -> String {
+    let why = match error.codes().iter().find_map(|code| aadsts::find(*code)) {
+        Some(entry) => format!("AADSTS{}: {}", entry.code, entry.cause),
+        None => causes(error).unwrap_or_else(|| "the server said no more".to_owned()),
+    };
+    match error.correlation_id() {
+        Some(id) => format!("{why} (correlation id {id})"),
+        None => why,
+    }
 }
 
 /// An error and its causes in one line.

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use unattended_core::{HttpClient, aadsts};
-use unattended_identity::{AccessToken, Freshness};
+use unattended_core::HttpClient;
+use unattended_identity::{AccessToken, Freshness, ScopedToken, TokenOrigin};
 
 use super::finding::Finding;
-use super::{roles, token_store};
+use super::{credential, roles, token_store};
 use crate::assemble;
 use crate::config::Config;
 use crate::ports::Ports;
@@ -28,7 +28,7 @@ pub(super) async fn examine(config: &Config, http: &Arc<dyn HttpClient>, ports: 
     };
     for (name, api) in &config.apis {
         let token = match assemble::scoped_token(name, api, &client) {
-            Ok(scoped) => scoped.acquire(Freshness::Cached).await,
+            Ok(scoped) => acquire(&scoped).await,
             Err(error) => {
                 let fix = error.remedy().unwrap_or("correct `scope`").to_owned();
                 let why = super::causes(&error).unwrap_or_else(|| "no token can be asked for".to_owned());
@@ -47,10 +47,20 @@ pub(super) async fn examine(config: &Config, http: &Arc<dyn HttpClient>, ports: 
             }
         }
     }
+    findings.extend(credential::refused(&client));
+    client.store_settled().await;
     if let (Some(store), Some(asked)) = (&config.application.token_store, client.store_statistics()) {
         findings.push(token_store::examine(&store.place, asked));
     }
     findings
+}
+
+/// A token out of the store was issued some time ago, and does not say whether another one would be.
+async fn acquire(scoped: &ScopedToken) -> Result<AccessToken, unattended_identity::Error> {
+    match scoped.acquire(Freshness::Cached).await {
+        Ok(token) if token.origin() == TokenOrigin::Store => scoped.acquire(Freshness::Forced).await,
+        other => other,
+    }
 }
 
 fn acquired(token: &AccessToken, now: SystemTime) -> Finding {
@@ -71,19 +81,11 @@ fn acquired(token: &AccessToken, now: SystemTime) -> Finding {
 }
 
 fn refused(error: &unattended_identity::Error) -> Finding {
-    let entry = error.codes().iter().find_map(|code| aadsts::find(*code));
-    let mut why = match entry {
-        Some(entry) => format!("AADSTS{}: {}", entry.code, entry.cause),
-        None => super::causes(error).unwrap_or_else(|| "the server said no more".to_owned()),
-    };
-    if let Some(id) = error.correlation_id() {
-        why.push_str(&format!(" (correlation id {id})"));
-    }
     let fix = match error.remedy() {
         Some(remedy) => remedy,
         None if error.is_transient() => "try again later: it passes by itself",
         None if error.attempts() == 0 => "mend what is named there: the authority was not asked for a token",
         None => "compare `client-id`, `tenant` and the credential with the registration",
     };
-    Finding::failed(CHECK, error.to_string(), why, fix)
+    Finding::failed(CHECK, error.to_string(), super::reason(error), fix)
 }

@@ -13,11 +13,15 @@ pub(super) fn examine(place: &TokenStorePlace, asked: StoreStatistics) -> Findin
     let (shown, fix) = match place {
         TokenStorePlace::Directory(path) => (
             path.display().to_string(),
-            format!("make {} a directory that the daemon's user may write", path.display()),
+            format!(
+                "make {} a directory that the daemon's user may write, where there is room",
+                path.display()
+            ),
         ),
-        TokenStorePlace::Sqlite(path) => {
-            (path.display().to_string(), format!("let the daemon's user write {}", path.display()))
-        }
+        TokenStorePlace::Sqlite(path) => (
+            path.display().to_string(),
+            format!("let the daemon's user write {}, where there is room", path.display()),
+        ),
         TokenStorePlace::Redis { url, .. } => {
             (url.to_string(), format!("start the server at {url}, or correct `redis` and its `password`"))
         }

@@ -295,6 +295,38 @@ async fn a_credential_that_cannot_be_loaded_is_no_reason_to_doubt_the_other() {
 }
 
 #[tokio::test]
+async fn nobody_is_told_to_change_the_mode_of_what_is_no_file() {
+    for place in ["/dev/zero", "."] {
+        let world = World::new();
+        world.change_configuration("file:client-secret", &format!("file:{place}"));
+        let complaints = complaints(&world, &examined(&world).await);
+        assert!(complaints.contains("cannot be read"), "{complaints}");
+        assert!(!complaints.contains("chmod"), "{complaints}");
+    }
+}
+
+#[tokio::test]
+async fn a_credential_that_is_refused_is_told_while_another_one_hides_it() {
+    let world = World::new();
+    let secrets = "secret = \"file:client-secret\"\n[[application.credentials]]\nsecret = \"file:current\"";
+    world.change_configuration("secret = \"file:client-secret\"", secrets);
+    world.write("current", "current~Q", 0o600);
+    world.network.accept_only("current~Q");
+    insta::assert_snapshot!(complaints(&world, &examined(&world).await), @r"
+    Warning credential client secret of file:DIR/client-secret: the authority refuses it; tokens come by another one, and end with it
+        why: AADSTS7000215: the client secret is wrong (correlation id 0c6a3c1e-0000-4000-8000-000000000001)
+        fix: set the secret's value, not its id; make a new one if it is lost
+    ");
+    world.network.accept_only("another~Q");
+    insta::assert_snapshot!(complaints(&world, &examined(&world).await), @r"
+    Failed token graph: AADSTS7000215: Invalid client secret.
+        why: AADSTS7000215: the client secret is wrong (correlation id 0c6a3c1e-0000-4000-8000-000000000001)
+        fix: set the secret's value, not its id; make a new one if it is lost
+    Skipped roles graph: there is no token
+    ");
+}
+
+#[tokio::test]
 async fn a_token_store_that_does_not_help_is_noticed_here_alone() {
     let world = World::new();
     world.write("token-store.key", &"k".repeat(32), 0o600);
@@ -306,11 +338,23 @@ async fn a_token_store_that_does_not_help_is_noticed_here_alone() {
         fix: start the server at redis://127.0.0.1:1, or correct `redis` and its `password`
     ");
     world.change_configuration("redis = \"redis://127.0.0.1:1\"", "directory = \"tokens\"");
+    // Nothing is found there and nothing can be written.
+    std::os::unix::fs::symlink("nowhere/at-all", world.path("tokens")).unwrap();
+    insta::assert_snapshot!(complaints(&world, &examined(&world).await), @r"
+    Warning token-store DIR/tokens: it cannot be used
+        why: every process asks the authority for tokens of its own; the log says what the store complained of
+        fix: make DIR/tokens a directory that the daemon's user may write, where there is room
+    ");
+    std::fs::remove_file(world.path("tokens")).unwrap();
     for told in ["can be used, and is empty", "holds tokens of this application"] {
         let findings = examined(&world).await;
         let store = findings.iter().find(|finding| finding.check == "token-store").unwrap();
         assert_eq!((store.verdict, store.detail.as_str()), (Verdict::Ok, told));
     }
+    world.network.accept_only("another~Q");
+    let refused = complaints(&world, &examined(&world).await);
+    assert!(refused.contains("Failed token graph"), "what is stored hides no refusal: {refused}");
+    world.network.accept_only(SECRET);
     world.write("token-store.key", &"l".repeat(32), 0o600);
     insta::assert_snapshot!(complaints(&world, &examined(&world).await), @r"
     Warning token-store DIR/tokens: an entry cannot be opened

@@ -13,7 +13,7 @@ use crate::error::Error;
 use crate::exchange::{Cost, Errand, retry_in};
 use crate::flight::{Outcome, Patience, Pilot};
 use crate::refresh;
-use crate::store::{Record, StoreKey};
+use crate::store::{Record, StoreKey, StoreLayer};
 use crate::token::{AccessToken, FetchReason, Fetched, Kept, Term, TokenOrigin};
 use crate::token_response::Issued;
 
@@ -40,6 +40,8 @@ impl ScopedToken {
             });
             let keep = |token: &AccessToken| shared.cache.keep(&this.entry, Arc::clone(token.kept()), moment);
             let token = outcome.as_ref().ok().cloned();
+            // Before anybody has the token: who has it may ask whether the store has it, too.
+            let _saving = shared.store.as_ref().map(StoreLayer::announce);
             this.entry.flights.land(pilot, outcome, moment.elapsed, patience, keep);
             shared.cache.make_room(moment);
             // Nobody waits any more: the store takes the time that it takes.

@@ -71,6 +71,13 @@ impl ConfidentialClient {
         self.shared.exchange.credentials.credentials()
     }
 
+    /// The credentials that the server refused within the last ten minutes, so that others stand in for them, and what
+    /// it said. Always empty with one credential, whose refusal is the error of the acquisition.
+    pub fn refused_credentials(&self) -> impl Iterator<Item = (&dyn Credential, Error)> {
+        let exchange = &self.shared.exchange;
+        exchange.credentials.refused(exchange.clock.elapsed())
+    }
+
     /// Who issues the tokens.
     #[must_use]
     pub fn authority(&self) -> &Authority {
@@ -87,6 +94,15 @@ impl ConfidentialClient {
     #[must_use]
     pub fn store_statistics(&self) -> Option<StoreStatistics> {
         self.shared.store.as_ref().map(StoreLayer::statistics)
+    }
+
+    /// Completes when the store has every token that was acquired so far, or has failed to take it, which is a quarter of
+    /// a second at most. Nobody who only uses tokens waits for that; a process that ends after its first token does.
+    /// Cancel safe.
+    pub async fn store_settled(&self) {
+        if let Some(store) = &self.shared.store {
+            store.settled().await;
+        }
     }
 
     fn scoped(&self, scope: Scope, profile: Profile) -> ScopedToken {

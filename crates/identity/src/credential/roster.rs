@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 use tracing::{info, warn};
 
 use super::Credential;
+use crate::error::Error;
 
 /// How long a credential that the server refused is tried last instead of in its place. Long enough to cost nothing,
 /// short enough to go back to the preferred one soon after it has been registered.
@@ -29,11 +30,12 @@ pub(crate) struct Member {
     notice: AtomicU64,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 struct Refusal {
     epoch: u64,
     /// Monotonic.
     until: Duration,
+    error: Error,
 }
 
 impl Roster {
@@ -54,10 +56,15 @@ impl Roster {
         self.0.iter().map(|member| &*member.credential)
     }
 
+    /// Those that the server refused lately, and what it said.
+    pub(crate) fn refused(&self, elapsed: Duration) -> impl Iterator<Item = (&dyn Credential, Error)> {
+        self.0.iter().filter_map(move |member| Some((member.credential(), member.resting(elapsed)?)))
+    }
+
     /// Everyone with its rank, those that the server refused lately after those that it did not.
     pub(crate) fn in_order(&self, elapsed: Duration) -> Vec<(usize, &Member)> {
         let mut order: Vec<_> = self.0.iter().enumerate().collect();
-        order.sort_by_key(|(_, member)| member.rests(elapsed));
+        order.sort_by_key(|(_, member)| member.resting(elapsed).is_some());
         order
     }
 }
@@ -68,8 +75,8 @@ impl Member {
     }
 
     /// The server did not take it: the others come first for a while, unless something else takes its place.
-    pub(crate) fn was_refused(&self, elapsed: Duration) {
-        let refusal = Refusal { epoch: self.credential.epoch(), until: elapsed + COOL_DOWN };
+    pub(crate) fn was_refused(&self, elapsed: Duration, error: Error) {
+        let refusal = Refusal { epoch: self.credential.epoch(), until: elapsed + COOL_DOWN, error };
         if self.refusal().replace(refusal).is_none() {
             warn!(credential = self.credential.describe(), "the server does not accept this credential");
         }
@@ -93,9 +100,12 @@ impl Member {
         }
     }
 
-    fn rests(&self, elapsed: Duration) -> bool {
-        self.refusal()
-            .is_some_and(|refusal| elapsed < refusal.until && refusal.epoch == self.credential.epoch())
+    /// Why it rests, if it does.
+    fn resting(&self, elapsed: Duration) -> Option<Error> {
+        let refusal = self.refusal();
+        let refusal = refusal.as_ref()?;
+        let rests = elapsed < refusal.until && refusal.epoch == self.credential.epoch();
+        rests.then(|| refusal.error.clone())
     }
 
     fn refusal(&self) -> std::sync::MutexGuard<'_, Option<Refusal>> {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
+use tokio::sync::watch;
 use tracing::warn;
 use unattended_core::Clock;
 
@@ -28,6 +29,8 @@ pub(crate) struct StoreLayer {
     /// Monotonic milliseconds.
     paused_until: AtomicU64,
     counters: Counters,
+    /// How many saves are under way.
+    saves: watch::Sender<usize>,
 }
 
 #[derive(Debug, Default)]
@@ -54,7 +57,13 @@ pub struct StoreStatistics {
 
 impl StoreLayer {
     pub(crate) fn new(store: Arc<dyn TokenStore>, keys: SealingKeys) -> Self {
-        Self { store, keys, paused_until: AtomicU64::default(), counters: Counters::default() }
+        Self {
+            store,
+            keys,
+            paused_until: AtomicU64::default(),
+            counters: Counters::default(),
+            saves: watch::Sender::default(),
+        }
     }
 
     pub(crate) fn statistics(&self) -> StoreStatistics {
@@ -98,6 +107,18 @@ impl StoreLayer {
         }
     }
 
+    /// Announces a save, which is under way until this is dropped.
+    pub(crate) fn announce(&self) -> Announced<'_> {
+        self.saves.send_modify(|saves| *saves += 1);
+        Announced(&self.saves)
+    }
+
+    /// Completes when no save is under way.
+    pub(crate) async fn settled(&self) {
+        // The sender is this layer's own, so it does not end.
+        let _ = self.saves.subscribe().wait_for(|saves| *saves == 0).await;
+    }
+
     async fn attempt<T>(
         &self,
         clock: &dyn Clock,
@@ -116,6 +137,16 @@ impl StoreLayer {
         let cause = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
         warn!(cause, "the token store is left alone for {} s", PAUSE.as_secs());
         None
+    }
+}
+
+/// A save under way.
+#[derive(Debug)]
+pub(crate) struct Announced<'a>(&'a watch::Sender<usize>);
+
+impl Drop for Announced<'_> {
+    fn drop(&mut self) {
+        self.0.send_modify(|saves| *saves -= 1);
     }
 }
 

@@ -120,6 +120,27 @@ async fn another_process_finds_the_token_of_the_first_and_sends_nothing() {
     }
 }
 
+#[tokio::test]
+async fn who_ends_after_the_first_token_can_wait_until_the_store_has_it_or_gave_up() {
+    let (server, clock, shelf) = (Arc::new(Server::new()), ManualClock::at(1_000), Shelf::default());
+    let client = application(&server, &clock, &shelf, "22222222-2222-2222-2222-222222222222");
+    let graph = client.for_scope(Scope::default_of("https://graph.microsoft.com").unwrap()).unwrap();
+    client.store_settled().await;
+    server.token("t1", 3_600);
+    graph.acquire(Freshness::Cached).await.unwrap();
+    client.store_settled().await;
+    assert_eq!(shelf.with(|contents| contents.entries.len()), 1);
+
+    shelf.with(|contents| contents.sleeps = true);
+    server.token("t2", 3_600);
+    graph.acquire(Freshness::Forced).await.unwrap();
+    let settled = tokio::spawn(async move { client.store_settled().await });
+    settle().await;
+    assert!(!settled.is_finished());
+    clock.advance(Duration::from_millis(250));
+    settled.await.unwrap();
+}
+
 // D7
 #[tokio::test]
 async fn a_token_out_of_the_store_is_renewed_when_its_first_owner_would_have_done_so() {
