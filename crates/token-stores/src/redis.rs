@@ -4,7 +4,8 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
-use ::redis::{AsyncCommands, Client, RedisResult, SetExpiry, SetOptions, aio::MultiplexedConnection};
+use ::redis::aio::MultiplexedConnection;
+use ::redis::{AsyncCommands, AsyncConnectionConfig, Client, RedisResult, SetExpiry, SetOptions};
 use unattended_core::{BoxFuture, Clock};
 use unattended_identity::{StoreError, StoreKey, TokenStore};
 
@@ -36,7 +37,11 @@ impl RedisStore {
         let connection = match kept {
             Some(connection) => connection,
             None => {
-                let made = self.client.get_multiplexed_async_connection().await.map_err(StoreError::new)?;
+                // Whoever asks has a limit on its own clock.
+                let patient =
+                    AsyncConnectionConfig::new().set_connection_timeout(None).set_response_timeout(None);
+                let made = self.client.get_multiplexed_async_connection_with_config(&patient).await;
+                let made = made.map_err(StoreError::new)?;
                 self.kept().insert(made).clone()
             }
         };

@@ -29,7 +29,8 @@ pub use self::layer::StoreStatistics;
 pub(crate) use self::record::Record;
 pub use self::seal::SealingKeys;
 
-/// Keeps sealed bytes under a key, until they expire. Dropping a future must harm nothing but the one operation.
+/// Keeps sealed bytes under a key, until they expire. How long an operation may take is for whoever asks to say: dropping
+/// a future must harm nothing but the one operation.
 pub trait TokenStore: fmt::Debug + Send + Sync + 'static {
     /// What was saved under `key` last, if it is still there.
     fn load<'a>(&'a self, key: &'a StoreKey) -> BoxFuture<'a, Result<Option<Vec<u8>>, StoreError>>;

@@ -4,6 +4,7 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
+use std::time::Duration;
 
 use unattended_identity::{Freshness, TokenOrigin};
 use unattended_token_stores::SqliteStore;
@@ -14,7 +15,10 @@ use crate::client::{House, keeps_its_promises};
 async fn a_database_keeps_tokens_for_the_processes_of_a_machine() {
     let (house, directory) = (House::new(), tempfile::tempdir().unwrap());
     let path = directory.path().join("tokens.db");
-    keeps_its_promises(&house, || SqliteStore::open(&path, Arc::new(house.clock.clone())).unwrap()).await;
+    let open = || SqliteStore::open(&path, Arc::new(house.clock.clone())).unwrap();
+    // Whoever closes it last takes the log away, which is looked into below.
+    let _open = open();
+    keeps_its_promises(&house, open).await;
     for file in std::fs::read_dir(directory.path()).unwrap() {
         let content = std::fs::read(file.unwrap().path()).unwrap();
         assert!(!content.windows(6).any(|window| window == b"canary"));
@@ -57,6 +61,8 @@ impl Writer {
     /// What it does there.
     fn lock(database: &Path) {
         let connection = rusqlite::Connection::open(database).unwrap();
+        // Who wrote before may be about to close it.
+        connection.busy_timeout(Duration::from_secs(60)).unwrap();
         connection.execute_batch("BEGIN EXCLUSIVE").unwrap();
         std::io::stdout().write_all(format!("{LOCKED}\n").as_bytes()).unwrap();
         // Until the other side closes it, or is no more.
