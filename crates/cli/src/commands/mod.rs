@@ -29,10 +29,14 @@ pub(crate) async fn run(arguments: Arguments, printer: &Printer) -> Result<Exit,
         Verb::Quickstart(quickstart) => quickstart::run(&quickstart, printer).await,
         Verb::Sandbox(sandbox) => sandbox::run(sandbox, printer).await,
         Verb::Register(register) => register::run(&register, config, printer).await,
-        Verb::Token(token) => token::run(&token, &daemon(config)?, printer).await,
-        Verb::Call(call) => call::run(&call, &daemon(config)?, printer).await,
-        Verb::Run(run) => run::run(&run, daemon(config)?, printer).await,
-        Verb::Sidecar(sidecar) => sidecar::run(&sidecar, &daemon(config)?, printer).await,
+        Verb::Token(token) => {
+            with_daemon(config, async |daemon| token::run(&token, daemon, printer).await).await
+        }
+        Verb::Call(call) => with_daemon(config, async |daemon| call::run(&call, daemon, printer).await).await,
+        Verb::Run(run) => with_daemon(config, async |daemon| run::run(&run, daemon, printer).await).await,
+        Verb::Sidecar(sidecar) => {
+            with_daemon(config, async |daemon| sidecar::run(&sidecar, daemon, printer).await).await
+        }
         Verb::Status => status::run(&status_reader(config)?, printer).await,
         Verb::Console(console) => console::run(&console, status_reader(config)?, printer).await,
         Verb::Doctor => doctor::run(config, printer).await,
@@ -45,10 +49,17 @@ pub(crate) async fn run(arguments: Arguments, printer: &Printer) -> Result<Exit,
     }
 }
 
-/// Everything that the configuration names, built.
-fn daemon(config: Option<&Path>) -> Result<Daemon, CommandError> {
-    Daemon::build(load(config)?, Ports::of_the_machine())
-        .map_err(|error| explain("the configuration cannot be used", &error))
+/// Gives a verb everything that the configuration names, built, and ends no sooner than the token store has what the verb
+/// acquired: the next process finds it there.
+async fn with_daemon(
+    config: Option<&Path>,
+    verb: impl AsyncFnOnce(&Daemon) -> Result<Exit, CommandError>,
+) -> Result<Exit, CommandError> {
+    let daemon = Daemon::build(load(config)?, Ports::of_the_machine())
+        .map_err(|error| explain("the configuration cannot be used", &error))?;
+    let exit = verb(&daemon).await;
+    daemon.application().store_settled().await;
+    exit
 }
 
 /// Who tells how the jobs do, whether or not they could run.

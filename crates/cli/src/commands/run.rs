@@ -11,15 +11,15 @@ use crate::failure::{CommandError, Exit, explain};
 use crate::printer::{BAD, BOLD, GOOD, Printer, WARN, counted, styled};
 use crate::progress::{Watcher, told};
 
-pub(crate) async fn run(arguments: &Run, daemon: Daemon, printer: &Printer) -> Result<Exit, CommandError> {
-    let jobs = selected(&arguments.jobs, &daemon)?;
+pub(crate) async fn run(arguments: &Run, daemon: &Daemon, printer: &Printer) -> Result<Exit, CommandError> {
+    let jobs = selected(&arguments.jobs, daemon)?;
     if arguments.dry_run {
-        return dry_run(&jobs, &daemon, printer).await;
+        return dry_run(&jobs, daemon, printer).await;
     }
     if arguments.once || !arguments.jobs.is_empty() {
-        return now(&jobs, &daemon, printer).await;
+        return now(&jobs, daemon, printer).await;
     }
-    scheduled(&daemon, printer).await
+    scheduled(daemon, printer).await
 }
 
 /// The jobs that were named, or all.

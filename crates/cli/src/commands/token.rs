@@ -19,7 +19,6 @@ pub(crate) async fn run(arguments: &Token, daemon: &Daemon, printer: &Printer) -
         .acquire(freshness)
         .await
         .map_err(|error| explain(format!("no token for `{api}` could be acquired"), &error))?;
-    daemon.application().store_settled().await;
     if arguments.raw {
         printer.line(token.expose())?;
         return Ok(Exit::Done);
