@@ -4,10 +4,10 @@ use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpListener;
 use unattended_core::{HttpClient as _, HttpError, HttpErrorKind, RequestBody};
 use unattended_transport::Transport;
 
+use crate::reserved_port::ReservedPort;
 use crate::support::{HTTP_1, Pki, chain, get, read_head, serve_plain};
 
 pub(crate) fn trusting(pki: &Pki) -> Transport {
@@ -187,8 +187,9 @@ async fn a_body_is_streamed_with_its_length_and_one_that_fails_is_no_request() {
 // RT-2
 #[tokio::test]
 async fn how_far_a_failed_exchange_got_is_told_apart() {
-    let closed = TcpListener::bind(("127.0.0.1", 0)).await.unwrap().local_addr().unwrap();
-    let nobody = any().send(get(&format!("http://{closed}/?code=hunter2"))).await.unwrap_err();
+    let silent = ReservedPort::new();
+    let nobody = format!("http://127.0.0.1:{}/?code=hunter2", silent.number);
+    let nobody = any().send(get(&nobody)).await.unwrap_err();
     assert_eq!(nobody.kind(), HttpErrorKind::Connect);
     assert!(chain(&nobody).contains("refused") && !chain(&nobody).contains("hunter2"), "{}", chain(&nobody));
 

@@ -7,6 +7,7 @@ mod nginx;
 mod proxies;
 #[cfg(feature = "reqwest")]
 mod reqwest_client;
+mod reserved_port;
 mod support;
 #[cfg(unix)]
 mod tinyproxy;

@@ -13,7 +13,8 @@ use unattended_core::{HttpClient as _, HttpErrorKind};
 use unattended_transport::Transport;
 
 use crate::exchange::trusting;
-use crate::support::{Pki, Server, free_port, get, read_head, serve_plain};
+use crate::reserved_port::ReservedPort;
+use crate::support::{Pki, Server, get, read_head, serve_plain};
 
 struct Nginx {
     _server: Server,
@@ -38,7 +39,8 @@ impl Nginx {
             connection.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nfour").await.unwrap();
         })
         .await;
-        let (http_1, http_2, root) = (free_port(), free_port(), directory.path().display());
+        let ports = [(); 2].map(|()| ReservedPort::new());
+        let ([http_1, http_2], root) = (ports.each_ref().map(|port| port.number), directory.path().display());
         let configuration = format!(
             "daemon off; master_process off; pid {root}/pid; error_log {root}/error.log;
             events {{ worker_connections 512; }}
@@ -73,7 +75,7 @@ impl Nginx {
         let mut command = Command::new("nginx");
         command.arg("-p").arg(directory.path()).args(["-e", "error.log", "-c", "nginx.conf"]);
         Self {
-            _server: Server::start(&mut command, http_2),
+            _server: Server::start(&mut command, ports.into()),
             _directory: directory,
             http_1: format!("https://localhost:{http_1}"),
             http_2: format!("https://localhost:{http_2}"),

@@ -6,7 +6,8 @@ use unattended_core::{HttpClient as _, HttpError, HttpErrorKind, RequestBody};
 use unattended_transport::ReqwestClient;
 
 use crate::exchange::answer_all_with;
-use crate::support::{chain, free_port, get, read_head, serve_plain};
+use crate::reserved_port::ReservedPort;
+use crate::support::{chain, get, read_head, serve_plain};
 
 fn client() -> ReqwestClient {
     // Nothing of these tests is encrypted; who builds it chooses the cryptography of rustls, as reqwest wants it.
@@ -32,7 +33,8 @@ async fn reqwest_follows_no_redirect_and_adds_no_referer() {
 // RT-2
 #[tokio::test]
 async fn reqwest_tells_a_request_that_never_left_from_one_that_may_have_been_carried_out() {
-    let nobody = format!("http://127.0.0.1:{}/?code=canary", free_port());
+    let silent = ReservedPort::new();
+    let nobody = format!("http://127.0.0.1:{}/?code=canary", silent.number);
     let error = client().send(get(&nobody)).await.unwrap_err();
     assert_eq!(error.kind(), HttpErrorKind::Connect);
     assert!(!chain(&error).contains("canary"), "{}", chain(&error));

@@ -16,6 +16,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
+use crate::reserved_port::ReservedPort;
+
 /// What a server offers that does not know HTTP/2.
 pub(crate) const HTTP_1: &[&[u8]] = &[b"http/1.1"];
 
@@ -154,21 +156,22 @@ pub(crate) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
     text
 }
 
-/// A port that was free a moment ago, for a server that cannot be told to choose one.
-pub(crate) fn free_port() -> u16 {
-    std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port()
+/// A server of others, and its ports; stopped when dropped.
+pub(crate) struct Server {
+    process: std::process::Child,
+    ports: Vec<ReservedPort>,
 }
 
-/// A server of others; stopped when dropped.
-pub(crate) struct Server(std::process::Child);
-
 impl Server {
-    /// Starts it, and waits until it listens.
-    pub(crate) fn start(command: &mut std::process::Command, port: u16) -> Self {
-        let mut server = Self(command.stdout(std::process::Stdio::null()).spawn().unwrap());
-        while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
-            assert!(server.0.try_wait().unwrap().is_none(), "it has ended: {command:?}");
-            std::thread::yield_now();
+    /// Starts it, and waits until it listens on each port.
+    pub(crate) fn start(command: &mut std::process::Command, ports: Vec<ReservedPort>) -> Self {
+        let process = command.stdout(std::process::Stdio::null()).spawn().unwrap();
+        let mut server = Self { process, ports };
+        for port in &server.ports {
+            while std::net::TcpStream::connect(("127.0.0.1", port.number)).is_err() {
+                assert!(server.process.try_wait().unwrap().is_none(), "it has ended: {command:?}");
+                std::thread::yield_now();
+            }
         }
         server
     }
@@ -176,7 +179,7 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        _ = self.0.kill();
-        _ = self.0.wait();
+        _ = self.process.kill();
+        _ = self.process.wait();
     }
 }

@@ -9,13 +9,15 @@ use tokio::io::AsyncWriteExt as _;
 use unattended_core::{HttpClient as _, HttpErrorKind};
 use unattended_transport::{ProxySetting, Transport};
 
-use crate::support::{HTTP_1, Pki, Server, chain, free_port, get, read_head};
+use crate::reserved_port::ReservedPort;
+use crate::support::{HTTP_1, Pki, Server, chain, get, read_head};
 
 // HP-1
 #[tokio::test]
 async fn who_gives_the_right_password_is_let_through_and_nobody_else() {
     let (pki, directory) = (Pki::new(), tempfile::tempdir().unwrap());
-    let (port, log) = (free_port(), directory.path().join("log"));
+    let (reserved, log) = (ReservedPort::new(), directory.path().join("log"));
+    let port = reserved.number;
     let configuration = format!(
         "Port {port}\nListen 127.0.0.1\nTimeout 60\nMaxClients 20\nAllow 127.0.0.1\n\
          BasicAuth daemon correct\nLogFile \"{}\"\nLogLevel Connect\n",
@@ -24,7 +26,7 @@ async fn who_gives_the_right_password_is_let_through_and_nobody_else() {
     fs::write(directory.path().join("tinyproxy.conf"), configuration).unwrap();
     let mut command = Command::new("tinyproxy");
     command.arg("-d").arg("-c").arg(directory.path().join("tinyproxy.conf"));
-    let _proxy = Server::start(&mut command, port);
+    let _proxy = Server::start(&mut command, vec![reserved]);
 
     let connections = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&connections);

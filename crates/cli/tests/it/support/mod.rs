@@ -2,12 +2,15 @@
 
 mod api;
 mod drive;
+#[path = "../../../../transport/tests/wire/reserved_port.rs"]
+mod reserved_port;
 mod run;
 mod sandbox;
 mod workplace;
 
 pub(crate) use api::Api;
 pub(crate) use drive::{CANARY, Drive};
+pub(crate) use reserved_port::ReservedPort;
 pub(crate) use run::Run;
 pub(crate) use sandbox::Sandbox;
 pub(crate) use workplace::Workplace;

@@ -1,13 +1,13 @@
 //! Apache with mod_auth_openidc as an OAuth 2.0 resource server validates the sandbox's tokens.
 
 use std::fs::{self, Permissions};
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, TcpStream};
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::Command;
 
 use super::program;
 use super::things::{ROLE, Server, Things, lets_in_the_role_alone};
-use crate::support::wait_until;
+use crate::support::{ReservedPort, wait_until};
 
 const APACHE: &str = "/usr/sbin/apache2";
 const MODULES: &str = "/usr/lib/apache2/modules";
@@ -23,7 +23,8 @@ fn apache_lets_in_who_has_the_role_and_nobody_else() {
     fs::create_dir(path("files")).unwrap();
     fs::write(path("files/things"), r#"{"things":["anvil","bolt"]}"#).unwrap();
     fs::write(path("ca.pem"), fs::read(things.sandbox.ready("ca_file")).unwrap()).unwrap();
-    let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
+    let reserved = ReservedPort::new();
+    let port = reserved.number;
 
     let (authority, tenant) = (things.sandbox.ready("authority"), things.sandbox.ready("tenant_id"));
     let mut command = Command::new(APACHE);

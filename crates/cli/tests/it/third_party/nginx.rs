@@ -1,26 +1,28 @@
 //! nginx as a drive: it redirects to a file on another port, and serves the ranges of it.
 
 use std::fs;
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::io::{Read as _, Write as _};
+use std::net::{Ipv4Addr, TcpStream};
 use std::process::Command;
 
 use super::things::Server;
-use crate::support::{Sandbox, Workplace, wait_until};
+use crate::support::{ReservedPort, Sandbox, Workplace, wait_until};
 
 /// What is part of the address that lets in whoever knows it.
 const CANARY: &str = "tempauth-canary-77ab";
 
 struct Drive {
     server: Server,
-    port: u16,
+    api: ReservedPort,
+    _storage: ReservedPort,
 }
 
 impl Drive {
     fn start(file: &[u8]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("file.bin"), file).unwrap();
-        let port = || TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
-        let (api, storage, root) = (port(), port(), folder.path().display());
+        let reserved = [(); 2].map(|()| ReservedPort::new());
+        let ([api, storage], root) = (reserved.each_ref().map(|port| port.number), folder.path().display());
         let configuration = format!(
             "daemon off; master_process off; pid {root}/pid; error_log {root}/error.log;
             events {{ worker_connections 64; }}
@@ -46,12 +48,18 @@ impl Drive {
         command.arg("-p").arg(folder.path()).arg("-c").arg(folder.path().join("nginx.conf"));
         let server = Server::start(folder, &mut command);
         wait_until(|| TcpStream::connect((Ipv4Addr::LOCALHOST, api)).is_ok());
-        Self { server, port: api }
+        let [api, storage] = reserved;
+        Self { server, api, _storage: storage }
     }
 
-    /// One line for each request that arrived.
+    /// One line for each request that arrived. A line is written after its answer has left, and before the next request
+    /// is looked at; so this one is the last.
     fn seen(&self) -> String {
-        fs::read_to_string(self.server.path("seen.log")).unwrap()
+        let mut connection = TcpStream::connect((Ipv4Addr::LOCALHOST, self.api.number)).unwrap();
+        connection.write_all(b"GET /seen HTTP/1.0\r\n\r\n").unwrap();
+        connection.read_to_end(&mut Vec::new()).unwrap();
+        let lines = fs::read_to_string(self.server.path("seen.log")).unwrap();
+        lines.lines().filter(|line| !line.contains(" /seen ")).map(|line| format!("{line}\n")).collect()
     }
 }
 
@@ -63,7 +71,7 @@ fn workplace(drive: &Drive) -> (Sandbox, Workplace) {
     let scope = place.config()["apis"]["graph"]["scope"].as_str().unwrap().to_owned();
     place.append_config(&format!(
         "\n[apis.drive]\nbase-url = \"http://127.0.0.1:{}/v1.0\"\nscope = \"{scope}\"\n",
-        drive.port
+        drive.api.number
     ));
     (sandbox, place)
 }
