@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::process::Stdio;
-use std::time::Duration;
 
 use crate::support::{CANARY, Drive, Sandbox, Workplace, end, mode, wait_until};
 
@@ -58,12 +57,13 @@ fn the_sandbox_takes_an_upload_without_a_token_and_refuses_the_same_name_again()
 // UP-1, UP-2, UP-3
 #[test]
 fn an_upload_that_is_killed_ten_times_arrives_whole_in_one_session() {
-    let drive = Drive::start(Duration::from_millis(20));
+    let drive = Drive::start();
     let (_sandbox, place) = workplace(&drive);
     fs::write(place.path("a.bin"), content()).unwrap();
     let arguments =
         ["call", "drive", "POST", SESSION, "--upload", "a.bin", "--state", "a.upload", "--slice-kib", "320"];
     for kill in 1..=KILLS {
+        drive.allow(kill * 4);
         let mut process =
             place.command(&arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         wait_until(|| drive.arrived().slices >= kill * 4);
@@ -76,6 +76,7 @@ fn an_upload_that_is_killed_ten_times_arrives_whole_in_one_session() {
             "the address is encrypted"
         );
     }
+    drive.allow(usize::MAX);
     let run = place.run(&arguments).expect(0);
     run.says(&["going on after", "201 created"]);
     assert_eq!(run.json()["id"], "item-1");
@@ -90,7 +91,8 @@ fn an_upload_that_is_killed_ten_times_arrives_whole_in_one_session() {
 // UP-3
 #[test]
 fn a_file_that_changed_begins_anew_and_a_strange_state_is_refused() {
-    let drive = Drive::start(Duration::from_millis(50));
+    let drive = Drive::start();
+    drive.allow(2);
     let (_sandbox, place) = workplace(&drive);
     fs::write(place.path("a.bin"), content()).unwrap();
     let arguments = |path| {
@@ -106,6 +108,7 @@ fn a_file_that_changed_begins_anew_and_a_strange_state_is_refused() {
     let mut changed = content();
     changed[0] ^= 1;
     fs::write(place.path("a.bin"), &changed).unwrap();
+    drive.allow(usize::MAX);
     place.run(&arguments(SESSION)).expect(0);
     let arrived = drive.arrived();
     assert!(arrived.file.as_deref() == Some(&changed[..]) && arrived.sessions == 2);
@@ -114,7 +117,7 @@ fn a_file_that_changed_begins_anew_and_a_strange_state_is_refused() {
 // RT-8
 #[test]
 fn a_file_goes_in_one_request_with_put() {
-    let drive = Drive::start(Duration::ZERO);
+    let drive = Drive::start();
     let (_sandbox, place) = workplace(&drive);
     fs::write(place.path("a.bin"), content()).unwrap();
     let put = ["call", "drive", "PUT", "/drives/d/root:/a.bin:/content", "--upload", "a.bin"];

@@ -3,8 +3,7 @@
 use std::collections::HashMap;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 
 /// What is part of every address of a session, so that a test can look for it.
 pub(crate) const CANARY: &str = "tempauth-canary-5f1c";
@@ -17,12 +16,20 @@ pub(crate) struct Arrived {
     pub(crate) slices: usize,
     pub(crate) file: Option<Vec<u8>>,
     received: Option<Vec<u8>>,
+    /// How many slices may arrive.
+    allowed: usize,
 }
 
 /// Serves until the test ends.
 pub(crate) struct Drive {
     address: SocketAddr,
-    arrived: Arc<Mutex<Arrived>>,
+    shared: Arc<Shared>,
+}
+
+#[derive(Default)]
+struct Shared {
+    arrived: Mutex<Arrived>,
+    more_allowed: Condvar,
 }
 
 struct Request {
@@ -33,37 +40,44 @@ struct Request {
 }
 
 impl Drive {
-    /// Every slice takes this long.
-    pub(crate) fn start(pause: Duration) -> Self {
+    pub(crate) fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        let arrived = Arc::new(Mutex::new(Arrived::default()));
-        let shared = Arc::clone(&arrived);
+        let drive = Self { address, shared: Arc::default() };
+        let shared = Arc::clone(&drive.shared);
         std::thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
-                let arrived = Arc::clone(&shared);
-                std::thread::spawn(move || serve(&stream, address, &arrived, pause));
+                let shared = Arc::clone(&shared);
+                std::thread::spawn(move || serve(&stream, address, &shared));
             }
         });
-        Self { address, arrived }
+        drive
+    }
+
+    /// Lets so many slices arrive, all in all. Whoever sends another one waits for its answer until more are allowed.
+    pub(crate) fn allow(&self, slices: usize) {
+        self.arrived().allowed = slices;
+        self.shared.more_allowed.notify_all();
     }
 
     pub(crate) fn base_url(&self) -> String {
         format!("http://{}/v1.0", self.address)
     }
 
-    pub(crate) fn arrived(&self) -> std::sync::MutexGuard<'_, Arrived> {
-        self.arrived.lock().unwrap()
+    pub(crate) fn arrived(&self) -> MutexGuard<'_, Arrived> {
+        self.shared.arrived.lock().unwrap()
     }
 }
 
 /// One request; a connection that breaks off before its end brought nothing.
-fn serve(mut stream: &TcpStream, address: SocketAddr, arrived: &Mutex<Arrived>, pause: Duration) {
+fn serve(mut stream: &TcpStream, address: SocketAddr, shared: &Shared) {
     let Some(request) = read(stream) else { return };
-    if request.headers.contains_key("content-range") {
-        std::thread::sleep(pause);
-    }
-    let (status, body) = answer(&request, address, &mut arrived.lock().unwrap());
+    let is_slice = request.headers.contains_key("content-range");
+    let arrived = shared.arrived.lock().unwrap();
+    let is_held = |arrived: &mut Arrived| is_slice && arrived.slices >= arrived.allowed;
+    let mut arrived = shared.more_allowed.wait_while(arrived, is_held).unwrap();
+    let (status, body) = answer(&request, address, &mut arrived);
+    drop(arrived);
     let head = format!(
         "HTTP/1.1 {status} X\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
         body.len()
