@@ -12,6 +12,8 @@ import { join } from "node:path";
 import { load } from "./load.mjs";
 
 const { chromium } = (await load("playwright-core")).default;
+// How long a browser may take for one step on a busy machine, in milliseconds.
+const PATIENCE = 120_000;
 const settings = JSON.parse(readFileSync(process.argv[2], "utf8"));
 
 // The application that asks: it has a page to come back to.
@@ -26,6 +28,7 @@ const profile = mkdtempSync(join(tmpdir(), "unattended-chromium-"));
 const context = await chromium.launchPersistentContext(profile, {
   executablePath: settings.chromium,
   headless: true,
+  timeout: PATIENCE,
   // The tenant's certificate is checked by every other test; the browser has no bundle to add it to.
   ignoreHTTPSErrors: true,
   viewport: { width: 720, height: 640 },
@@ -42,7 +45,7 @@ const context = await chromium.launchPersistentContext(profile, {
 });
 try {
   const page = await context.newPage();
-  page.setDefaultTimeout(20_000);
+  page.setDefaultTimeout(PATIENCE);
   const complaints = [];
   // That a page has the status 400 or 403 is meant; all else that a browser has to say about a page is not.
   const isMeant = (text) => /^Failed to load resource: .* status of (400|403)/.test(text);

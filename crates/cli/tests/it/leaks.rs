@@ -7,7 +7,7 @@ use crate::support::{Sandbox, Workplace};
 
 #[test]
 fn no_secret_key_or_token_is_in_anything_that_was_written() {
-    let sandbox = Sandbox::on_disk();
+    let mut sandbox = Sandbox::on_disk();
     let (admin_file, admin_secret) = sandbox.administrator_secret();
     let mut forbidden = vec![admin_secret];
     let mut credential_files = vec![admin_file];
@@ -28,6 +28,8 @@ fn no_secret_key_or_token_is_in_anything_that_was_written() {
         fail_in_every_way(place, &sandbox);
     }
 
+    // Nobody writes any more.
+    sandbox.stop();
     for place in [&by_certificate, &by_secret] {
         written.push((PathBuf::from("what was printed"), place.transcript()));
         written.extend(files(place.directory()));

@@ -3,8 +3,7 @@
 use std::fmt::Write as _;
 use std::fs;
 use std::process::Stdio;
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use crate::support::{Api, Sandbox, Workplace};
 
@@ -41,13 +40,13 @@ fn page(number: usize) -> String {
 fn two_hundred_pages_take_as_much_memory_as_twenty() {
     let sandbox = Sandbox::in_memory();
     let place = Workplace::registered(&sandbox);
-    let (process, peaks) = (Arc::new(AtomicU32::new(0)), Arc::new(Mutex::new(Vec::new())));
+    let (process, peaks) = (Arc::new(OnceLock::new()), Arc::new(Mutex::new(Vec::new())));
     let api = {
         let (process, peaks) = (Arc::clone(&process), Arc::clone(&peaks));
         Api::by(move |path| {
             let number = path.split("page=").nth(1).map_or(0, |number| number.parse().unwrap());
             if [20, 200].contains(&number) {
-                peaks.lock().unwrap().push(most_resident(process.load(Ordering::Relaxed)));
+                peaks.lock().unwrap().push(most_resident(*process.wait()));
             }
             ("200 OK\r\ncontent-type: application/json", page(number))
         })
@@ -59,7 +58,7 @@ fn two_hundred_pages_take_as_much_memory_as_twenty() {
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    process.store(reading.id(), Ordering::Relaxed);
+    process.set(reading.id()).unwrap();
     assert!(reading.wait().unwrap().success());
     let lines = fs::read(place.path("users.ndjson")).unwrap().iter().filter(|byte| **byte == b'\n').count();
     assert_eq!(lines, PAGES * USERS);

@@ -2,7 +2,6 @@
 
 use std::fs::{self, File, Permissions};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
-use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
@@ -25,7 +24,7 @@ impl Sidecar {
         Self::at(place.path(".unattended/sidecar.sock"), place, options)
     }
 
-    /// Starts one, and waits until it accepts connections.
+    /// Starts one, and waits until it accepts connections and the socket has its mode.
     fn at(socket: PathBuf, place: &Workplace, options: &[&str]) -> Self {
         let log = place.path("sidecar.log");
         let mut command = place.command(&["--verbose", "sidecar"]);
@@ -35,7 +34,7 @@ impl Sidecar {
         wait_until(|| {
             let ended = process.try_wait().unwrap();
             assert!(ended.is_none(), "{ended:?}: {}", fs::read_to_string(&log).unwrap());
-            UnixStream::connect(&socket).is_ok()
+            fs::read_to_string(&log).unwrap().contains("serving until a signal")
         });
         Self { process, socket, log }
     }

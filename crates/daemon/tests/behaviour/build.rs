@@ -136,18 +136,14 @@ async fn a_token_store_serves_the_next_process_and_holds_nothing_readable() {
     keep_tokens(&world, "directory = \"tokens\"");
     let acquire = async || {
         let daemon = Daemon::build(world.config(), world.ports()).unwrap();
-        daemon.scoped_token("graph").unwrap().acquire(Freshness::Cached).await.unwrap()
+        let token = daemon.scoped_token("graph").unwrap().acquire(Freshness::Cached).await.unwrap();
+        daemon.application().store_settled().await;
+        token
     };
     let first = acquire().await;
     assert_eq!(first.origin(), TokenOrigin::Server);
-    // It is written after the caller was served.
-    let entry = loop {
-        let files = std::fs::read_dir(world.path("tokens")).into_iter().flatten().flatten();
-        match files.map(|file| file.path()).find(|path| path.extension().is_some_and(|end| end == "token")) {
-            Some(path) => break path,
-            None => tokio::task::yield_now().await,
-        }
-    };
+    let mut entries = std::fs::read_dir(world.path("tokens")).unwrap().map(|file| file.unwrap().path());
+    let entry = entries.next().unwrap();
     assert!(is_private(&entry) && is_private(&world.path("tokens")));
     let sealed = std::fs::read(entry).unwrap();
     assert!(!sealed.windows(16).any(|window| window == &first.expose().as_bytes()[..16]));
