@@ -39,7 +39,7 @@ impl Connector {
         resolver: Arc<dyn Resolver>,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        let mut tcp = HttpConnector::new_with_resolver(Names(resolver));
+        let mut tcp = HttpConnector::new_with_resolver(Names::new(resolver));
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
         // A peer that is gone without a word is noticed within a minute, also while a slow answer is waited for.
