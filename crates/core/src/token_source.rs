@@ -59,10 +59,12 @@ impl Authorization {
     }
 
     fn of(scheme: &str, token: &str, possession: Option<Arc<dyn Possession>>) -> Option<Self> {
-        let mut header = Zeroizing::new(Vec::with_capacity(scheme.len() + 1 + token.len()));
+        let mut header = Vec::with_capacity(scheme.len() + 1 + token.len());
         header.extend_from_slice(scheme.as_bytes());
         header.push(b' ');
         header.extend_from_slice(token.as_bytes());
+        // It is full, so this is the same place of the memory without a capacity beside it.
+        let header = Zeroizing::new(header.into_boxed_slice());
         let mut value = HeaderValue::from_maybe_shared(Bytes::from_owner(header)).ok()?;
         value.set_sensitive(true);
         Some(Self { header: value, possession })

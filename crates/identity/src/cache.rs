@@ -33,7 +33,7 @@ use unattended_core::{Moment, TenantId};
 use self::index::Index;
 use crate::flight::Flights;
 use crate::profile::{Interned, Profiles};
-use crate::token::{CachedToken, Kept};
+use crate::token::{CachedToken, Kept, seconds};
 
 /// Who is asked for what.
 #[derive(Debug)]
@@ -48,10 +48,6 @@ pub(crate) struct TokenKey {
 #[repr(C)]
 pub(crate) struct Entry {
     kept: ArcSwapOption<Kept>,
-    /// Monotonic seconds.
-    used: AtomicU32,
-    /// The monotonic second in which somebody last saw to the renewal.
-    renewal_seen_to: AtomicU32,
     pub(crate) key: TokenKey,
     pub(crate) flights: Flights,
 }
@@ -112,18 +108,11 @@ impl Entry {
     #[inline]
     pub(crate) fn live(&self, moment: Moment, can_use: impl Fn(&Kept) -> bool) -> Option<CachedToken> {
         let token = CachedToken::live(self.kept.load(), |kept| kept.is_live(moment) && can_use(kept))?;
-        let now = seconds(moment);
-        if self.used.load(Relaxed) != now {
-            self.used.store(now, Relaxed);
+        let (now, used) = (seconds(moment), &token.kept().usage.used);
+        if used.load(Relaxed) != now {
+            used.store(now, Relaxed);
         }
         Some(token)
-    }
-
-    /// Whether a token that is due is to be renewed by this caller: one in each second. All others would only find,
-    /// behind a lock, that it is being renewed or that the last failure is too recent.
-    pub(crate) fn may_renew(&self, moment: Moment) -> bool {
-        let now = seconds(moment);
-        self.renewal_seen_to.load(Relaxed) != now && self.renewal_seen_to.swap(now, Relaxed) != now
     }
 
     /// The token, whether it lives or not.
@@ -157,7 +146,7 @@ impl TokenCache {
     ) -> Option<(CachedToken, bool)> {
         let look = |entry: &Arc<Entry>| {
             let token = entry.live(moment, &can_use)?;
-            let may_renew = token.kept().is_due(moment) && entry.may_renew(moment);
+            let may_renew = token.kept().is_due(moment) && token.kept().may_renew(moment);
             Some((token, may_renew))
         };
         self.index.find(tenant, profile, look).flatten()
@@ -184,8 +173,6 @@ impl TokenCache {
             key: TokenKey { tenant: tenant.cloned(), profile: profile.clone() },
             kept: ArcSwapOption::empty(),
             flights: Flights::default(),
-            used: AtomicU32::default(),
-            renewal_seen_to: AtomicU32::new(u32::MAX),
         });
         self.index.insert(Arc::clone(&entry));
         entry
@@ -193,7 +180,7 @@ impl TokenCache {
 
     /// Keeps a token. Whoever does so [makes room](Self::make_room) as soon as it holds no lock.
     pub(crate) fn keep(&self, entry: &Entry, kept: Arc<Kept>, moment: Moment) {
-        entry.used.store(seconds(moment), Relaxed);
+        kept.usage.used.store(seconds(moment), Relaxed);
         self.bytes.fetch_add(kept.bytes(), Relaxed);
         match entry.kept.swap(Some(kept)) {
             Some(old) => _ = self.bytes.fetch_sub(old.bytes(), Relaxed),
@@ -231,7 +218,7 @@ impl TokenCache {
         let mut with_token: Vec<(bool, u32, Arc<Entry>)> = Vec::new();
         self.index.for_each(|entry| {
             if let Some(kept) = entry.kept.load().as_ref() {
-                with_token.push((kept.is_live(moment), entry.used.load(Relaxed), Arc::clone(entry)));
+                with_token.push((kept.is_live(moment), kept.usage.used.load(Relaxed), Arc::clone(entry)));
             }
         });
         with_token.sort_unstable_by_key(|(lives, used, _)| (*lives, *used));
@@ -273,12 +260,6 @@ impl Entry {
             &(&self.key.tenant, &self.key.profile.get().scope),
         )
     }
-}
-
-/// Enough for a century since the machine was started.
-#[inline]
-fn seconds(moment: Moment) -> u32 {
-    moment.elapsed.as_secs() as u32
 }
 
 #[cfg(test)]

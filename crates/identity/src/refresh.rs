@@ -10,9 +10,9 @@ const MARGIN: Duration = Duration::from_secs(30);
 const FIRST_PAUSE: Duration = Duration::from_secs(15);
 const LONGEST_PAUSE: Duration = Duration::from_secs(300);
 
-/// How long before its expiry a token of this lifetime stops being handed out.
-pub(crate) fn margin(lifetime: Duration) -> Duration {
-    MARGIN.min(lifetime / 10)
+/// How long before its expiry a token of this lifetime stops being handed out; in microseconds.
+pub(crate) fn margin(lifetime: Duration) -> u32 {
+    MARGIN.min(lifetime / 10).as_micros() as u32
 }
 
 /// How long after its issue a token is renewed: half of its life, or earlier if the server said `refresh_in`, less up

@@ -1,10 +1,11 @@
 //! An access token and what is known about it.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use arc_swap::Guard;
+use arc_swap::{ArcSwapOption, Guard};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use unattended_core::{Authorization, Moment, Secret};
@@ -72,13 +73,13 @@ impl AccessToken {
     /// When the token stops being accepted.
     #[must_use]
     pub fn expires_at(&self) -> SystemTime {
-        self.kept.expires_at
+        self.kept.expires_at()
     }
 
     /// From when on it is renewed in the background.
     #[must_use]
     pub fn refresh_at(&self) -> SystemTime {
-        self.kept.refresh_at
+        self.kept.term.due_at()
     }
 
     /// Where this call got it.
@@ -120,7 +121,7 @@ impl AccessToken {
     /// The identifier that the token request carried; none for a managed identity.
     #[must_use]
     pub fn correlation_id(&self) -> Option<String> {
-        self.kept.correlation_id.map(|id| id.to_string())
+        Some(self.kept.correlation_id).filter(|id| !id.is_nil()).map(|id| id.to_string())
     }
 
     /// The payload, if the token is a JWT: to show to an administrator, **never** to decide by. Nobody has checked its
@@ -158,7 +159,7 @@ impl CachedToken {
     /// When the token stops being accepted.
     #[must_use]
     pub fn expires_at(&self) -> SystemTime {
-        self.kept().expires_at
+        self.kept().expires_at()
     }
 
     /// The token, to keep.
@@ -175,22 +176,39 @@ impl fmt::Debug for CachedToken {
 }
 
 /// The token as the cache keeps it. What a hit looks at comes first, so that it is in one place of the memory: of ten
-/// thousand tokens most are in no near cache of the processor, and each place costs as much as all else.
+/// thousand tokens most are in no near cache of the processor, and each place costs as much as all else. There is one of
+/// these for each tenant, so nothing is in it that can be told from something else in it.
 #[derive(Debug)]
 #[repr(C)]
 pub(crate) struct Kept {
     pub(crate) term: Term,
+    pub(crate) usage: Usage,
     /// The certificate that the token is bound to.
     pub(crate) shown: Option<Arc<Shown>>,
     pub(crate) authorization: Authorization,
-    pub(crate) expires_at: SystemTime,
-    pub(crate) refresh_at: SystemTime,
     /// None for a managed identity.
     pub(crate) authority: Option<Authority>,
-    pub(crate) correlation_id: Option<Uuid>,
+    /// Nil for a managed identity.
+    pub(crate) correlation_id: Uuid,
     pub(crate) fetched: Fetched,
+    /// How long it is accepted after the end of its term; in microseconds.
+    pub(crate) margin: u32,
     /// What the server gave for the next time (RFC 6749 section 6); taken by whoever uses it.
-    pub(crate) refresh_token: Mutex<Option<Box<Secret>>>,
+    pub(crate) refresh_token: ArcSwapOption<Secret>,
+}
+
+/// When somebody last had to do with a token; in monotonic seconds.
+#[derive(Debug)]
+pub(crate) struct Usage {
+    pub(crate) used: AtomicU32,
+    /// Saw to its renewal.
+    renewal_seen_to: AtomicU32,
+}
+
+impl Default for Usage {
+    fn default() -> Self {
+        Self { used: AtomicU32::new(0), renewal_seen_to: AtomicU32::new(u32::MAX) }
+    }
 }
 
 /// Until when a token is handed out, and from when on it is renewed; in nanoseconds. Two clocks must agree that it lives:
@@ -213,6 +231,12 @@ impl Term {
             unix_until: at(moment.unix, usable),
             due_elapsed: at(moment.elapsed, due),
         }
+    }
+
+    /// From when on it is renewed, in wall time.
+    fn due_at(&self) -> SystemTime {
+        let before_the_end = self.elapsed_until.saturating_sub(self.due_elapsed);
+        UNIX_EPOCH + Duration::from_nanos(self.unix_until.saturating_sub(before_the_end))
     }
 }
 
@@ -243,12 +267,29 @@ impl Kept {
         nanoseconds(moment.elapsed) >= self.term.due_elapsed
     }
 
+    /// Whether a token that is due is to be renewed by this caller: one in each second. All others would only find,
+    /// behind a lock, that it is being renewed or that the last failure is too recent.
+    pub(crate) fn may_renew(&self, moment: Moment) -> bool {
+        let (now, seen_to) = (seconds(moment), &self.usage.renewal_seen_to);
+        seen_to.load(Relaxed) != now && seen_to.swap(now, Relaxed) != now
+    }
+
+    fn expires_at(&self) -> SystemTime {
+        UNIX_EPOCH + Duration::from_nanos(self.term.unix_until) + Duration::from_micros(self.margin.into())
+    }
+
     /// What this token weighs against the limit of the cache: the header value, and what is kept beside it.
     pub(crate) fn bytes(&self) -> usize {
         size_of::<Self>() + self.authorization.header_value().len()
     }
 
-    pub(crate) fn take_refresh_token(&self) -> Option<Box<Secret>> {
-        self.refresh_token.lock().unwrap_or_else(PoisonError::into_inner).take()
+    pub(crate) fn take_refresh_token(&self) -> Option<Arc<Secret>> {
+        self.refresh_token.swap(None)
     }
+}
+
+/// Monotonic; enough for a century since the machine was started.
+#[inline]
+pub(crate) fn seconds(moment: Moment) -> u32 {
+    moment.elapsed.as_secs() as u32
 }

@@ -140,12 +140,21 @@ impl Authority {
     /// # Errors
     /// The server has no tenants: it is no host of the Microsoft identity platform.
     pub fn in_tenant(&self, tenant: &TenantId) -> Result<Self, Error> {
+        self.expect_tenants()?;
+        Ok(self.with_tenant(Some(tenant.clone())))
+    }
+
+    /// An error if the server has no tenants.
+    pub(crate) fn expect_tenants(&self) -> Result<(), Error> {
         match &*self.server {
-            Server::Platform { .. } => {
-                Ok(Self { server: Arc::clone(&self.server), tenant: Some(tenant.clone()) })
-            }
+            Server::Platform { .. } => Ok(()),
             _ => Err(Error::configuration(format!("`{}` has no tenants", self.identifier()))),
         }
+    }
+
+    /// The same server, in a tenant if it has any.
+    pub(crate) fn with_tenant(&self, tenant: Option<TenantId>) -> Self {
+        Self { server: Arc::clone(&self.server), tenant }
     }
 
     /// The tenant, if the server has tenants.

@@ -34,7 +34,7 @@ pub(super) struct Index {
 /// A hash table that is built once: an entry is at its place or after it, before the first gap.
 #[derive(Debug)]
 struct Table {
-    /// A power of two of them, and at least half as many gaps as entries.
+    /// At least half as many gaps as entries.
     places: Box<[Place]>,
     entries: usize,
 }
@@ -71,10 +71,9 @@ impl Index {
         let hash = self.hash(entry.key.tenant.as_ref(), &entry.key.profile);
         let table = self.table(hash);
         let old = table.load();
-        let mut entries = Vec::with_capacity(old.as_ref().map_or(0, |table| table.entries) + 1);
-        entries.extend(old.iter().flat_map(|table| table.iter()).cloned());
-        entries.push((hash, entry));
-        let changed = Table::of(entries);
+        let known = old.iter().flat_map(|table| table.iter()).cloned();
+        let count = old.as_ref().map_or(0, |table| table.entries) + 1;
+        let changed = Table::of(count, known.chain([(hash, entry)]));
         table.store(Some(Arc::new(changed)));
         self.entries.fetch_add(1, Relaxed);
     }
@@ -86,7 +85,7 @@ impl Index {
             let kept: Vec<_> = table.iter().filter(|(_, entry)| keep(entry)).cloned().collect();
             if kept.len() < table.entries {
                 self.entries.fetch_sub(table.entries - kept.len(), Relaxed);
-                slot.store((!kept.is_empty()).then(|| Arc::new(Table::of(kept))));
+                slot.store((!kept.is_empty()).then(|| Arc::new(Table::of(kept.len(), kept))));
             }
         }
     }
@@ -116,14 +115,14 @@ impl Index {
 }
 
 impl Table {
-    fn of(entries: Vec<(u64, Arc<Entry>)>) -> Self {
-        let size = (entries.len() + entries.len() / 2 + 1).next_power_of_two();
+    fn of(count: usize, entries: impl IntoIterator<Item = (u64, Arc<Entry>)>) -> Self {
+        // In steps, so that the room that one table leaves is often that of the next.
+        let size = (count + count / 2 + 1).next_multiple_of(8);
         let mut places: Box<[Place]> = std::iter::repeat_with(|| None).take(size).collect();
-        let count = entries.len();
         for (hash, entry) in entries {
-            let mut at = hash as usize % size;
+            let mut at = home(hash, size);
             while places[at].is_some() {
-                at = (at + 1) % size;
+                at = after(at, size);
             }
             places[at] = Some((hash, entry));
         }
@@ -131,13 +130,13 @@ impl Table {
     }
 
     fn find(&self, hash: u64, is_it: impl Fn(&Entry) -> bool) -> Option<&Arc<Entry>> {
-        let mask = self.places.len() - 1;
-        let mut at = hash as usize & mask;
+        let size = self.places.len();
+        let mut at = home(hash, size);
         while let Some((candidate, entry)) = &self.places[at] {
             if *candidate == hash && is_it(entry) {
                 return Some(entry);
             }
-            at = (at + 1) & mask;
+            at = after(at, size);
         }
         None
     }
@@ -145,6 +144,16 @@ impl Table {
     fn iter(&self) -> impl Iterator<Item = &(u64, Arc<Entry>)> {
         self.places.iter().flatten()
     }
+}
+
+/// Where the search begins, by the lower half of the hash. The number of places is no power of two, which would leave half of
+/// them empty after each doubling.
+fn home(hash: u64, size: usize) -> usize {
+    (((hash & 0xFFFF_FFFF) * size as u64) >> 32) as usize
+}
+
+fn after(at: usize, size: usize) -> usize {
+    if at + 1 == size { 0 } else { at + 1 }
 }
 
 impl Hasher for Folding {
@@ -185,7 +194,8 @@ mod tests {
         const TENANTS: usize = 64 * TABLES;
         for shift in [0, 20, 40, 60] {
             let hashes: Vec<u64> = (1..=TENANTS as u64).map(|n| hash(n.rotate_left(shift))).collect();
-            for bits in [0, 56] {
+            // The table, and the place in it.
+            for bits in [56, 24] {
                 let mut counts = [0; TABLES];
                 hashes.iter().for_each(|hash| counts[(hash >> bits) as usize % TABLES] += 1);
                 let (least, most) = (counts.iter().min().unwrap(), counts.iter().max().unwrap());

@@ -1,12 +1,10 @@
-use std::sync::Mutex;
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use unattended_core::Authorization;
+use uuid::Uuid;
 
 use super::*;
 use crate::authority::{Authority, Cloud};
 use crate::profile::Profile;
-use crate::token::{FetchReason, Fetched, Term};
+use crate::token::{FetchReason, Fetched, Term, Usage};
 
 fn tenant(name: &str) -> TenantId {
     TenantId::parse(&format!("{name}.example")).unwrap()
@@ -23,17 +21,16 @@ fn profile(scope: &str, resource: Option<&str>) -> Profile {
 
 /// A token that lives until the second `until`.
 fn token(until: u64) -> Arc<Kept> {
-    let at: SystemTime = UNIX_EPOCH + Duration::from_secs(until);
     Arc::new(Kept {
         authorization: Authorization::bearer("t").unwrap(),
         shown: None,
-        expires_at: at,
-        refresh_at: at,
-        term: Term::from(self::at(0), Duration::from_secs(until), Duration::from_secs(until)),
+        term: Term::from(at(0), Duration::from_secs(until), Duration::from_secs(until)),
         authority: Some(Authority::cloud(Cloud::Public, &tenant("a"))),
-        correlation_id: None,
+        usage: Usage::default(),
+        correlation_id: Uuid::nil(),
+        margin: 0,
         fetched: Fetched { reason: FetchReason::Absent, took: 0, network: 0, attempts: 1 },
-        refresh_token: Mutex::default(),
+        refresh_token: ArcSwapOption::empty(),
     })
 }
 

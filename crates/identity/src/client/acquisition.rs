@@ -1,12 +1,14 @@
 //! What a flight does: the store, the server, and what is kept of the answer.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use arc_swap::ArcSwapOption;
 use tracing::{debug, warn};
 use uuid::Uuid;
 
 use super::ScopedToken;
+use crate::authority::Authority;
 use crate::bound::Binding;
 use crate::claims;
 use crate::error::Error;
@@ -14,7 +16,7 @@ use crate::exchange::{Cost, Errand, retry_in};
 use crate::flight::{Outcome, Patience, Pilot};
 use crate::refresh;
 use crate::store::{Record, StoreKey, StoreLayer};
-use crate::token::{AccessToken, FetchReason, Fetched, Kept, Term, TokenOrigin};
+use crate::token::{AccessToken, FetchReason, Fetched, Kept, Term, TokenOrigin, Usage};
 use crate::token_response::Issued;
 
 impl ScopedToken {
@@ -23,7 +25,7 @@ impl ScopedToken {
         let this = self.clone();
         // Some kilobytes, which are moved once instead of at every step of becoming a task.
         tokio::spawn(Box::pin(async move {
-            let shared = &this.client.shared;
+            let shared = &this.shared;
             let clock = &shared.exchange.clock;
             let epoch = shared.exchange.credential_epoch();
             let outcome = match this.stored(reason).await {
@@ -54,12 +56,12 @@ impl ScopedToken {
     /// What another process has left in the store. A token that is due is not replaced by another that is due, too, and
     /// one that a web API refused is not looked for there.
     async fn stored(&self, reason: FetchReason) -> Option<AccessToken> {
-        let store = self.client.shared.store.as_ref()?;
+        let store = self.shared.store.as_ref()?;
         let is_bearer = self.profile().binding == Binding::Bearer;
         if matches!(reason, FetchReason::Forced | FetchReason::Claims) || !is_bearer {
             return None;
         }
-        let clock = &*self.client.shared.exchange.clock;
+        let clock = &*self.shared.exchange.clock;
         let began = clock.elapsed();
         let record = store.load(&self.store_key(), clock).await?;
         let kept = self.of_record(&record, clock.elapsed().saturating_sub(began), reason)?;
@@ -69,12 +71,12 @@ impl ScopedToken {
     }
 
     async fn to_store(&self, token: &AccessToken) {
-        let Some(store) = &self.client.shared.store else { return };
+        let Some(store) = &self.shared.store else { return };
         // Without its key it is of no use to others, and the key stays here.
         if token.authorization().possession().is_some() {
             return;
         }
-        let clock = &*self.client.shared.exchange.clock;
+        let clock = &*self.shared.exchange.clock;
         let times = [clock.now(), token.expires_at(), token.refresh_at()];
         let correlation_id = token.correlation_id().unwrap_or_default();
         let record = Record::new(token.authorization(), times, correlation_id);
@@ -82,13 +84,14 @@ impl ScopedToken {
     }
 
     async fn asked(&self, challenge: Option<&str>, reason: FetchReason) -> Outcome {
-        let exchange = &self.client.shared.exchange;
+        let exchange = &self.shared.exchange;
         let began = exchange.clock.elapsed();
         let correlation_id = exchange.entropy.uuid();
         let claims = self.claims(challenge)?;
         let refresh_token = self.entry.last().and_then(|kept| kept.take_refresh_token());
+        let authority = self.authority();
         let mut errand = Errand {
-            authority: &self.client.authority,
+            authority: &authority,
             profile: self.profile(),
             scope: self.scope.as_str(),
             claims: claims.as_deref(),
@@ -108,7 +111,13 @@ impl ScopedToken {
         match issued {
             Ok(issued) => {
                 let Errand { cost, .. } = errand;
-                let kept = self.of_answer(issued, &correlation_id, &cost, took, reason);
+                let fetched = Fetched {
+                    reason,
+                    took: milliseconds(took),
+                    network: milliseconds(cost.network()),
+                    attempts: cost.attempts(),
+                };
+                let kept = self.of_answer(issued, authority, &correlation_id, fetched);
                 Ok(AccessToken::new(Arc::new(kept), TokenOrigin::Server))
             }
             Err(error) => Err(error.of_errand(&errand, took)),
@@ -117,7 +126,7 @@ impl ScopedToken {
 
     /// What the application can handle, what it wants, and what a web API asked for.
     fn claims(&self, challenge: Option<&str>) -> Result<Option<String>, Error> {
-        let mut all = self.client.shared.capabilities.clone();
+        let mut all = self.shared.capabilities.clone();
         for more in [self.profile().claims.as_deref(), challenge].into_iter().flatten() {
             all = claims::merge(all, claims::parse(more)?);
         }
@@ -127,55 +136,51 @@ impl ScopedToken {
     fn of_answer(
         &self,
         issued: Issued,
+        authority: Authority,
         correlation_id: &str,
-        cost: &Cost,
-        took: Duration,
-        reason: FetchReason,
+        fetched: Fetched,
     ) -> Kept {
-        let moment = self.client.shared.exchange.clock.glance();
+        let moment = self.shared.exchange.clock.glance();
         let refresh_after = self.entry.refresh_after(issued.lifetime, issued.refresh_in);
-        let usable = issued.lifetime - refresh::margin(issued.lifetime);
+        let margin = refresh::margin(issued.lifetime);
+        let usable = issued.lifetime - Duration::from_micros(margin.into());
         Kept {
             term: Term::from(moment, usable, refresh_after),
-            expires_at: moment.now() + issued.lifetime,
-            refresh_at: moment.now() + refresh_after,
-            authorization: issued.authorization,
+            usage: Usage::default(),
             shown: issued.shown,
-            authority: Some(self.client.authority.clone()),
-            correlation_id: Uuid::try_parse(correlation_id).ok(),
-            fetched: Fetched {
-                reason,
-                took: milliseconds(took),
-                network: milliseconds(cost.network()),
-                attempts: cost.attempts(),
-            },
-            refresh_token: Mutex::new(issued.refresh_token.map(Box::new)),
+            authorization: issued.authorization,
+            authority: Some(authority),
+            correlation_id: Uuid::try_parse(correlation_id).unwrap_or_default(),
+            fetched,
+            margin,
+            refresh_token: ArcSwapOption::from(issued.refresh_token.map(Arc::new)),
         }
     }
 
     /// A token whose times were written by another clock: wall time is all that the two have in common.
     fn of_record(&self, record: &Record, took: Duration, reason: FetchReason) -> Option<Kept> {
-        let moment = self.client.shared.exchange.clock.glance();
+        let moment = self.shared.exchange.clock.glance();
         let until = |at: SystemTime| at.duration_since(moment.now()).unwrap_or_default();
         let lifetime = record.expires_at().duration_since(record.issued_at()).unwrap_or_default();
-        let usable_until = record.expires_at().checked_sub(refresh::margin(lifetime))?;
+        let margin = refresh::margin(lifetime);
+        let usable_until = record.expires_at().checked_sub(Duration::from_micros(margin.into()))?;
         Some(Kept {
-            expires_at: record.expires_at(),
-            refresh_at: record.refresh_at(),
             term: Term::from(moment, until(usable_until), until(record.refresh_at())),
-            authorization: record.authorization()?,
+            usage: Usage::default(),
             shown: None,
-            authority: Some(self.client.authority.clone()),
-            correlation_id: Uuid::try_parse(&record.correlation_id).ok(),
+            authorization: record.authorization()?,
+            authority: Some(self.authority()),
+            correlation_id: Uuid::try_parse(&record.correlation_id).unwrap_or_default(),
             fetched: Fetched { reason, took: milliseconds(took), network: 0, attempts: 0 },
-            refresh_token: Mutex::default(),
+            margin,
+            refresh_token: ArcSwapOption::empty(),
         })
     }
 
     fn store_key(&self) -> StoreKey {
-        let capabilities = claims::to_text(&self.client.shared.capabilities).unwrap_or_default();
-        let client_id = self.client.shared.exchange.client_id.as_str();
-        StoreKey::new(&self.client.authority.identifier(), client_id, &capabilities, self.profile())
+        let capabilities = claims::to_text(&self.shared.capabilities).unwrap_or_default();
+        let client_id = self.shared.exchange.client_id.as_str();
+        StoreKey::new(&self.authority().identifier(), client_id, &capabilities, self.profile())
     }
 
     fn report(&self, error: &Error, reason: FetchReason) {

@@ -109,7 +109,9 @@ impl ConfidentialClientBuilder {
                 "`{client_id}` is no application (client) ID: the platform's are GUIDs"
             )));
         }
+        let tenant = authority.tenant().cloned();
         let shared = Shared {
+            authority,
             exchange: Exchange {
                 client_id,
                 credentials,
@@ -122,6 +124,6 @@ impl ConfidentialClientBuilder {
             capabilities: claims::of_capabilities(&capabilities),
             store,
         };
-        Ok(ConfidentialClient { shared: Arc::new(shared), authority })
+        Ok(ConfidentialClient { shared: Arc::new(shared), tenant })
     }
 }

@@ -23,12 +23,14 @@ use crate::store::{StoreLayer, StoreStatistics};
 #[derive(Clone, Debug)]
 pub struct ConfidentialClient {
     shared: Arc<Shared>,
-    authority: Authority,
+    tenant: Option<TenantId>,
 }
 
 /// What the tenants of one application have in common.
 #[derive(Debug)]
 struct Shared {
+    /// In the tenant that the first client was made for.
+    authority: Authority,
     exchange: Exchange,
     cache: TokenCache,
     capabilities: serde_json::Map<String, serde_json::Value>,
@@ -37,13 +39,14 @@ struct Shared {
 
 impl ConfidentialClient {
     /// The same application in another tenant, for one that acts in many. Connections, credentials and configuration
-    /// are shared; tokens, requests under way and what a server asked for are each tenant's own. Costs two reference
-    /// counts, whatever the number of tenants.
+    /// are shared; tokens, requests under way and what a server asked for are each tenant's own. Costs a reference count,
+    /// whatever the number of tenants.
     ///
     /// # Errors
     /// The authority has no tenants.
     pub fn for_tenant(&self, tenant: &TenantId) -> Result<Self, Error> {
-        Ok(Self { shared: Arc::clone(&self.shared), authority: self.authority.in_tenant(tenant)? })
+        self.shared.authority.expect_tenants()?;
+        Ok(Self { shared: Arc::clone(&self.shared), tenant: Some(tenant.clone()) })
     }
 
     /// The tokens of one scope.
@@ -52,7 +55,7 @@ impl ConfidentialClient {
     /// At the Microsoft identity platform an application asks for the static `{resource}/.default` of one resource;
     /// any other scope is refused here, before anything is sent.
     pub fn for_scope(&self, scope: Scope) -> Result<ScopedToken, Error> {
-        let is_microsoft = self.authority.is_microsoft();
+        let is_microsoft = self.shared.authority.is_microsoft();
         if is_microsoft && scope.default_resource().is_none() {
             return Err(Error::configuration(format!(
                 "the scope `{scope}` is not of the form {{resource}}/.default, the only one that an application can ask for"
@@ -80,8 +83,8 @@ impl ConfidentialClient {
 
     /// Who issues the tokens.
     #[must_use]
-    pub fn authority(&self) -> &Authority {
-        &self.authority
+    pub fn authority(&self) -> Authority {
+        self.shared.authority_in(self.tenant.as_ref())
     }
 
     /// What the cache of this application, all its tenants together, holds and has let go.
@@ -107,8 +110,14 @@ impl ConfidentialClient {
 
     fn scoped(&self, scope: Scope, profile: Profile) -> ScopedToken {
         let profile = self.shared.cache.profiles.intern(profile);
-        let entry = self.shared.cache.entry(self.authority.tenant(), &profile);
-        ScopedToken { entry, scope, client: self.clone() }
+        let entry = self.shared.cache.entry(self.tenant.as_ref(), &profile);
+        ScopedToken { shared: Arc::clone(&self.shared), entry, scope }
+    }
+}
+
+impl Shared {
+    fn authority_in(&self, tenant: Option<&TenantId>) -> Authority {
+        self.authority.with_tenant(tenant.cloned())
     }
 }
 

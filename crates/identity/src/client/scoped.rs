@@ -6,7 +6,8 @@ use unattended_core::{
     Authorization, BoxFuture, Moment, Scope, TenantId, TokenDemand, TokenSource, TokenSourceError,
 };
 
-use super::ConfidentialClient;
+use super::{ConfidentialClient, Shared};
+use crate::authority::Authority;
 use crate::bound::{Binding, DpopKey};
 use crate::cache::Entry;
 use crate::claims;
@@ -30,7 +31,8 @@ pub enum Freshness {
 /// call costs one look at memory while a token lives.
 #[derive(Clone, Debug)]
 pub struct ScopedToken {
-    pub(super) client: ConfidentialClient,
+    pub(super) shared: Arc<Shared>,
+    /// Knows the tenant.
     pub(super) entry: Arc<Entry>,
     pub(super) scope: Scope,
 }
@@ -84,9 +86,9 @@ impl ScopedToken {
     /// # Errors
     /// The authority has no tenants.
     pub fn for_tenant(&self, tenant: &TenantId) -> Result<Self, Error> {
-        let client = self.client.for_tenant(tenant)?;
-        let entry = client.shared.cache.entry(Some(tenant), &self.entry.key.profile);
-        Ok(Self { client, entry, scope: self.scope.clone() })
+        self.shared.authority.expect_tenants()?;
+        let entry = self.shared.cache.entry(Some(tenant), &self.entry.key.profile);
+        Ok(Self { shared: Arc::clone(&self.shared), entry, scope: self.scope.clone() })
     }
 
     /// The scope.
@@ -97,17 +99,17 @@ impl ScopedToken {
 
     /// The application, in the tenant of these tokens.
     #[must_use]
-    pub fn client(&self) -> &ConfidentialClient {
-        &self.client
+    pub fn client(&self) -> ConfidentialClient {
+        ConfidentialClient { shared: Arc::clone(&self.shared), tenant: self.entry.key.tenant.clone() }
     }
 
     /// The token in memory, if one lives. Sends nothing, waits for nothing, takes no lock and allocates nothing; starts
     /// the renewal of a token that is due, if it is called within a tokio runtime.
     #[must_use]
     pub fn cached(&self) -> Option<CachedToken> {
-        let moment = self.client.shared.exchange.clock.glance();
+        let moment = self.shared.exchange.clock.glance();
         let token = self.live(moment)?;
-        if token.kept().is_due(moment) && self.entry.may_renew(moment) {
+        if token.kept().is_due(moment) && token.kept().may_renew(moment) {
             self.renew(moment);
         }
         Some(token)
@@ -118,7 +120,7 @@ impl ScopedToken {
     /// [`for_tenant`](Self::for_tenant) where this gives nothing.
     #[must_use]
     pub fn cached_in(&self, tenant: &TenantId) -> Option<CachedToken> {
-        let shared = &*self.client.shared;
+        let shared = &*self.shared;
         let moment = shared.exchange.clock.glance();
         let can_use = |kept: &Kept| self.can_use(kept);
         let (token, may_renew) = shared.cache.live(Some(tenant), &self.entry.key.profile, moment, can_use)?;
@@ -160,7 +162,7 @@ impl ScopedToken {
             _ if self.entry.last().is_some() => FetchReason::Expired,
             _ => FetchReason::Absent,
         };
-        let exchange = &self.client.shared.exchange;
+        let exchange = &self.shared.exchange;
         loop {
             let (elapsed, epoch) = (exchange.clock.elapsed(), exchange.credential_epoch());
             let serve = || self.serve(demand, exchange.clock.glance());
@@ -193,7 +195,7 @@ impl ScopedToken {
     }
 
     fn can_use(&self, kept: &Kept) -> bool {
-        kept.shown.as_ref().is_none_or(|shown| self.client.shared.exchange.shows(shown))
+        kept.shown.as_ref().is_none_or(|shown| self.shared.exchange.shows(shown))
     }
 
     /// The cached token if it meets the demand.
@@ -211,10 +213,14 @@ impl ScopedToken {
         if tokio::runtime::Handle::try_current().is_err() {
             return;
         }
-        let epoch = self.client.shared.exchange.credential_epoch();
+        let epoch = self.shared.exchange.credential_epoch();
         if let Some(pilot) = self.entry.flights.start_renewal(moment.elapsed, epoch) {
             self.fly(pilot, None, FetchReason::Due);
         }
+    }
+
+    pub(super) fn authority(&self) -> Authority {
+        self.shared.authority_in(self.entry.key.tenant.as_ref())
     }
 
     pub(super) fn profile(&self) -> &Profile {
@@ -222,7 +228,7 @@ impl ScopedToken {
     }
 
     fn with(&self, profile: Profile) -> Self {
-        self.client.scoped(self.scope.clone(), profile)
+        self.client().scoped(self.scope.clone(), profile)
     }
 }
 

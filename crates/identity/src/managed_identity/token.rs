@@ -1,11 +1,12 @@
 //! The tokens of a managed identity for one resource, kept and renewed as those of an application are.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use tracing::{debug, warn};
 use unattended_core::{Authorization, BoxFuture, Moment, Secret, TokenDemand, TokenSource, TokenSourceError};
+use uuid::Uuid;
 
 use super::endpoint::{Endpoint, Fetched as Answered};
 use crate::client::Freshness;
@@ -14,7 +15,7 @@ use crate::error::Error;
 use crate::exchange::retry_in;
 use crate::flight::{Boarding, Flights, Outcome, Patience, Pilot, no_outcome};
 use crate::refresh;
-use crate::token::{AccessToken, FetchReason, Fetched, Kept, Term, TokenOrigin};
+use crate::token::{AccessToken, FetchReason, Fetched, Kept, Term, TokenOrigin, Usage};
 
 /// The tokens of a managed identity for one resource. Cheap to clone; made once and kept.
 #[derive(Clone, Debug)]
@@ -129,17 +130,18 @@ impl ManagedIdentityToken {
         let took = u32::try_from(took.as_millis()).unwrap_or(u32::MAX);
         let refresh_after: Duration =
             refresh::refresh_after(issued.lifetime, issued.refresh_in, &(resource, &endpoint.id));
-        let usable = issued.lifetime - refresh::margin(issued.lifetime);
+        let margin = refresh::margin(issued.lifetime);
+        let usable = issued.lifetime - Duration::from_micros(margin.into());
         let kept = Kept {
-            shown: None,
             term: Term::from(moment, usable, refresh_after),
-            expires_at: moment.now() + issued.lifetime,
-            refresh_at: moment.now() + refresh_after,
+            usage: Usage::default(),
+            shown: None,
             authorization: issued.authorization,
             authority: None,
-            correlation_id: None,
+            correlation_id: Uuid::nil(),
             fetched: Fetched { reason, took, network: took, attempts },
-            refresh_token: Mutex::default(),
+            margin,
+            refresh_token: ArcSwapOption::empty(),
         };
         Ok(AccessToken::new(Arc::new(kept), TokenOrigin::Server))
     }
