@@ -90,9 +90,8 @@ class Bench:
         """Wall and CPU seconds of the process, and what it printed."""
         kind = "certificate" if certificate else "secret"
         self.tell(f"{client.name}: {workload}, {tenants:,} tenants, {kind}, {in_flight} in flight")
-        names = [self.tenant(n) for n in range(tenants)]
-        names[0] = first or names[0]
-        settings = self.server.settings | {"tenants": names, "certificate": certificate, "in_flight": in_flight}
+        settings = self.server.settings | {"tenants": tenants, "first": first}
+        settings |= {"certificate": certificate, "in_flight": in_flight}
         path = self.server.folder / "settings.json"
         path.write_text(json.dumps(settings))
         began = time.perf_counter()

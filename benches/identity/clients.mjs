@@ -11,7 +11,9 @@ const CALLERS = 1_000;
 const require = createRequire(`${process.env.NODE_PATH_OF_PACKAGES}/`);
 const [client, workload, path] = process.argv.slice(2);
 const settings = JSON.parse(readFileSync(path, "utf8"));
-const { tenants } = settings;
+const name = (number) => `00000000-0000-4000-8000-${number.toString(16).padStart(12, "0")}`;
+const tenants = Array.from({ length: settings.tenants }, (_, before) => name(before + 1));
+tenants[0] = settings.first ?? tenants[0];
 
 const clients = {
   msal() {
@@ -55,7 +57,7 @@ const workloads = {
     const [wall, cpu] = watch();
     const count = tenants.length - 1;
     const used = { cpu_us: (cpu / count) * 1e6, wall_us: (wall / count) * 1e6 };
-    return { ...used, resident_kb: resident(), grown_kb: resident() - before };
+    return { ...used, resident_kb: resident(), grown_kb: memory("RssAnon:") - before };
   },
   async cached(token) {
     await each(token, tenants, 16);
@@ -117,9 +119,14 @@ function stopwatch() {
 }
 
 function resident() {
-  gc();
-  return Math.round(process.memoryUsage.rss() / 1024);
+  return memory("VmRSS:");
 }
 
-const before = resident();
+/** In kB: VmRSS is all that is present, RssAnon what of it is in no file. */
+function memory(kind) {
+  gc();
+  return parseInt(readFileSync("/proc/self/status", "utf8").split(kind)[1]);
+}
+
+const before = memory("RssAnon:");
 console.log(JSON.stringify(await workloads[workload](clients[client]())));

@@ -77,7 +77,7 @@ def fill(token, settings: dict, before: int) -> dict:
         list(pool.map(token, others))
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
     each = {"cpu_us": cpu / len(others) * 1e6, "wall_us": wall / len(others) * 1e6}
-    return each | {"resident_kb": resident(), "grown_kb": resident() - before}
+    return each | {"resident_kb": resident(), "grown_kb": memory("RssAnon:") - before}
 
 
 def cached(token, settings: dict, before: int) -> dict:
@@ -144,16 +144,22 @@ def stampede(token, settings: dict, before: int) -> dict:
 
 
 def resident() -> int:
-    status = pathlib.Path("/proc/self/status").read_text()
-    return int(status.split("VmRSS:")[1].split()[0])
+    return memory("VmRSS:")
+
+
+def memory(kind: str) -> int:
+    """In kB: VmRSS is all that is present, RssAnon what of it is in no file."""
+    return int(pathlib.Path("/proc/self/status").read_text().split(kind)[1].split()[0])
 
 
 def main() -> None:
     client, workload, path = sys.argv[1:]
     settings = json.loads(pathlib.Path(path).read_text())
+    settings["tenants"] = [f"00000000-0000-4000-8000-{number:012x}" for number in range(1, settings["tenants"] + 1)]
+    settings["tenants"][0] = settings["first"] or settings["tenants"][0]
     make = {"msal": msal, "azure_identity": azure_identity}[client]
     work = {each.__name__: each for each in (first, fill, cached, stampede, latency, growth)}[workload]
-    before = resident()
+    before = memory("RssAnon:")
     print(json.dumps(work(make(settings), settings, before)))
 
 

@@ -29,7 +29,7 @@ impl Client for Azure {
             ClientOptions { cloud, transport: Some(transport.clone()), ..Default::default() }
         };
         let pkcs12 = std::fs::read(&settings.pkcs12)?;
-        let credential = |tenant: &String| -> Result<Arc<dyn TokenCredential>, BoxError> {
+        let credential = |tenant: String| -> Result<Arc<dyn TokenCredential>, BoxError> {
             let client_id = settings.client_id.clone();
             if settings.certificate {
                 let options = ClientCertificateCredentialOptions {
@@ -37,19 +37,17 @@ impl Client for Azure {
                     ..Default::default()
                 };
                 let pkcs12 = SecretBytes::new(pkcs12.clone());
-                return Ok(ClientCertificateCredential::new(
-                    tenant.clone(),
-                    client_id,
-                    pkcs12,
-                    Some(options),
-                )?);
+                return Ok(ClientCertificateCredential::new(tenant, client_id, pkcs12, Some(options))?);
             }
             let options =
                 ClientSecretCredentialOptions { client_options: client_options(), ..Default::default() };
             let secret = Secret::new(settings.secret.clone());
-            Ok(ClientSecretCredential::new(tenant, client_id, secret, Some(options))?)
+            Ok(ClientSecretCredential::new(&tenant, client_id, secret, Some(options))?)
         };
-        let credentials = settings.tenants.iter().map(credential).collect::<Result<_, _>>()?;
+        let mut credentials = Vec::with_capacity(settings.tenants);
+        for tenant in settings.names() {
+            credentials.push(credential(tenant)?);
+        }
         Ok(Self { credentials, scope: settings.scope.clone() })
     }
 

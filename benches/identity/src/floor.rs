@@ -91,14 +91,11 @@ impl Client for Floor {
         );
         let body = Bytes::from(format!("{form}&client_secret={}", settings.secret));
         let signer = settings.certificate.then(|| Signer::new(settings, form)).transpose()?;
-        let places = settings
-            .tenants
-            .iter()
-            .map(|tenant| {
-                let endpoint = format!("{}/{tenant}/oauth2/v2.0/token", settings.authority).parse()?;
-                Ok(Place { endpoint, kept: OnceLock::new(), request: Mutex::default() })
-            })
-            .collect::<Result<_, BoxError>>()?;
+        let mut places = Vec::with_capacity(settings.tenants);
+        for tenant in settings.names() {
+            let endpoint = format!("{}/{tenant}/oauth2/v2.0/token", settings.authority).parse()?;
+            places.push(Place { endpoint, kept: OnceLock::new(), request: Mutex::default() });
+        }
         Ok(Self { http, signer, body, places })
     }
 

@@ -29,10 +29,25 @@ pub struct Settings {
     scope: String,
     /// Whether the certificate is the credential.
     certificate: bool,
-    /// The tenants of the workload, as GUIDs.
-    tenants: Vec<String>,
+    /// How many tenants the workload has. A list of their names would be memory that is the harness's.
+    tenants: usize,
+    /// The GUID of the first, if it is another one than its number makes.
+    first: Option<String>,
     /// How many acquisitions are under way at once.
     in_flight: usize,
+}
+
+impl Settings {
+    /// The tenants, as GUIDs.
+    fn names(&self) -> impl Iterator<Item = String> {
+        let named = self.first.iter().cloned();
+        named.chain((1..=self.tenants).map(tenant).skip(usize::from(self.first.is_some())))
+    }
+}
+
+/// The tenant that has this number, counted from one.
+fn tenant(number: usize) -> String {
+    format!("00000000-0000-4000-8000-{number:012x}")
 }
 
 /// An application in many tenants.

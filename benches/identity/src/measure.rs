@@ -29,7 +29,16 @@ fn worked() -> Duration {
 
 /// Memory that is present, in kB.
 pub fn resident() -> Result<u64, BoxError> {
+    memory("VmRSS:")
+}
+
+/// The part of it that is in no file, in kB: how much of a file the kernel maps is chance.
+pub fn written() -> Result<u64, BoxError> {
+    memory("RssAnon:")
+}
+
+fn memory(kind: &str) -> Result<u64, BoxError> {
     let status = std::fs::read_to_string("/proc/self/status")?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).ok_or("no VmRSS")?;
+    let line = status.lines().find_map(|line| line.strip_prefix(kind)).ok_or("no such memory")?;
     Ok(line.trim().trim_end_matches(" kB").parse()?)
 }

@@ -23,7 +23,11 @@ pub struct ById {
 impl Client for ByHandle {
     fn new(settings: &Settings) -> Result<Self, BoxError> {
         let ById { graph, tenants } = ById::new(settings)?;
-        Ok(Self(tenants.iter().map(|tenant| graph.for_tenant(tenant)).collect::<Result<_, _>>()?))
+        let mut handles = Vec::with_capacity(tenants.len());
+        for tenant in &tenants {
+            handles.push(graph.for_tenant(tenant)?);
+        }
+        Ok(Self(handles))
     }
 
     async fn token(&self, tenant: usize) -> Result<(), BoxError> {
@@ -43,8 +47,10 @@ impl Client for ByHandle {
 
 impl Client for ById {
     fn new(settings: &Settings) -> Result<Self, BoxError> {
-        let tenants: Vec<TenantId> =
-            settings.tenants.iter().map(|tenant| TenantId::parse(tenant)).collect::<Result<_, _>>()?;
+        let mut tenants = Vec::with_capacity(settings.tenants);
+        for tenant in settings.names() {
+            tenants.push(TenantId::parse(&tenant)?);
+        }
         let transport: Arc<dyn HttpClient> =
             Arc::new(Transport::builder().extra_ca_pem(&std::fs::read(&settings.ca_file)?)?.build()?);
         let authority = Authority::microsoft(&settings.authority, tenants.first().ok_or("no tenant")?)?;

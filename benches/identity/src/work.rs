@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::latencies::Latencies;
-use crate::measure::{Stopwatch, resident};
+use crate::measure::{Stopwatch, resident, written};
 use crate::{BoxError, Client, Settings};
 
 /// Cached calls of one measurement.
@@ -15,8 +15,8 @@ const CALLS: usize = 1_000_000;
 const CALLERS: usize = 1_000;
 
 pub(crate) async fn run<C: Client>(workload: &str, settings: &Settings) -> Result<Value, BoxError> {
-    let before = resident()?;
-    let (client, tenants) = (Arc::new(C::new(settings)?), settings.tenants.len());
+    let before = written()?;
+    let (client, tenants) = (Arc::new(C::new(settings)?), settings.tenants);
     match workload {
         "first" => {
             client.token(0).await?;
@@ -32,7 +32,7 @@ pub(crate) async fn run<C: Client>(workload: &str, settings: &Settings) -> Resul
     }
 }
 
-/// A token for each tenant but the first, which opens the connections. `before` is the memory that was present, in kB,
+/// A token for each tenant but the first, which opens the connections. `before` is the memory that was written, in kB,
 /// before there was this client.
 async fn fill(
     client: &Arc<impl Client>,
@@ -44,12 +44,12 @@ async fn fill(
     let watch = Stopwatch::start();
     each(client, 1, tenants, in_flight).await?;
     let (wall, cpu) = watch.read();
-    let (tokens, resident) = ((tenants - 1) as f64, resident()?);
+    let tokens = (tenants - 1) as f64;
     Ok(json!({
         "cpu_us": cpu / tokens * 1e6,
         "wall_us": wall / tokens * 1e6,
-        "resident_kb": resident,
-        "grown_kb": resident.saturating_sub(before),
+        "resident_kb": resident()?,
+        "grown_kb": written()?.saturating_sub(before),
     }))
 }
 
