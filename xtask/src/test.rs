@@ -23,6 +23,10 @@ pub(crate) fn run(project: &Project) -> Result<bool, String> {
         let mut command = project.cargo(["clippy", "--all-targets"]);
         quiet(project, "clippy", command.args(EVERYTHING).args(["--", "-D", "warnings"]))
     });
+    progress.step("features", || {
+        let mut command = project.cargo(["clippy", "--workspace", "--no-default-features", "--locked"]);
+        quiet(project, "features", command.args(["--", "-D", "warnings"]))
+    });
     progress.step("third-party", || {
         missing = third_party::prepare(project);
         third_party::report(project, &missing)

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use toml_edit::{Array, ArrayOfTables, DocumentMut, InlineTable, Item, Table, Value};
+use toml_edit::{Array, ArrayOfTables, DocumentMut, Item, Table};
 
 use crate::failure::{CommandError, Exit};
 use crate::files;
@@ -113,17 +113,18 @@ impl ConfigurationFile {
     }
 
     /// Adds a job unless there is one of that name.
+    #[cfg(any(feature = "sandbox", test))]
     pub(crate) fn add_job(&mut self, name: &str, schedule: &str, kind: &str, parameters: &[(&str, &str)]) {
         if self.document.get("jobs").is_some_and(|jobs| jobs.get(name).is_some()) {
             return;
         }
         let table = self.table(&["jobs", name]);
         set(table, "schedule", schedule);
-        let mut inline = InlineTable::new();
+        let mut inline = toml_edit::InlineTable::new();
         for (key, value) in parameters {
-            inline.insert(*key, Value::from(*value));
+            inline.insert(*key, toml_edit::Value::from(*value));
         }
-        table.insert(kind, Item::Value(inline.into()));
+        table.insert(kind, toml_edit::value(inline));
     }
 
     pub(crate) fn text(&self) -> String {

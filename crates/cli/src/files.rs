@@ -11,14 +11,6 @@ pub(crate) fn write_private(path: &Path, content: &[u8]) -> Result<(), CommandEr
     })
 }
 
-/// Makes a directory that only its owner may enter; an existing one is left as it is.
-pub(crate) fn make_private_directory(path: &Path) -> Result<(), CommandError> {
-    unattended_files::create_private_directory(path).map_err(|cause| {
-        CommandError::new(Exit::Failed, format!("the directory {} cannot be made", path.display()))
-            .caused_by(&cause)
-    })
-}
-
 /// The path from the root, without resolving links that need not exist.
 pub(crate) fn absolute(path: &Path) -> PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned())

@@ -1,6 +1,7 @@
 //! The command line.
 
 mod call;
+#[cfg(feature = "sandbox")]
 mod sandbox;
 
 use std::net::SocketAddr;
@@ -9,6 +10,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use call::*;
+#[cfg(feature = "sandbox")]
 pub(crate) use sandbox::*;
 
 /// Run work that no user watches: a daemon application that calls protected web APIs as itself.
@@ -55,10 +57,20 @@ pub(crate) struct Output {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
     /// Go through all five steps in a sandbox: register, configure, acquire, call, operate
+    #[cfg(feature = "sandbox")]
     Quickstart(Quickstart),
     /// A tenant on this machine: identity platform and directory API
+    #[cfg(feature = "sandbox")]
     #[command(subcommand)]
     Sandbox(Sandbox),
+    /// What this program does not have
+    #[cfg(not(feature = "sandbox"))]
+    #[command(hide = true, alias = "quickstart")]
+    Sandbox {
+        /// Anything
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<std::ffi::OsString>,
+    },
     /// Register an application with its permissions and a credential, and write its configuration
     Register(Register),
     /// Acquire a token and show what is in it
@@ -105,6 +117,7 @@ pub(crate) struct Explain {
     pub(crate) text: Vec<String>,
 }
 
+#[cfg(feature = "sandbox")]
 #[derive(Args, Debug)]
 pub(crate) struct Quickstart {
     /// Where everything is put

@@ -6,8 +6,8 @@ use unattended_console::{Console as Page, ConsoleError};
 use unattended_core::SystemClock;
 use unattended_daemon::StatusReader;
 
+use super::on_signals;
 use crate::arguments::Console;
-use crate::commands::sandbox::on_signals;
 use crate::failure::{CommandError, Exit};
 use crate::printer::Printer;
 

@@ -4,10 +4,12 @@ mod call;
 mod console;
 mod doctor;
 mod explain;
+#[cfg(feature = "sandbox")]
 mod quickstart;
 mod reference;
 mod register;
 mod run;
+#[cfg(feature = "sandbox")]
 mod sandbox;
 mod sidecar;
 mod status;
@@ -16,7 +18,7 @@ mod token;
 use std::path::Path;
 
 use clap::CommandFactory;
-use unattended_daemon::{Config, Daemon, Ports, ProcessEnvironment, StatusReader};
+use unattended_daemon::{Config, Daemon, Ports, ProcessEnvironment, Shutdown, StatusReader};
 
 use crate::arguments::{Arguments, Verb};
 use crate::failure::{CommandError, Exit, explain, of_config};
@@ -26,8 +28,15 @@ pub(crate) async fn run(arguments: Arguments, printer: &Printer) -> Result<Exit,
     let Arguments { config, verb, .. } = arguments;
     let config = config.as_deref();
     match verb {
+        #[cfg(feature = "sandbox")]
         Verb::Quickstart(quickstart) => quickstart::run(&quickstart, printer).await,
+        #[cfg(feature = "sandbox")]
         Verb::Sandbox(sandbox) => sandbox::run(sandbox, printer).await,
+        #[cfg(not(feature = "sandbox"))]
+        Verb::Sandbox { .. } => {
+            Err(CommandError::new(Exit::Usage, "this program was built without the sandbox")
+                .hint("use one that was built with it: `cargo build --release -p unattended`"))
+        }
         Verb::Register(register) => register::run(&register, config, printer).await,
         Verb::Token(token) => {
             with_daemon(config, async |daemon| token::run(&token, daemon, printer).await).await
@@ -69,4 +78,10 @@ fn status_reader(config: Option<&Path>) -> Result<StatusReader, CommandError> {
 
 fn load(config: Option<&Path>) -> Result<Config, CommandError> {
     Config::load(config, &ProcessEnvironment).map_err(|error| of_config(&error))
+}
+
+/// A first signal asks to end well, a second one to end at once.
+fn on_signals() -> Result<Shutdown, CommandError> {
+    Shutdown::on_signals()
+        .map_err(|cause| CommandError::new(Exit::Failed, "signals cannot be received").caused_by(&cause))
 }

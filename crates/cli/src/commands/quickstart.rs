@@ -13,15 +13,15 @@ use unattended_identity::Freshness;
 use unattended_jobs::{Outcome, Report};
 use unattended_sandbox::{Ready, RunningSandbox, Sandbox, people};
 
+use super::on_signals;
 use super::register::{Credential, Enrolment, enrol};
 use super::run::{failed, summary};
-use super::sandbox::{of_sandbox, on_signals, write_ready_file};
+use super::sandbox::{of_sandbox, write_ready_file};
 use super::token::describe;
 use crate::arguments::{ApiRole, Quickstart};
 use crate::configuration_file::ConfigurationFile;
 use crate::directory::{DIRECTORY_API, Directory};
 use crate::failure::{CommandError, Exit, explain, of_config};
-use crate::files;
 use crate::printer::{BOLD, DIM, GOOD, Printer, styled};
 use crate::progress::Watcher;
 
@@ -38,7 +38,7 @@ pub(crate) async fn run(arguments: &Quickstart, printer: &Printer) -> Result<Exi
     let shutdown = on_signals()?;
     let began = SystemClock.elapsed();
     let tour = Tour { place: Place::new(&arguments.dir), printer, stop: shutdown.drain.clone() };
-    files::make_private_directory(&tour.place.directory)?;
+    tour.place.make()?;
     let sandbox = tour.start_sandbox().await?;
     let toured = tokio::select! {
         toured = tour.steps(sandbox.ready(), arguments.people) => toured,
@@ -71,6 +71,14 @@ impl Place {
             people: at("people.csv"),
             directory: directory.to_owned(),
         }
+    }
+
+    /// For its owner alone; one that is there is left as it is.
+    fn make(&self) -> Result<(), CommandError> {
+        unattended_files::create_private_directory(&self.directory).map_err(|cause| {
+            let message = format!("the directory {} cannot be made", self.directory.display());
+            CommandError::new(Exit::Failed, message).caused_by(&cause)
+        })
     }
 }
 

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use unattended_daemon::{Daemon, run_scheduled};
 use unattended_jobs::{Engine, Event, Job, JobError, Observer, Outcome, Report, Work};
 
+use super::on_signals;
 use crate::arguments::Run;
-use crate::commands::sandbox::on_signals;
 use crate::failure::{CommandError, Exit, explain};
 use crate::printer::{BAD, BOLD, GOOD, Printer, WARN, counted, styled};
 use crate::progress::{Watcher, told};

@@ -12,11 +12,11 @@ mod vault;
 use std::path::{Path, PathBuf};
 
 use http::Method;
-use unattended_daemon::Shutdown;
 use unattended_sandbox::{Ready, Sandbox as Tenant, SandboxError};
 use unattended_transport::Transport;
 
 use self::running::Running;
+use super::on_signals;
 use crate::arguments::{Sandbox, SandboxStart, SandboxTenant, WhichSandbox};
 use crate::failure::{CommandError, Exit};
 use crate::files;
@@ -150,12 +150,6 @@ fn authority_certificates(path: &Path) -> Result<Vec<u8>, CommandError> {
     let pem = std::fs::read(path).map_err(|cause| failed(&cause))?;
     drop(Transport::builder().extra_ca_pem(&pem).map_err(|cause| failed(&cause))?);
     Ok(pem)
-}
-
-/// A first signal asks to end well, a second one to end at once.
-pub(crate) fn on_signals() -> Result<Shutdown, CommandError> {
-    Shutdown::on_signals()
-        .map_err(|cause| CommandError::new(Exit::Failed, "signals cannot be received").caused_by(&cause))
 }
 
 pub(crate) fn write_ready_file(path: &Path, ready: &Ready) -> Result<(), CommandError> {

@@ -18,7 +18,7 @@ pub(crate) async fn run(
     use crate::printer::{BOLD, styled};
 
     // Before anything is served: a signal that comes early must not be lost.
-    let shutdown = super::sandbox::on_signals()?;
+    let shutdown = super::on_signals()?;
     let sidecar = daemon.sidecar().map_err(|error| explain("the sidecar cannot be built", &error))?;
     let access = if arguments.group_access { Access::Group } else { Access::Owner };
     let socket = Socket::bind(&arguments.socket, access).map_err(|error| {
