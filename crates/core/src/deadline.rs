@@ -25,7 +25,7 @@ pub async fn within<T>(
     .await
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "test-util"))]
 mod tests {
     use std::future::{pending, ready};
     use std::pin::pin;
