@@ -71,7 +71,7 @@ fn respond(
         Body::Empty => None,
         Body::Written(body) => {
             headers.insert("Content-Type".into(), "application/json".into());
-            serde_json::from_slice(&body).ok()
+            serde_json::from_slice(&body.whole()).ok()
         }
         Body::Json(body) => {
             headers.insert("Content-Type".into(), "application/json".into());

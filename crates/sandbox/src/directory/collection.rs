@@ -11,7 +11,7 @@ use super::exchange::{Answer, Body, Call};
 use super::extension_properties;
 use super::fault::Fault;
 use super::odata::{QueryOptions, SkipTokens, is_eventual};
-use super::pages::{Page, PageName};
+use super::pages::{Known, Page, PageName, push_text};
 use super::projection::{self, Projection};
 use super::schema::{EntityType, Kind, Property};
 use crate::store::{Condition, Object, PageQuery, Position, StoreError, Table, objects, paging};
@@ -21,7 +21,7 @@ const ETAG_MEMBER: &str = "@odata.etag";
 
 /// The objects of a page as they were found.
 struct Stretch {
-    /// JSON, with commas between the objects.
+    /// JSON, with commas between the objects, and the end of the page behind them.
     items: Vec<u8>,
     /// The last object, if there are more behind it.
     rest_after: Option<Position>,
@@ -63,13 +63,21 @@ impl Collection {
         let tokens = call.directory.skip_tokens()?;
         let name = PageName::of(self, call);
         let page = match call.directory.pages.get(&call.directory.store, &name, &tokens)? {
-            Some(page) => page,
-            None => self.read_page(call, name, &tokens)?,
+            Known::Page(page) => page,
+            Known::Asked => self.read_page(call, name, true, &tokens)?,
+            Known::Nothing => self.read_page(call, name, false, &tokens)?,
         };
         Ok(Answer::written(page.answer(&tokens)))
     }
 
-    fn read_page(&self, call: &Call<'_>, name: PageName, tokens: &SkipTokens) -> Result<Arc<Page>, Fault> {
+    /// Reads a page, and has it remembered if it was asked for before.
+    fn read_page(
+        &self,
+        call: &Call<'_>,
+        name: PageName,
+        was_asked: bool,
+        tokens: &SkipTokens,
+    ) -> Result<Arc<Page>, Fault> {
         // Before anything is read: whatever is written meanwhile makes the page one of the past.
         let generation = call.directory.store.generation();
         let entity = self.known(call)?;
@@ -79,7 +87,7 @@ impl Collection {
         let condition = self.narrowed(options.condition());
         let query =
             PageQuery::new(&condition, options.page_size() + 1).ordered(options.order).after(after.as_ref());
-        let (stretch, count) = call.directory.store.read(|connection| {
+        let (mut stretch, count) = call.directory.store.read(|connection| {
             let stretch = self.stretch(connection, call, &options, &query)?;
             let count = match options.tells_count() {
                 true => Some(paging::count(connection, self.table, &call.tenant.id, &condition)?),
@@ -87,9 +95,15 @@ impl Collection {
             };
             Ok::<_, Fault>((stretch, count))
         })?;
-        let mut head = format!("\"@odata.context\":{}", Value::from(self.context(call, &options, false)));
+        let mut head = b"\"@odata.context\":".to_vec();
+        push_text(&mut head, &self.context(call, &options, false));
         if let Some(count) = count {
-            head.push_str(&format!(",\"@odata.count\":{count}"));
+            head.extend_from_slice(format!(",\"@odata.count\":{count}").as_bytes());
+        }
+        // What is expanded depends on what else the caller may see.
+        let may_remember = options.expand.is_none();
+        if may_remember && was_asked {
+            stretch.items.shrink_to_fit();
         }
         let link = || format!("{}/{}?{}$skiptoken=", call.version_url(), self.path, options.repeated);
         let page = Arc::new(Page {
@@ -97,11 +111,10 @@ impl Collection {
             scope,
             token: options.skip_token,
             head,
-            items: stretch.items.into_boxed_slice(),
+            items: stretch.items.into(),
         });
-        // What is expanded depends on what else the caller may see.
-        if options.expand.is_none() {
-            call.directory.pages.put(generation, name, Arc::clone(&page));
+        if may_remember {
+            call.directory.pages.put(generation, name, was_asked.then(|| Arc::clone(&page)));
         }
         Ok(page)
     }
@@ -119,7 +132,8 @@ impl Collection {
         let select = options.select.as_deref();
         let projection = Projection::of(self.table, self.shown(select));
         let with_etags = call.directory.control.settings().etags;
-        let mut page = Stretch { items: Vec::with_capacity(limit * 400), rest_after: None };
+        let items = Vec::with_capacity(limit * projection.likely_size());
+        let mut page = Stretch { items, rest_after: None };
         let (mut count, mut last) = (0, None);
         paging::for_each(connection, self.table, &call.tenant.id, query, |found| {
             if count == limit {
@@ -152,6 +166,7 @@ impl Collection {
             serde_json::to_writer(&mut page.items, &shown).map_err(StoreError::from)?;
             Ok::<_, Fault>(())
         })?;
+        page.items.extend_from_slice(b"]}");
         Ok(page)
     }
 

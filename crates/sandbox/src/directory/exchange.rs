@@ -10,6 +10,7 @@ use unattended_protect::Caller;
 use super::Directory;
 use super::fault::Fault;
 use super::json::Unambiguous;
+use super::written::Written;
 use crate::store::{Object, Tenant};
 
 /// A request below `/v1.0` or `/beta`.
@@ -108,8 +109,7 @@ pub(super) enum Body {
     Empty,
     Json(Value),
     Text(String),
-    /// JSON that is text already.
-    Written(Bytes),
+    Written(Written),
 }
 
 impl Answer {
@@ -119,7 +119,7 @@ impl Answer {
     }
 
     /// 200 with JSON that is text already.
-    pub(super) fn written(body: Bytes) -> Self {
+    pub(super) fn written(body: Written) -> Self {
         Self { status: StatusCode::OK, headers: Vec::new(), body: Body::Written(body) }
     }
 

@@ -308,7 +308,7 @@ pub(super) fn render<const N: usize>(
         // Not by `Display`, which checks every fragment again and takes a third longer.
         Body::Json(body) => serde_json::to_vec(&body).expect("a JSON value can be written").into(),
         Body::Text(text) => text.into(),
-        Body::Written(body) => body.into(),
+        Body::Written(body) => axum::body::Body::new(body),
     };
     response
 }

@@ -43,6 +43,7 @@ mod tests;
 mod throttle;
 mod uploads;
 mod users;
+mod written;
 
 use std::fmt;
 use std::sync::Arc;

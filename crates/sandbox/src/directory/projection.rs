@@ -1,11 +1,10 @@
 //! What a list shows of each object, cut out of the document as text: nothing is parsed.
 
-use memchr::memmem;
 use serde_json::{Map, Value};
 
 use super::schema::{Kind, Property};
-use crate::store::layout::{self, USUAL_OF_USERS};
-use crate::store::text::{Members, NoDocument, value_end};
+use crate::store::layout::{USUAL_OF_USERS, UserText};
+use crate::store::text::{Members, NoDocument};
 use crate::store::{StoreError, Table};
 
 /// The properties that are shown, in the order of their names.
@@ -13,7 +12,6 @@ use crate::store::{StoreError, Table};
 pub(super) struct Projection<'a> {
     shown: Vec<Shown<'a>>,
     usual: Usual,
-    end_of_usual: memmem::Finder<'static>,
 }
 
 /// How the properties lie to those with which the text of a user begins.
@@ -21,8 +19,8 @@ pub(super) struct Projection<'a> {
 enum Usual {
     /// They are the same.
     All,
-    /// They are some of those.
-    Some,
+    /// They are some of those: a bit for each, the lowest for the first.
+    Some(u16),
     /// Some are none of those, or it is about another type.
     Beyond,
 }
@@ -32,29 +30,27 @@ struct Shown<'a> {
     name: &'a str,
     /// What it is where it has no value, in JSON.
     nothing: &'static str,
-    /// Finds how its member begins, `"name":`, in the text of a user.
-    beginning: Option<memmem::Finder<'static>>,
 }
 
 impl<'a> Projection<'a> {
     pub(super) fn of(table: Table, properties: impl Iterator<Item = &'a Property>) -> Self {
         let mut shown: Vec<Shown<'_>> = properties
-            .map(|property| Shown { name: &property.name, nothing: nothing(property.kind), beginning: None })
+            .map(|property| Shown { name: &property.name, nothing: nothing(property.kind) })
             .collect();
         shown.sort_unstable_by_key(|shown| shown.name);
-        let is_usual = table == Table::Users && shown.iter().all(|it| USUAL_OF_USERS.contains(&it.name));
-        let usual = match is_usual {
-            true if shown.len() == USUAL_OF_USERS.len() => Usual::All,
-            true => Usual::Some,
-            false => Usual::Beyond,
+        let place = |shown: &Shown<'_>| USUAL_OF_USERS.iter().position(|usual| *usual == shown.name);
+        let places = shown.iter().map(place).try_fold(0, |bits, place| Some(bits | 1_u16 << place?));
+        let usual = match places.filter(|_| table == Table::Users) {
+            Some(_) if shown.len() == USUAL_OF_USERS.len() => Usual::All,
+            Some(places) => Usual::Some(places),
+            None => Usual::Beyond,
         };
-        if usual == Usual::Some {
-            for shown in &mut shown {
-                let key = format!("\"{}\":", shown.name);
-                shown.beginning = Some(memmem::Finder::new(&key).into_owned());
-            }
-        }
-        Self { shown, usual, end_of_usual: layout::end_of_usual() }
+        Self { shown, usual }
+    }
+
+    /// About how many bytes are written of an object.
+    pub(super) fn likely_size(&self) -> usize {
+        64 + 30 * self.shown.len()
     }
 
     /// Writes what is shown of a document as a JSON object.
@@ -88,21 +84,17 @@ impl<'a> Projection<'a> {
     fn cut_usual(&self, document: &[u8], out: &mut Vec<u8>) -> Option<()> {
         match self.usual {
             Usual::Beyond => return None,
-            Usual::All => out.extend_from_slice(layout::usual(document, &self.end_of_usual)?),
-            Usual::Some => {
-                let usual = layout::usual(document, &self.end_of_usual)?;
-                let mut end = 0;
+            Usual::All => out.extend_from_slice(UserText::of(document)?.usual()?),
+            Usual::Some(mut places) => {
+                let user = UserText::of(document)?;
                 out.push(b'{');
-                for (place, shown) in self.shown.iter().enumerate() {
-                    // All are there and in order, and what looks like the beginning of a member is one: quotes in
-                    // strings are escaped.
-                    let beginning = shown.beginning.as_ref()?;
-                    let start = end + beginning.find(usual.get(end..)?)?;
-                    end = value_end(usual, start + beginning.needle().len()).ok()?;
-                    if place > 0 {
+                let start = out.len();
+                while places != 0 {
+                    if out.len() > start {
                         out.push(b',');
                     }
-                    out.extend_from_slice(usual.get(start..end)?);
+                    out.extend_from_slice(user.member(places.trailing_zeros() as usize)?);
+                    places &= places - 1;
                 }
             }
         }
@@ -225,7 +217,7 @@ mod tests {
             Projection::of(Table::Users, USER.properties.iter().filter(|it| it.is_default)).usual,
             Usual::All
         );
-        assert_eq!(of(&["mail", "id"]).usual, Usual::Some);
+        assert_eq!(of(&["mail", "id"]).usual, Usual::Some(0b10_1000));
         assert_eq!(of(&["mail", "city"]).usual, Usual::Beyond);
     }
 

@@ -1,14 +1,14 @@
 //! In which order the members of a document stand.
 //!
-//! A document is JSON, whatever the order. That of a user begins with everything that is shown unasked, so that a page
-//! of users is cut out of the documents and not put together.
+//! A document is JSON, whatever the order. That of a user begins with everything that is shown unasked, and ends with
+//! where each of those members ends: so a page of users is cut out of the documents, and nothing is searched in them.
 
-use memchr::memmem;
 use serde_json::{Map, Value};
 
+use super::text::Members;
 use super::{StoreError, Table};
 
-/// What a user has without being asked, in the order of the names; the second is a collection, which is empty where
+/// What a user has without being asked, in the order of the names; the first is a collection, which is empty where
 /// the others are null.
 pub(crate) const USUAL_OF_USERS: [&str; 11] = [
     "businessPhones",
@@ -24,16 +24,22 @@ pub(crate) const USUAL_OF_USERS: [&str; 11] = [
     "userPrincipalName",
 ];
 
-/// How the text of a user begins,
-const BEGINNING: &[u8] = b"{\"businessPhones\":";
+/// The last member of a user's text, which is no property: two digits for each usual member.
+pub(super) const ENDS: &str = "~";
 
-/// and what stands behind the usual members: no user is without it. In the text of a string these bytes are not found,
-/// because quotes are escaped there.
-const BEHIND_USUAL: &[u8] = b",\"accountEnabled\":";
+/// How that member begins. In the text of a string these bytes are not found, because quotes are escaped there.
+const BEFORE_ENDS: &[u8] = b",\"~\":\"";
+
+/// And what is behind it.
+const BEHIND_ENDS: &[u8] = b"\"}";
+
+/// Digits are the characters from the one behind the quote to the one before the backslash.
+const FIRST_DIGIT: u8 = b'"' + 1;
+const BASE: usize = (b'\\' - FIRST_DIGIT) as usize;
 
 /// The text of a document.
 pub(super) fn text(table: Table, document: &Map<String, Value>) -> Result<String, StoreError> {
-    if table != Table::Users || !document.contains_key("accountEnabled") {
+    if table != Table::Users {
         return Ok(serde_json::to_string(document)?);
     }
     let mut text = String::from("{");
@@ -59,19 +65,56 @@ pub(super) fn text(table: Table, document: &Map<String, Value>) -> Result<String
         push(name, &value.to_string());
     }
     text.push('}');
-    Ok(text)
+    Ok(with_ends(text))
 }
 
-/// Finds where the usual members of a user's text end. Made once for many texts.
-pub(crate) fn end_of_usual() -> memmem::Finder<'static> {
-    memmem::Finder::new(BEHIND_USUAL)
+/// The text of a user with its ends. They are left out where they have more than two digits.
+pub(super) fn with_ends(text: String) -> String {
+    let mut members = Members::of(text.as_bytes());
+    let mut ends = String::with_capacity(2 * USUAL_OF_USERS.len());
+    for name in USUAL_OF_USERS {
+        match members.next() {
+            Ok(Some(member)) if member.name == name.as_bytes() && member.end < BASE * BASE => {
+                let digit = |value: usize| char::from(FIRST_DIGIT + value as u8);
+                ends.extend([digit(member.end / BASE), digit(member.end % BASE)]);
+            }
+            _ => return text,
+        }
+    }
+    format!("{},\"{ENDS}\":\"{ends}\"}}", text.strip_suffix('}').unwrap_or(&text))
 }
 
-/// The usual members of a user's text, from the first brace on and without the last; nothing if the text does not
-/// begin with them.
-pub(crate) fn usual<'a>(text: &'a [u8], end_of_usual: &memmem::Finder<'_>) -> Option<&'a [u8]> {
-    let end = text.starts_with(BEGINNING).then(|| end_of_usual.find(text))??;
-    Some(&text[..end])
+/// The text of a user with its ends.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct UserText<'a> {
+    text: &'a [u8],
+    ends: &'a [[u8; 2]],
+}
+
+impl<'a> UserText<'a> {
+    /// Nothing of a text without ends: of no user, or of one that was written before there were any.
+    pub(crate) fn of(text: &'a [u8]) -> Option<Self> {
+        let rest = text.strip_suffix(BEHIND_ENDS)?;
+        let (rest, ends) = rest.split_at_checked(rest.len().checked_sub(2 * USUAL_OF_USERS.len())?)?;
+        rest.ends_with(BEFORE_ENDS).then_some(Self { text, ends: ends.as_chunks().0 })
+    }
+
+    /// The usual members, from the first brace on and without the last.
+    pub(crate) fn usual(self) -> Option<&'a [u8]> {
+        self.text.get(..self.end(USUAL_OF_USERS.len() - 1)?)
+    }
+
+    /// The usual member at a place, its name included.
+    pub(crate) fn member(self, place: usize) -> Option<&'a [u8]> {
+        let before = place.checked_sub(1).map_or(Some(0), |before| self.end(before))?;
+        self.text.get(before + 1..self.end(place)?)
+    }
+
+    fn end(self, place: usize) -> Option<usize> {
+        let value = |digit: u8| digit.wrapping_sub(FIRST_DIGIT) as usize;
+        let [high, low] = *self.ends.get(place)?;
+        Some(value(high) * BASE + value(low))
+    }
 }
 
 #[cfg(test)]
@@ -94,25 +137,44 @@ mod tests {
                 document.insert(name.into(), value);
             }
             let text = text(Table::Users, &document).unwrap();
-            let begun = [usual(text.as_bytes(), &end_of_usual()).unwrap(), b"}"].concat();
-            let begun: Map<String, Value> = serde_json::from_slice(&begun).unwrap();
+            let user = UserText::of(text.as_bytes()).unwrap();
+            let begun = user.usual().unwrap();
+            let members: Vec<_> = (0..USUAL_OF_USERS.len()).map(|place| user.member(place).unwrap()).collect();
+            prop_assert_eq!(&begun[1..], members.join(&b','));
+            let begun: Map<String, Value> = serde_json::from_slice(&[begun, b"}"].concat()).unwrap();
             for name in USUAL_OF_USERS {
                 let nothing = if name == "businessPhones" { json!([]) } else { Value::Null };
                 prop_assert_eq!(&begun[name], document.get(name).unwrap_or(&nothing));
             }
             prop_assert_eq!(begun.len(), USUAL_OF_USERS.len());
-            let whole: Map<String, Value> = serde_json::from_str(&text).unwrap();
+            let mut whole: Map<String, Value> = serde_json::from_str(&text).unwrap();
+            whole.remove(ENDS);
             document.extend(begun);
             prop_assert_eq!(whole, document);
+        }
+
+        #[test]
+        fn no_text_makes_it_panic(text in "\\PC{0,40}", digits in "[!-~]{20,24}") {
+            for text in [text, format!("{{\"a\":1,\"~\":\"{digits}\"}}")] {
+                let Some(user) = UserText::of(text.as_bytes()) else { continue };
+                let _ = user.usual();
+                for place in 0..=USUAL_OF_USERS.len() {
+                    let _ = user.member(place);
+                }
+            }
         }
     }
 
     #[test]
-    fn what_is_no_user_in_this_order_has_nothing_usual() {
-        for text in
-            [&b"{}"[..], b"{\"accountEnabled\":true,\"businessPhones\":[]}", b"{\"businessPhones\":[]}"]
-        {
-            assert_eq!(usual(text, &end_of_usual()), None);
+    fn what_is_no_user_in_this_order_or_too_long_has_no_ends() {
+        for text in ["{}", r#"{"accountEnabled":true,"businessPhones":[]}"#, r#"{"businessPhones":[]}"#] {
+            assert!(UserText::of(with_ends(text.into()).as_bytes()).is_none());
+        }
+        for (length, has_ends) in [(3_000, true), (3_300, false)] {
+            let document = json!({ "displayName": "x".repeat(length) });
+            let text = text(Table::Users, document.as_object().unwrap()).unwrap();
+            assert_eq!(UserText::of(text.as_bytes()).is_some(), has_ends);
+            assert!(serde_json::from_str::<Value>(&text).is_ok());
         }
     }
 }

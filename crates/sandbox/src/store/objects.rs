@@ -186,9 +186,9 @@ fn read_row(row: &Row<'_>) -> rusqlite::Result<(i64, String)> {
     Ok((row.get(0)?, row.get(1)?))
 }
 
-/// An object from its text. Nulls in it are there to be copied, not to be known of.
+/// An object from its text. Nulls in it are there to be copied, not to be known of, and so is where its members end.
 pub(super) fn parse((seq, text): (i64, impl AsRef<[u8]>)) -> Result<Object, StoreError> {
     let mut document: Map<String, Value> = serde_json::from_slice(text.as_ref())?;
-    document.retain(|_, value| !value.is_null());
+    document.retain(|name, value| !value.is_null() && name != layout::ENDS);
     Ok(Object { seq, document })
 }

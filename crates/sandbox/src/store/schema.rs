@@ -12,8 +12,9 @@ use super::{
 /// Marks the file as a sandbox's in its header ("unAt").
 const APPLICATION_ID: i64 = 0x756e_4174;
 
-/// Counts every change of tables that exist.
-const VERSION: i64 = 1;
+/// Counts every change that an older program must not meet. Since the second, users are kept with where their members
+/// end, which an older one would not keep in step; users without are read all the same.
+const VERSION: i64 = 2;
 
 /// Makes the tables of an empty database, and refuses any other that this version does not know.
 pub(super) fn prepare(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {
@@ -28,6 +29,9 @@ pub(super) fn prepare(connection: &mut Connection, path: &Path) -> Result<(), St
     match (tables, pragma("application_id")?, pragma("user_version")?) {
         (0, ..) => create(connection)?,
         (_, APPLICATION_ID, VERSION) => {}
+        (_, APPLICATION_ID, 1) => connection
+            .pragma_update(None, "user_version", VERSION)
+            .map_err(|error| StoreError::open(path, error))?,
         (_, APPLICATION_ID, found) if found > VERSION => {
             return Err(StoreError::newer(path, found, VERSION));
         }
@@ -287,6 +291,7 @@ mod tests {
                      INSERT INTO app_role_assignments (tenant_id, id, document)
                      VALUES ('t', 'a', '{\"id\":\"a\",\"principalId\":\"s\",\"resourceId\":\"s\",\"appRoleId\":\"r\"}');",
                 )?;
+                transaction.pragma_update(None, "user_version", 1)?;
                 Ok::<_, StoreError>(())
             })
             .unwrap();
@@ -298,6 +303,8 @@ mod tests {
         let assignment = assignment.as_object().unwrap();
         store
             .write(|transaction| {
+                let version: i64 = transaction.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+                assert_eq!(version, VERSION);
                 let kept = objects::find(transaction, Table::AppRoleAssignments, "t", "id", "a")?;
                 assert_eq!(kept.unwrap().text("principalId"), "s");
                 for table in ["managed_identities", "extension_properties"] {

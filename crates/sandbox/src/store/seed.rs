@@ -10,7 +10,7 @@ use unattended_core::{Entropy, Secret};
 use super::permissions::{graph_app_roles, graph_permission_id};
 use super::{
     Application, GRAPH_APP_ID, PasswordCredential, Store, StoreError, Table, Tenant, assignments,
-    credentials, key_vault, objects, principals, schema, tenants, timestamp,
+    credentials, key_vault, layout, objects, principals, schema, tenants, timestamp,
 };
 use crate::people::{People, Person};
 
@@ -198,7 +198,7 @@ fn add_people(connection: &Connection, seed: &Seed<'_>) -> Result<(), StoreError
     let created = timestamp(seed.now);
     for person in People::new(seed.people_seed, &seed.domain).take(seed.users as usize) {
         let id = seed.entropy.uuid();
-        let document = serde_json::to_string(&UserDocument::of(&person, &id, &created))?;
+        let document = layout::with_ends(serde_json::to_string(&UserDocument::of(&person, &id, &created))?);
         objects::load_text(connection, Table::Users, &seed.tenant_id, &id, &document)?;
     }
     Ok(())
@@ -261,7 +261,7 @@ pub(super) fn object(value: Value) -> Map<String, Value> {
 mod tests {
     use unattended_core::SeededEntropy;
 
-    use super::super::{Condition, layout, paging};
+    use super::super::{Condition, paging};
     use super::*;
 
     const TENANT: &str = "11111111-2222-4333-8444-555555555555";
@@ -333,7 +333,8 @@ mod tests {
                 let documents = statement.query_map([], |row| row.get::<_, String>(0))?;
                 for document in documents {
                     let document = document?;
-                    let parsed: Map<String, Value> = serde_json::from_str(&document)?;
+                    let mut parsed: Map<String, Value> = serde_json::from_str(&document)?;
+                    assert!(parsed.remove(layout::ENDS).is_some());
                     assert_eq!(layout::text(Table::Users, &parsed)?, document);
                 }
                 Ok::<_, StoreError>(())

@@ -64,7 +64,7 @@ fn string_end(bytes: &[u8], quote: usize) -> Result<usize, NoDocument> {
 }
 
 /// Where the value ends that begins at a place.
-pub(crate) fn value_end(bytes: &[u8], start: usize) -> Result<usize, NoDocument> {
+fn value_end(bytes: &[u8], start: usize) -> Result<usize, NoDocument> {
     match bytes.get(start).ok_or(NoDocument)? {
         b'"' => string_end(bytes, start),
         b'{' | b'[' => nested_end(bytes, start),

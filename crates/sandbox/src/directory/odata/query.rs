@@ -148,10 +148,18 @@ impl<'a> QueryOptions<'a> {
     }
 
     fn repeat(&mut self, option: &str, value: &str) {
-        let encoded: String = form_urlencoded::byte_serialize(value.as_bytes()).collect();
+        self.repeated.push('$');
+        self.repeated.push_str(option);
+        self.repeated.push('=');
         // Spelled as the documentation spells it, with the characters left bare that a query may hold.
-        let encoded = encoded.replace('+', "%20").replace("%2C", ",").replace("%27", "'").replace("%40", "@");
-        self.repeated.push_str(&format!("${option}={encoded}&"));
+        self.repeated.extend(form_urlencoded::byte_serialize(value.as_bytes()).map(|part| match part {
+            "+" => "%20",
+            "%2C" => ",",
+            "%27" => "'",
+            "%40" => "@",
+            part => part,
+        }));
+        self.repeated.push('&');
     }
 
     fn refuse_advanced(&self, entity: &EntityType) -> Result<(), Fault> {

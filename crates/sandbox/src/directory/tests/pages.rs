@@ -16,7 +16,10 @@ async fn a_page_shows_what_was_written_since_it_was_asked_for_last() {
     let names = async || {
         let page = world.get(PAGE).await.is(200);
         let names = page.column("displayName").join(" ");
-        assert_eq!(world.get(PAGE).await.is(200).body, page.body);
+        // The second time it is read once more and then remembered.
+        for _ in 0..2 {
+            assert_eq!(world.get(PAGE).await.is(200).body, page.body);
+        }
         names
     };
     assert_eq!(names().await, "");
@@ -35,13 +38,16 @@ async fn a_page_shows_what_was_written_since_it_was_asked_for_last() {
 async fn who_may_see_less_is_not_shown_the_page_of_who_may_see_all() {
     let world = World::new();
     world.new_user_id("ann").await;
+    world.get("/v1.0/users").await.is(200);
     let all = world.get("/v1.0/users").await.is(200);
     assert!(all.body["value"][0].get("jobTitle").is_some());
     let basic = world.token(&["User.ReadBasic.All"]);
     let basic = async |path| world.ask(&basic, Method::GET, path, None).await;
     assert!(basic("/v1.0/users").await.is(200).body["value"][0].get("jobTitle").is_none());
-    world.get(PAGE).await.is(200);
-    basic(PAGE).await.is(403);
+    for _ in 0..3 {
+        world.get(PAGE).await.is(200);
+        basic(PAGE).await.is(403);
+    }
     let nobody = world.token(&["Organization.Read.All"]);
     world.ask(&nobody, Method::GET, PAGE, None).await.is(403);
 }
@@ -50,7 +56,10 @@ async fn who_may_see_less_is_not_shown_the_page_of_who_may_see_all() {
 async fn every_version_and_every_way_to_ask_has_its_own_page() {
     let world = World::new();
     world.new_user_id("ann").await;
-    let context = async |path| world.get(path).await.is(200).body["@odata.context"].clone();
+    let context = async |path| {
+        world.get(path).await.is(200);
+        world.get(path).await.is(200).body["@odata.context"].clone()
+    };
     let [first, beta] = [context("/v1.0/users").await, context("/beta/users").await];
     assert!(first.as_str().unwrap().contains("/v1.0/") && beta.as_str().unwrap().contains("/beta/"));
     let counted = "/v1.0/users?$count=true";
@@ -72,6 +81,7 @@ async fn the_link_of_a_remembered_page_is_as_young_as_the_answer() {
         let page = world.get("/v1.0/users?$top=10").await.is(200);
         page.body["@odata.nextLink"].as_str().unwrap().strip_prefix(BASE).unwrap().to_owned()
     };
+    next().await;
     let first = next().await;
     world.clock.advance(Duration::from_secs(3_000));
     let again = next().await;
