@@ -20,6 +20,7 @@ mod redact;
 mod retry_after;
 mod secret;
 mod token_source;
+mod wiped;
 
 pub use futures_core::future::BoxFuture;
 
@@ -37,3 +38,4 @@ pub use crate::redact::{redact_tokens, redact_url};
 pub use crate::retry_after::{retry_after, server_time};
 pub use crate::secret::Secret;
 pub use crate::token_source::{Authorization, TokenDemand, TokenSource, TokenSourceError};
+pub use crate::wiped::Wiped;

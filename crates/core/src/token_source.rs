@@ -9,9 +9,8 @@ use bytes::Bytes;
 use futures_core::future::BoxFuture;
 use http::header::AUTHORIZATION;
 use http::{HeaderValue, Request};
-use zeroize::Zeroizing;
 
-use crate::Possession;
+use crate::{Possession, Wiped};
 
 /// Gives the `Authorization` header of one (application, tenant, resource).
 ///
@@ -64,7 +63,7 @@ impl Authorization {
         header.push(b' ');
         header.extend_from_slice(token.as_bytes());
         // It is full, so this is the same place of the memory without a capacity beside it.
-        let header = Zeroizing::new(header.into_boxed_slice());
+        let header = Wiped(header.into_boxed_slice());
         let mut value = HeaderValue::from_maybe_shared(Bytes::from_owner(header)).ok()?;
         value.set_sensitive(true);
         Some(Self { header: value, possession })

@@ -5,10 +5,10 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Serialize;
+use unattended_core::Wiped;
 
 use crate::credential::{AuthenticationContext, ClientCertificate, SigningAlgorithm};
 use crate::error::Error;
-use crate::wiped::Wiped;
 
 /// `client_assertion_type`, as it stands in a form.
 pub(crate) const TYPE: &str = "urn%3Aietf%3Aparams%3Aoauth%3Aclient-assertion-type%3Ajwt-bearer";
@@ -42,7 +42,7 @@ struct Claims<'a> {
 pub(crate) async fn sign(
     certificate: &ClientCertificate,
     context: &AuthenticationContext<'_>,
-) -> Result<Wiped, Error> {
+) -> Result<Wiped<Vec<u8>>, Error> {
     let now = seconds(context.now);
     let begin = now.saturating_sub(context.leeway.as_secs());
     let claims = Claims {

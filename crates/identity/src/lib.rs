@@ -62,7 +62,6 @@ mod store;
 mod token;
 mod token_request;
 mod token_response;
-mod wiped;
 
 #[cfg(test)]
 mod test_support;

@@ -8,11 +8,11 @@ use bytes::Bytes;
 use form_urlencoded::byte_serialize;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri};
+use unattended_core::Wiped;
 use zeroize::Zeroizing;
 
 use crate::bound::Shown;
 use crate::error::{Error, ErrorKind};
-use crate::wiped::Wiped;
 
 /// Bytes for a request with a secret. All of it is wiped afterwards, which is what more of it would cost.
 const ROOM: usize = 1_024;
@@ -31,7 +31,7 @@ static STANDS_FOR_ITSELF: [bool; 256] = {
 /// A form under construction. A [`Credential`](crate::Credential) adds what proves the client; whatever it adds is
 /// wiped when the request is done.
 pub struct TokenRequest {
-    form: Wiped,
+    form: Wiped<Vec<u8>>,
     authorization: Option<HeaderValue>,
     shown: Option<Arc<Shown>>,
 }
