@@ -85,12 +85,12 @@ impl ClientAuthentication<'_> {
                 let entry = if is_expired { &error::SECRET_EXPIRED } else { &error::SECRET_INVALID };
                 Err(entry.with("app", application.app_id()))
             }
-            (Some(PresentedCredential::Assertion { text, is_bound }), chain) => {
+            (Some(PresentedCredential::Assertion { text, is_bound, is_foreign }), chain) => {
                 if *is_bound && chain.is_none() {
                     return Err(AuthorityError::from(&error::CLIENT_CERTIFICATE_MISSING));
                 }
                 let text = text.expose_text().unwrap_or_default();
-                let bound_to = match ForeignToken::read(text) {
+                let bound_to = match is_foreign.then(|| ForeignToken::read(text)).flatten() {
                     Some(token) => {
                         self.check_federated(application, &token)?;
                         token.confirmation().map(str::to_owned)

@@ -61,11 +61,8 @@ impl Claims {
 }
 
 impl<'a> ForeignToken<'a> {
-    /// Reads an assertion whose issuer is a URL, where a client names itself by its id. `None` for any other.
+    /// `None` for what is no token.
     pub(crate) fn read(text: &'a str) -> Option<Self> {
-        if !is_foreign(text) {
-            return None;
-        }
         let (header, claims, message, signature) = decoded_parts::<Header, Claims>(text)?;
         Some(Self { header, claims, message, signature })
     }
@@ -76,7 +73,8 @@ impl<'a> ForeignToken<'a> {
     }
 }
 
-/// Whether an assertion is that of another issuer, for which keys may have to be fetched.
+/// Whether an assertion is that of another issuer, for which keys may have to be fetched: that is a URL, where a client
+/// names itself by its id.
 pub(super) fn is_foreign(text: &str) -> bool {
     #[derive(Deserialize)]
     struct Issuer<'a> {

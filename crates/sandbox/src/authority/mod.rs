@@ -161,11 +161,10 @@ impl Authority {
         let (authority, tenant) = (Arc::clone(self), tenant.to_owned());
         let body = to_bytes(body, MAX_BODY_BYTES).await;
         let fields = body.as_ref().map(|body| token_request::fields(body)).unwrap_or_default();
-        let is_foreign =
-            |(name, value): &(String, String)| name == "client_assertion" && federation::is_foreign(value);
+        let request = TokenRequest::parse(&parts.headers, &fields);
         // Handed over are requests that wait: for the keys of another issuer, or for the database. All that the others
         // take long for is the signature, for which every core is as good.
-        let may_wait = fields.iter().any(is_foreign) || !self.store.is_free();
+        let may_wait = request.as_ref().is_ok_and(TokenRequest::is_federated) || !self.store.is_free();
         let work = move || {
             let exchange = authority.exchange(&parts, &fields);
             let mut used_basic = false;
@@ -176,7 +175,7 @@ impl Authority {
                 if body.is_err() {
                     return Err(error::REQUEST_MALFORMED.with("reason", "The body could not be read."));
                 }
-                let request = TokenRequest::parse(&parts.headers, &fields)?;
+                let request = request?;
                 used_basic = request.used_basic();
                 authority.issue(endpoint, &tenant, &request, parts.extensions.get(), &exchange)
             })();

@@ -17,6 +17,9 @@ use super::error::{self, AuthorityError};
 use super::exchange::Exchange;
 use super::origin::Origin;
 
+/// Room for most bodies.
+const USUAL_BYTES: usize = 2_048;
+
 const CLIENT_REQUEST_ID: HeaderName = HeaderName::from_static("client-request-id");
 const P3P: HeaderName = HeaderName::from_static("p3p");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-ms-request-id");
@@ -115,8 +118,9 @@ fn private(response: Builder, exchange: &Exchange) -> Builder {
 
 fn json(response: Builder, body: &impl Serialize) -> Response {
     let response = response.header(CONTENT_TYPE, fixed("application/json; charset=utf-8"));
-    match serde_json::to_vec(body) {
-        Ok(body) => finish(response, body),
+    let mut json = Vec::with_capacity(USUAL_BYTES);
+    match serde_json::to_writer(&mut json, body) {
+        Ok(()) => finish(response, json),
         Err(_) => text(StatusCode::INTERNAL_SERVER_ERROR, "The sandbox failed.\n"),
     }
 }

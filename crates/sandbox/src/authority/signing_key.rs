@@ -18,6 +18,9 @@ use unattended_protect::VerificationKey;
 use crate::SandboxError;
 use crate::store::StoreError;
 
+/// Room for most tokens.
+const USUAL_BYTES: usize = 2_048;
+
 const CERTIFICATE_LIFETIME: Duration = Duration::from_secs(10 * 365 * 86_400);
 
 /// One RSA key with its self-signed certificate, as the key set shows it.
@@ -43,7 +46,8 @@ impl SigningKey {
 
     /// A compact JWS with RS256 (RFC 7515 section 3.1); `None` if the cryptographic library fails.
     pub(crate) fn sign(&self, header: &impl Serialize, claims: &impl Serialize) -> Option<String> {
-        let mut token = URL_SAFE_NO_PAD.encode(serde_json::to_vec(header).ok()?);
+        let mut token = String::with_capacity(USUAL_BYTES);
+        URL_SAFE_NO_PAD.encode_string(serde_json::to_vec(header).ok()?, &mut token);
         token.push('.');
         URL_SAFE_NO_PAD.encode_string(serde_json::to_vec(claims).ok()?, &mut token);
         let mut signature = vec![0; self.pair.public_modulus_len()];

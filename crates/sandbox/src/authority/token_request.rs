@@ -11,6 +11,7 @@ use unattended_core::Secret;
 
 use super::claims_request::ClaimsRequest;
 use super::error::{self, AuthorityError};
+use super::federation::is_foreign;
 use crate::form;
 
 /// More fields than any client sends.
@@ -60,6 +61,8 @@ pub(crate) enum PresentedCredential {
         text: Secret,
         /// Whether it says to be bound to the certificate of the connection.
         is_bound: bool,
+        /// Whether another issuer made it.
+        is_foreign: bool,
     },
 }
 
@@ -112,7 +115,7 @@ impl TokenRequest {
             return Err(malformed("The header and the body name different clients."));
         }
         let secret = field("client_secret").map(Secret::from);
-        let assertion = field("client_assertion").map(Secret::from);
+        let assertion = field("client_assertion");
         let assertion_type = field("client_assertion_type");
         let is_bound = assertion_type.as_deref() == Some(JWT_POP);
         if assertion.is_some() && !is_bound && assertion_type.as_deref() != Some(JWT_BEARER) {
@@ -123,7 +126,10 @@ impl TokenRequest {
             (Some(secret), None, None) | (None, Some(secret), None) => {
                 Some(PresentedCredential::Secret(secret))
             }
-            (None, None, Some(text)) => Some(PresentedCredential::Assertion { text, is_bound }),
+            (None, None, Some(text)) => {
+                let is_foreign = is_foreign(&text);
+                Some(PresentedCredential::Assertion { text: text.into(), is_bound, is_foreign })
+            }
             _ => return Err(malformed("The request presents more than one credential.")),
         };
         let binding = match field("token_type").as_deref() {
@@ -165,6 +171,11 @@ impl TokenRequest {
 
     pub(crate) fn credential(&self) -> Option<&PresentedCredential> {
         self.credential.as_ref()
+    }
+
+    /// Whether another issuer says who the client is.
+    pub(crate) fn is_federated(&self) -> bool {
+        matches!(self.credential, Some(PresentedCredential::Assertion { is_foreign: true, .. }))
     }
 
     pub(crate) fn claims(&self) -> &ClaimsRequest {
