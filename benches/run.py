@@ -64,29 +64,25 @@ def starts(program: pathlib.Path, folder: pathlib.Path, table: "Table") -> None:
 
 
 def tokens(sandbox: "Sandbox", folder: pathlib.Path, table: "Table") -> None:
-    sign, verify = signature(), verification()
-    table.note("one RSA-2048 signature (openssl)", f"{sign * 1e6:.0f} us CPU")
-    table.note("one RSA-3072 verification (openssl), of the client's certificate", f"{verify * 1e6:.0f} us CPU")
     url = f"{sandbox.ready['authority']}/{sandbox.ready['tenant_id']}/oauth2/v2.0/token"
-    for credential, floor in (("secret", sign), ("certificate", sign + verify)):
+    for credential, of in (("secret", "x the signature"), ("certificate", "x a signature and a verification")):
         place = sandbox.register(folder / credential, credential)
         body = place.token_request(url, sandbox.ready["graph_resource"])
+        script = folder / "token.lua"
+        script.write_text(
+            'wrk.method = "POST"\n'
+            'wrk.headers["Content-Type"] = "application/x-www-form-urlencoded"\n'
+            f"wrk.body = {json.dumps(body)}\n"
+        )
         for connections in (1, 64):
-            script = folder / "token.lua"
-            script.write_text(
-                'wrk.method = "POST"\n'
-                'wrk.headers["Content-Type"] = "application/x-www-form-urlencoded"\n'
-                f"wrk.body = {json.dumps(body)}\n"
-            )
-            load = Load(url, connections, sandbox.processes(), ["-s", str(script)])
-            name = f"token, {credential}, {connections} at once"
-            table.row(
-                name,
-                f"{load.cpu_each * 1e6:.0f} us CPU, {load.rate:.0f}/s, {load.busy:.2f} cores",
-                1.3,
-                load.cpu_each / floor,
-                "x the signature" + (" and a verification" if credential == "certificate" else ""),
-            )
+            # In turn, so that whatever else the machine does meets both.
+            rounds = []
+            for _ in range(3):
+                floor = signature() + (verification() if credential == "certificate" else 0)
+                rounds.append((floor, Load(url, connections, sandbox.processes(), ["-s", str(script)])))
+            floor, load = sorted(rounds, key=lambda round: round[1].cpu_each / round[0])[1]
+            measured = f"{load.cpu_each * 1e6:.0f} of {floor * 1e6:.0f} us CPU, {load.rate:.0f}/s, {load.busy:.2f} cores"
+            table.row(f"token, {credential}, {connections} at once", measured, 1.3, load.cpu_each / floor, of)
 
 
 def pages(sandbox: "Sandbox", folder: pathlib.Path, table: "Table") -> None:
@@ -170,7 +166,7 @@ def verification() -> float:
 
 def openssl(algorithm: str) -> list:
     """Seconds of CPU for one signature and one verification."""
-    command = ["openssl", "speed", "-seconds", "3", algorithm]
+    command = ["openssl", "speed", "-seconds", "1", algorithm]
     output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     return [float(each) for each in re.search(r"bits ([0-9.]+)s ([0-9.]+)s", output).groups()]
 
