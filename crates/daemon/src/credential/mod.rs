@@ -3,6 +3,7 @@
 mod error;
 mod load;
 mod others;
+pub(crate) mod protection;
 mod reading;
 mod source;
 

@@ -7,6 +7,7 @@ use unattended_core::Secret;
 use unattended_files::open_regular;
 
 use super::CredentialError;
+use super::protection;
 use crate::config::SecretReference;
 use crate::environment::Environment;
 
@@ -46,8 +47,10 @@ fn not_empty(bytes: Vec<u8>, reference: &SecretReference) -> Result<Secret, Cred
 
 fn bytes(reference: &SecretReference, environment: &dyn Environment) -> Result<Vec<u8>, CredentialError> {
     match reference {
-        SecretReference::File(path) => read_file(path, Protection::Demanded),
-        SecretReference::Systemd(name) => read_file(&systemd_path(name, environment)?, Protection::BySystemd),
+        SecretReference::File(path) => read_file(path, Protection::Demanded, environment),
+        SecretReference::Systemd(name) => {
+            read_file(&systemd_path(name, environment)?, Protection::BySystemd, environment)
+        }
         SecretReference::Environment(name) => {
             environment.variable(name).map(String::into_bytes).ok_or_else(|| {
                 CredentialError::new(
@@ -83,14 +86,16 @@ fn systemd_path(name: &str, environment: &dyn Environment) -> Result<PathBuf, Cr
     }
 }
 
-fn read_file(path: &Path, protection: Protection) -> Result<Vec<u8>, CredentialError> {
+fn read_file(
+    path: &Path,
+    protection: Protection,
+    environment: &dyn Environment,
+) -> Result<Vec<u8>, CredentialError> {
     let shown = path.display();
     let unreadable = |error: io::Error| {
         let remedy = match error.kind() {
             io::ErrorKind::NotFound => format!("put it there, or correct the path: {shown} does not exist"),
-            io::ErrorKind::PermissionDenied => {
-                format!("make the daemon's user its owner: `chown USER {shown}`")
-            }
+            io::ErrorKind::PermissionDenied => protection::let_the_daemon_read(path, environment),
             _ => format!("check that {shown} is a file"),
         };
         CredentialError { message: format!("{shown} cannot be read"), remedy, source: Some(Box::new(error)) }
@@ -98,10 +103,10 @@ fn read_file(path: &Path, protection: Protection) -> Result<Vec<u8>, CredentialE
     let file = open_regular(path).map_err(unreadable)?;
     // The mode of the open file and not of the path, which could be exchanged in between.
     let metadata = file.metadata().map_err(unreadable)?;
-    if let (Protection::Demanded, Some(mode)) = (protection, loose_mode(&metadata)) {
+    if let (Protection::Demanded, Some(mode)) = (protection, protection::loose_mode(&metadata)) {
         return Err(CredentialError::new(
             format!("{shown} has mode {mode:04o}: others than its owner can read it"),
-            format!("chmod 600 {shown}"),
+            protection::keep_others_away(path, environment),
         ));
     }
     let mut bytes = Vec::new();
@@ -113,18 +118,6 @@ fn read_file(path: &Path, protection: Protection) -> Result<Vec<u8>, CredentialE
         ));
     }
     Ok(bytes)
-}
-
-#[cfg(unix)]
-fn loose_mode(metadata: &std::fs::Metadata) -> Option<u32> {
-    use std::os::unix::fs::PermissionsExt as _;
-    let mode = metadata.permissions().mode() & 0o7777;
-    (mode & 0o077 != 0).then_some(mode)
-}
-
-#[cfg(not(unix))]
-fn loose_mode(_: &std::fs::Metadata) -> Option<u32> {
-    None
 }
 
 #[cfg(all(test, unix))]
@@ -161,7 +154,7 @@ mod tests {
     #[test]
     fn a_file_that_others_can_read_is_refused_with_its_mode_and_the_mend() {
         let directory = tempfile::tempdir().unwrap();
-        for mode in [0o640, 0o604, 0o644, 0o620, 0o601] {
+        for mode in [0o644, 0o604, 0o660, 0o620, 0o650, 0o601] {
             let path = file(&directory, "s3cret", mode);
             let error =
                 read_secret(SecretReference::File(path.clone()), &MapEnvironment::default()).unwrap_err();
@@ -171,6 +164,18 @@ mod tests {
             );
             assert_eq!(error.remedy(), format!("chmod 600 {}", path.display()));
         }
+    }
+
+    #[test]
+    fn in_a_pod_the_mend_is_one_that_can_be_made_there() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = file(&directory, "s3cret", 0o644);
+        let pod = MapEnvironment::new([("KUBERNETES_SERVICE_HOST", "10.0.0.1")]);
+        let error = read_secret(SecretReference::File(path), &pod).unwrap_err();
+        assert_eq!(
+            error.remedy(),
+            "give the volume `defaultMode: 0440`, and the pod an `fsGroup` if its user is not root"
+        );
     }
 
     #[test]

@@ -5,16 +5,18 @@ use std::path::Path;
 
 use super::finding::Finding;
 use crate::config::Config;
-use crate::credential;
+use crate::credential::{self, protection};
+use crate::environment::Environment;
 
 const CHECK: &str = "files";
 
-pub(super) fn examine(config: &Config) -> Vec<Finding> {
+pub(super) fn examine(config: &Config, environment: &dyn Environment) -> Vec<Finding> {
     let mut findings = vec![configuration(&config.file)];
     let application = &config.application;
     let references = application.credentials.iter().flat_map(|each| each.references());
     let references = references.chain(application.token_store.iter().flat_map(|store| store.references()));
-    findings.extend(references.filter_map(credential::file_of).filter_map(credential_file));
+    let files = references.filter_map(credential::file_of);
+    findings.extend(files.filter_map(|file| credential_file(file, environment)));
     findings.push(state_directory(&config.application.state_directory));
     findings
 }
@@ -40,15 +42,15 @@ fn configuration(path: &Path) -> Finding {
 }
 
 /// What is missing or no file is the credential check's to tell; the mode of a device is not this program's to change.
-fn credential_file(path: &Path) -> Option<Finding> {
+fn credential_file(path: &Path, environment: &dyn Environment) -> Option<Finding> {
     let shown = path.display();
     let metadata = std::fs::metadata(path).ok().filter(Metadata::is_file)?;
-    let finding = if mode(&metadata).is_some_and(|mode| mode & 0o077 != 0) {
+    let finding = if protection::loose_mode(&metadata).is_some() {
         Finding::failed(
             CHECK,
             format!("others than its owner can read the credential ({})", octal(&metadata)),
             "whoever reads it can act as the application; a file with this mode is refused",
-            format!("chmod 600 {shown}"),
+            protection::keep_others_away(path, environment),
         )
     } else {
         Finding::ok(CHECK, format!("the credential has {}", octal(&metadata)))

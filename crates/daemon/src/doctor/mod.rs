@@ -31,7 +31,7 @@ use crate::ports::Ports;
 pub async fn examine(config: &Config, ports: &Ports) -> Vec<Finding> {
     let application = &config.application;
     let mut findings = vec![configuration::in_force(config)];
-    findings.extend(files::examine(config));
+    findings.extend(files::examine(config, &*ports.environment));
     let (credentials, any_credential) = credential::examine(application, ports);
 
     let network = match crate::network::shared(application, ports) {

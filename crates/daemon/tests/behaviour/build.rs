@@ -179,7 +179,7 @@ fn a_token_store_that_cannot_be_used_stops_the_start_and_says_what_mends_it() {
     assert!(remedy().contains("put it there"));
     world.write("token-store.key", "hunter2", 0o600);
     assert!(remedy().contains("openssl rand -base64 32"));
-    world.write("token-store.key", &"k".repeat(32), 0o640);
+    world.write("token-store.key", &"k".repeat(32), 0o644);
     assert!(remedy().starts_with("chmod 600 "));
     world.write("token-store.key", &"k".repeat(32), 0o600);
     world.change_configuration("directory = \"tokens\"", "sqlite = \".\"");
