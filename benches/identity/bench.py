@@ -26,7 +26,8 @@ Client = collections.namedtuple("Client", "name command is_slow")
 
 def clients(with_peers: bool) -> list:
     program = TARGET / "release/unattended-bench-identity"
-    found = [Client(name, [program, name], False) for name in ("floor", "unattended", "unattended-by-id")]
+    found = [Client("floor", [program.with_name("floor")], False)]
+    found += [Client(name, [program, name], False) for name in ("unattended", "unattended-by-id")]
     if not with_peers:
         return found
     found.append(Client("azure_identity", [program.with_name("azure_identity")], False))

@@ -1,5 +1,6 @@
-//! One client, one workload: `PROGRAM CLIENT WORKLOAD SETTINGS.json`, started by `run.py`, which knows what the settings
-//! are. Prints one JSON object. Microsoft's crate has a program of its own, since what it links is memory, too.
+//! One client, one workload: `PROGRAM [CLIENT] WORKLOAD SETTINGS.json`, started by `run.py`, which knows what the
+//! settings are. Prints one JSON object. This crate, the floor and Microsoft's crate have programs of their own, since
+//! what they link is memory, too.
 
 pub mod azure;
 pub mod floor;
