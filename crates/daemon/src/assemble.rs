@@ -98,27 +98,21 @@ fn token_store(
             .mended_by("make each of `keys` with `openssl rand -base64 32`")
             .caused_by(error)
     })?;
-    let unusable = |error: identity::StoreError, remedy: String| {
-        BuildError::new(ExitClass::Configuration, "the token store cannot be used")
-            .mended_by(remedy)
-            .caused_by(error)
-    };
     let clock = Arc::clone(&ports.clock);
     Ok(match &configured.place {
         TokenStorePlace::Directory(path) => builder.store(DirectoryStore::new(path, clock), keys),
-        TokenStorePlace::Sqlite(path) => {
-            let remedy = format!("let the daemon's user write {}, where there is room", path.display());
-            let store = SqliteStore::open(path, clock).map_err(|error| unusable(error, remedy))?;
-            builder.store(store, keys)
-        }
+        TokenStorePlace::Sqlite(path) => builder.store(SqliteStore::new(path, clock), keys),
         TokenStorePlace::Redis { url, password } => {
             let read = |reference| credential::read_line(reference, &*ports.environment).map_err(unreadable);
             let password = password.as_ref().map(read).transpose()?;
             let mut url = url.clone();
             // A URL with a host has room for one.
             let _ = url.set_password(password.as_ref().and_then(Secret::expose_text));
-            let remedy = "correct `redis` in [application.token-store]".to_owned();
-            let store = RedisStore::new(url.as_str(), clock).map_err(|error| unusable(error, remedy))?;
+            let store = RedisStore::new(url.as_str(), clock).map_err(|error| {
+                BuildError::new(ExitClass::Configuration, "the token store cannot be used")
+                    .mended_by("correct `redis` in [application.token-store]")
+                    .caused_by(error)
+            })?;
             builder.store(store, keys)
         }
     })

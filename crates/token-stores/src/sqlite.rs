@@ -1,6 +1,6 @@
 //! One row per entry, in a database that several processes of one machine may have open.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -19,32 +19,18 @@ pub struct SqliteStore(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    connection: Mutex<Connection>,
+    path: PathBuf,
     clock: Arc<dyn Clock>,
+    /// None before the first use and after a failure.
+    connection: Mutex<Option<Connection>>,
 }
 
 impl SqliteStore {
-    /// Opens the database, or makes it. Blocks for as long as the file system does.
-    ///
-    /// # Errors
-    /// The file cannot be opened or is no database.
-    pub fn open(path: &Path, clock: Arc<dyn Clock>) -> Result<Self, StoreError> {
-        unattended_files::create_private_directory(unattended_files::directory_of(path))
-            .and_then(|()| unattended_files::open_private(path))
-            .map_err(StoreError::new)?;
-        let connection = Connection::open(path).map_err(StoreError::new)?;
-        connection.busy_timeout(BUSY_TIMEOUT).map_err(StoreError::new)?;
-        // Tokens can be had again: a power loss may cost the last ones.
-        connection
-            .execute_batch(
-                "PRAGMA journal_mode = WAL;
-                 PRAGMA synchronous = NORMAL;
-                 CREATE TABLE IF NOT EXISTS tokens (
-                     key TEXT PRIMARY KEY, sealed BLOB NOT NULL, expires_at INTEGER NOT NULL
-                 ) STRICT, WITHOUT ROWID;",
-            )
-            .map_err(StoreError::new)?;
-        Ok(Self(Arc::new(Inner { connection: Mutex::new(connection), clock })))
+    /// Keeps entries in the database at `path`, which is opened or made when the first one is looked for, and anew after
+    /// each failure: one that is damaged, locked or on a full disk costs its help as long as it is, and no start.
+    #[must_use]
+    pub fn new(path: impl Into<PathBuf>, clock: Arc<dyn Clock>) -> Self {
+        Self(Arc::new(Inner { path: path.into(), clock, connection: Mutex::default() }))
     }
 
     async fn work<T: Send + 'static>(
@@ -54,11 +40,36 @@ impl SqliteStore {
         let inner = Arc::clone(&self.0);
         blocking(move || {
             let now = seconds(inner.clock.now());
-            let connection = inner.connection.lock().unwrap_or_else(PoisonError::into_inner);
-            work(&connection, now).map_err(StoreError::new)
+            let mut connection = inner.connection.lock().unwrap_or_else(PoisonError::into_inner);
+            let open = match connection.take() {
+                Some(open) => open,
+                None => open(&inner.path)?,
+            };
+            let done = work(&open, now).map_err(StoreError::new)?;
+            *connection = Some(open);
+            Ok(done)
         })
         .await
     }
+}
+
+fn open(path: &Path) -> Result<Connection, StoreError> {
+    unattended_files::create_private_directory(unattended_files::directory_of(path))
+        .and_then(|()| unattended_files::open_private(path))
+        .map_err(StoreError::new)?;
+    let connection = Connection::open(path).map_err(StoreError::new)?;
+    connection.busy_timeout(BUSY_TIMEOUT).map_err(StoreError::new)?;
+    // Tokens can be had again: a power loss may cost the last ones.
+    connection
+        .execute_batch(
+            "PRAGMA journal_mode = WAL;
+             PRAGMA synchronous = NORMAL;
+             CREATE TABLE IF NOT EXISTS tokens (
+                 key TEXT PRIMARY KEY, sealed BLOB NOT NULL, expires_at INTEGER NOT NULL
+             ) STRICT, WITHOUT ROWID;",
+        )
+        .map_err(StoreError::new)?;
+    Ok(connection)
 }
 
 impl TokenStore for SqliteStore {

@@ -20,7 +20,10 @@ pub(super) fn examine(place: &TokenStorePlace, asked: StoreStatistics) -> Findin
         ),
         TokenStorePlace::Sqlite(path) => (
             path.display().to_string(),
-            format!("let the daemon's user write {}, where there is room", path.display()),
+            format!(
+                "let the daemon's user write {}, where there is room; if it is damaged, remove it",
+                path.display()
+            ),
         ),
         TokenStorePlace::Redis { url, .. } => {
             (url.to_string(), format!("start the server at {url}, or correct `redis` and its `password`"))

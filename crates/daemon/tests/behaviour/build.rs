@@ -167,7 +167,7 @@ async fn a_token_store_may_be_a_database_or_a_server_that_is_not_there() {
 }
 
 #[test]
-fn a_token_store_that_cannot_be_used_stops_the_start_and_says_what_mends_it() {
+fn a_token_store_without_a_usable_key_stops_the_start_and_says_what_mends_it() {
     let world = World::new();
     let table = "[application.token-store]\ndirectory = \"tokens\"\nkeys = [\"file:token-store.key\"]\n\n[apis.graph]";
     world.change_configuration("[apis.graph]", table);
@@ -181,9 +181,20 @@ fn a_token_store_that_cannot_be_used_stops_the_start_and_says_what_mends_it() {
     assert!(remedy().contains("openssl rand -base64 32"));
     world.write("token-store.key", &"k".repeat(32), 0o644);
     assert!(remedy().starts_with("chmod 600 "));
-    world.write("token-store.key", &"k".repeat(32), 0o600);
-    world.change_configuration("directory = \"tokens\"", "sqlite = \".\"");
-    assert!(remedy().starts_with("let the daemon's user write "));
+}
+
+// 85, 86: of the peers' suites: a store that is not what it should be leaves the client with its memory.
+#[tokio::test]
+async fn a_database_of_tokens_that_is_damaged_or_a_directory_keeps_no_daemon_from_starting() {
+    for place in ["sqlite = \"tokens.db\"", "sqlite = \".\""] {
+        let world = World::new();
+        world.write("tokens.db", "not a database, whatever it once was", 0o600);
+        keep_tokens(&world, place);
+        let daemon = Daemon::build(world.config(), world.ports()).unwrap();
+        let token = daemon.scoped_token("graph").unwrap().acquire(Freshness::Cached).await.unwrap();
+        assert_eq!(token.origin(), TokenOrigin::Server);
+        assert_eq!(daemon.application().store_statistics().unwrap().failures, 1);
+    }
 }
 
 // D17: every credential has an epoch; a file that is exchanged costs no restart and no failed call.

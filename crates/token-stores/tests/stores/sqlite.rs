@@ -15,22 +15,59 @@ use crate::client::{House, keeps_its_promises};
 async fn a_database_keeps_tokens_for_the_processes_of_a_machine() {
     let (house, directory) = (House::new(), tempfile::tempdir().unwrap());
     let path = directory.path().join("tokens.db");
-    let open = || SqliteStore::open(&path, Arc::new(house.clock.clone())).unwrap();
+    let store = || SqliteStore::new(&path, Arc::new(house.clock.clone()));
     // Whoever closes it last takes the log away, which is looked into below.
-    let _open = open();
-    keeps_its_promises(&house, open).await;
+    let open = store();
+    house.fill("first.example", open.clone()).await;
+    keeps_its_promises(&house, store).await;
     for file in std::fs::read_dir(directory.path()).unwrap() {
         let content = std::fs::read(file.unwrap().path()).unwrap();
         assert!(!content.windows(6).any(|window| window == b"canary"));
     }
 }
 
-#[test]
-fn what_is_no_database_is_told_when_it_is_opened() {
-    let directory = tempfile::tempdir().unwrap();
+// 85, 86 (section 3.7)
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_no_database_costs_its_help_and_not_the_start_until_it_is_gone() {
+    let (house, directory) = (House::new(), tempfile::tempdir().unwrap());
     let path = directory.path().join("tokens.db");
     std::fs::write(&path, [7; 4_096]).unwrap();
-    assert!(SqliteStore::open(&path, Arc::new(House::new().clock)).is_err());
+    let process = house.process("a.example", SqliteStore::new(&path, Arc::new(house.clock.clone())));
+    assert_eq!(process.acquire(Freshness::Cached).await.unwrap().origin(), TokenOrigin::Server);
+    assert_eq!(process.client().store_statistics().unwrap().failures, 1);
+    assert_eq!(std::fs::read(&path).unwrap(), [7; 4_096], "whatever it is, it is not ours to overwrite");
+
+    std::fs::remove_file(&path).unwrap();
+    house.clock.advance(Duration::from_secs(31));
+    let token = process.acquire(Freshness::Forced).await.unwrap();
+    process.client().store_settled().await;
+    let another = SqliteStore::new(&path, Arc::new(house.clock.clone()));
+    assert_eq!(house.token("a.example", another).await, (token.expose().to_owned(), TokenOrigin::Store));
+}
+
+// 86 (section 3.7)
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_is_damaged_while_it_is_open_is_opened_anew_once_it_is_gone() {
+    let (house, directory) = (House::new(), tempfile::tempdir().unwrap());
+    let path = directory.path().join("tokens.db");
+    let store = SqliteStore::new(&path, Arc::new(house.clock.clone()));
+    house.fill("a.example", store.clone()).await;
+    for file in std::fs::read_dir(directory.path()).unwrap() {
+        std::fs::write(file.unwrap().path(), [7; 4_096]).unwrap();
+    }
+    let process = house.process("b.example", store);
+    assert_eq!(process.acquire(Freshness::Cached).await.unwrap().origin(), TokenOrigin::Server);
+    process.client().store_settled().await;
+    assert_eq!(process.client().store_statistics().unwrap().failures, 1);
+
+    for file in std::fs::read_dir(directory.path()).unwrap() {
+        std::fs::remove_file(file.unwrap().path()).unwrap();
+    }
+    house.clock.advance(Duration::from_secs(31));
+    let token = process.acquire(Freshness::Forced).await.unwrap();
+    process.client().store_settled().await;
+    let another = SqliteStore::new(&path, Arc::new(house.clock.clone()));
+    assert_eq!(house.token("b.example", another).await, (token.expose().to_owned(), TokenOrigin::Store));
 }
 
 /// Tells the test below, started once more in a process of its own, which database to lock.
@@ -84,7 +121,7 @@ async fn a_database_that_another_process_keeps_locked_is_read_and_is_no_failure(
     }
     let (house, directory) = (House::new(), tempfile::tempdir().unwrap());
     let path = directory.path().join("tokens.db");
-    let store = || SqliteStore::open(&path, Arc::new(house.clock.clone())).unwrap();
+    let store = || SqliteStore::new(&path, Arc::new(house.clock.clone()));
     let kept = house.fill("a.example", store()).await;
 
     let writer = Writer::start(&path);
