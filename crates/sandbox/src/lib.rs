@@ -41,6 +41,7 @@ mod authority;
 mod consent;
 mod control;
 mod data_directory;
+mod dated;
 mod directory;
 mod error;
 mod faults;

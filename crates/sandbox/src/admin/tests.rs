@@ -278,8 +278,6 @@ async fn every_fault_of_a_read_is_what_it_says() {
         ("unavailable", 503, "serviceNotAvailable"),
         ("server-error", 500, "generalException"),
         ("gateway-timeout", 504, "gatewayTimeout"),
-        ("unauthorized", 401, "InvalidAuthenticationToken"),
-        ("claims-challenge", 401, "InvalidAuthenticationToken"),
         ("error-in-success", 200, "generalException"),
     ] {
         let response = met(&world, kind).await;

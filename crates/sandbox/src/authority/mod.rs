@@ -58,6 +58,7 @@ pub(crate) use self::issuers::Issuers;
 pub(crate) use self::keys::SigningKeys;
 pub(crate) use self::limits::Limits;
 pub(crate) use self::origin::Origin;
+pub(crate) use self::response::refusal;
 
 /// The largest body of a request.
 const MAX_BODY_BYTES: usize = 1024 * 1024;
@@ -136,7 +137,7 @@ impl Authority {
         let exchange = self.exchange(parts, &[]);
         match read(query) {
             Ok(document) => response::document(&document, &exchange),
-            Err(error) => response::failure(&error, &exchange, &self.origin, false),
+            Err(error) => response::failure(&error, &exchange, self.origin.base(), false),
         }
     }
 
@@ -183,7 +184,7 @@ impl Authority {
                 Ok(token) => response::token(&token, &exchange),
                 Err(error) => {
                     tracing::debug!(code = error.entry.code, trace_id = %exchange.trace_id(), "no token");
-                    response::failure(&error, &exchange, &authority.origin, used_basic)
+                    response::failure(&error, &exchange, authority.origin.base(), used_basic)
                 }
             }
         };

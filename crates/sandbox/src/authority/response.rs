@@ -1,5 +1,7 @@
 //! Answers with the headers that the platform gives them.
 
+use std::time::SystemTime;
+
 use axum::body::Body;
 use axum::response::Response;
 use http::header::{
@@ -8,14 +10,13 @@ use http::header::{
     X_CONTENT_TYPE_OPTIONS,
 };
 use http::response::Builder;
-use http::{HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderValue, StatusCode};
 use serde::Serialize;
 use serde_json::Value;
-use unattended_core::aadsts;
+use unattended_core::{SystemEntropy, aadsts};
 
 use super::error::{self, AuthorityError};
 use super::exchange::Exchange;
-use super::origin::Origin;
 
 /// Room for most bodies.
 const USUAL_BYTES: usize = 2_048;
@@ -31,20 +32,32 @@ pub(super) fn token(body: &Value, exchange: &Exchange) -> Response {
 }
 
 /// An error. A client that tried the `Authorization` header is told what to try there (RFC 6749 section 5.2).
-pub(super) fn failure(
-    error: &AuthorityError,
-    exchange: &Exchange,
-    origin: &Origin,
-    used_basic: bool,
-) -> Response {
+pub(super) fn failure(error: &AuthorityError, exchange: &Exchange, base: &str, used_basic: bool) -> Response {
     let mut response = private(common(error.status(), exchange), exchange);
     if used_basic && error.status() == StatusCode::UNAUTHORIZED {
-        response = response.header(WWW_AUTHENTICATE, format!(r#"Basic realm="{}""#, origin.base()));
+        response = response.header(WWW_AUTHENTICATE, format!(r#"Basic realm="{base}""#));
     }
     if let Some(seconds) = error.seconds_to_wait() {
         response = response.header(RETRY_AFTER, seconds);
     }
-    json(response, &error.body(exchange, origin.base()))
+    json(response, &error.body(exchange, base))
+}
+
+/// An error that comes before the authority has seen the request, in the shape of its own. It has no `Retry-After`.
+pub(crate) fn refusal(
+    code: u32,
+    status: StatusCode,
+    headers: &HeaderMap,
+    query: &str,
+    base: &str,
+    now: SystemTime,
+) -> Response {
+    let exchange = Exchange::new(headers, query, &[], now, &SystemEntropy);
+    let error = AuthorityError::from(error::find(code).unwrap_or(&error::SERVER_FAILED));
+    let mut response = failure(&error, &exchange, base, false);
+    *response.status_mut() = status;
+    response.headers_mut().remove(RETRY_AFTER);
+    response
 }
 
 /// A public document that browsers may read too.

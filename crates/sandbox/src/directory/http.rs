@@ -6,11 +6,12 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use axum::Router;
 use axum::body::{Bytes, to_bytes};
 use axum::extract::State;
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, DATE, WWW_AUTHENTICATE};
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, WWW_AUTHENTICATE};
 use axum::http::uri::PathAndQuery;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};
 use axum::response::Response;
 use axum::routing::any;
+use unattended_core::{Entropy, SystemEntropy};
 use unattended_protect::{Caller, Rejection, RejectionKind};
 
 use super::exchange::{Answer, Body, Call, Request};
@@ -52,14 +53,7 @@ async fn serve(State(directory): State<Arc<Directory>>, request: axum::extract::
     let certificate = parts.extensions.get::<MutualTls>().and_then(|it| it.chain.as_ref());
     let certificate = certificate.map(|chain| chain.confirmation());
     let host = host(&uri, &headers).to_owned();
-    // One pair of ids for the header, the error body and the log.
-    let request_id = directory.entropy.uuid();
-    let header = |id: &str| HeaderValue::from_str(id).unwrap_or(HeaderValue::from_static("unknown"));
-    if !headers.get(&CLIENT_REQUEST_ID).is_some_and(is_plain) {
-        headers.insert(CLIENT_REQUEST_ID, header(&request_id));
-    }
-    headers.insert(REQUEST_ID, header(&request_id));
-    let ids = [REQUEST_ID, CLIENT_REQUEST_ID].map(|name| (name.clone(), headers[&name].clone()));
+    let ids = identify(&mut headers, &*directory.entropy);
     let (path, query) = (uri.path(), uri.query().unwrap_or_default());
     let answer = if is_brief(&parts.method, &uri) && directory.store.is_free() {
         let shown = (certificate.as_deref(), &*host);
@@ -77,7 +71,29 @@ async fn serve(State(directory): State<Arc<Directory>>, request: axum::extract::
             Answer { status: StatusCode::INTERNAL_SERVER_ERROR, headers: Vec::new(), body: Body::Empty }
         })
     };
-    render(answer, ids, directory.clock.now())
+    render(answer, ids)
+}
+
+/// Gives a request one pair of ids, for the header, the error body and the log.
+fn identify(headers: &mut HeaderMap, entropy: &dyn Entropy) -> [(HeaderName, HeaderValue); 2] {
+    let request_id = entropy.uuid();
+    let request_id = HeaderValue::from_str(&request_id).unwrap_or(HeaderValue::from_static("unknown"));
+    if !headers.get(&CLIENT_REQUEST_ID).is_some_and(is_plain) {
+        headers.insert(CLIENT_REQUEST_ID, request_id.clone());
+    }
+    headers.insert(REQUEST_ID, request_id);
+    [REQUEST_ID, CLIENT_REQUEST_ID].map(|name| (name.clone(), headers[&name].clone()))
+}
+
+/// A refusal that comes before the directory has seen the request, in the shape of its own.
+pub(crate) fn refusal(
+    status: StatusCode,
+    (code, message): (&'static str, &str),
+    mut headers: HeaderMap,
+    now: SystemTime,
+) -> Response {
+    let ids = identify(&mut headers, &SystemEntropy);
+    render(refused(&Fault::new(status, code, message), &headers, &SystemEntropy, seconds(now)), ids)
 }
 
 /// Whether a request is answered from a few pages of the database: then handing it to another thread and back would
@@ -242,14 +258,7 @@ impl Directory {
 
     /// The answer that a refusal is.
     pub(super) fn refuse(&self, fault: &Fault, request: &Request, now: i64) -> Answer {
-        let id = |name: &HeaderName| {
-            request.headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned)
-        };
-        let request_id = id(&REQUEST_ID).unwrap_or_else(|| self.entropy.uuid());
-        let client_request_id = id(&CLIENT_REQUEST_ID).unwrap_or_else(|| request_id.clone());
-        let date = timestamp(now);
-        let body = fault.body(date.trim_end_matches('Z'), &request_id, &client_request_id);
-        Answer { status: fault.status, headers: fault.headers.clone(), body: Body::Json(body) }
+        refused(fault, &request.headers, &*self.entropy, now)
     }
 
     fn call<'a>(
@@ -277,12 +286,17 @@ fn resource_units(cost: u32, query: &str) -> u32 {
         .max(1)
 }
 
+fn refused(fault: &Fault, headers: &HeaderMap, entropy: &dyn Entropy, now: i64) -> Answer {
+    let id = |name: &HeaderName| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let request_id = id(&REQUEST_ID).unwrap_or_else(|| entropy.uuid());
+    let client_request_id = id(&CLIENT_REQUEST_ID).unwrap_or_else(|| request_id.clone());
+    let date = timestamp(now);
+    let body = fault.body(date.trim_end_matches('Z'), &request_id, &client_request_id);
+    Answer { status: fault.status, headers: fault.headers.clone(), body: Body::Json(body) }
+}
+
 /// No `Strict-Transport-Security`: a browser would remember it for every other server on this machine's `localhost`.
-pub(super) fn render<const N: usize>(
-    answer: Answer,
-    ids: [(HeaderName, HeaderValue); N],
-    now: SystemTime,
-) -> Response {
+pub(super) fn render<const N: usize>(answer: Answer, ids: [(HeaderName, HeaderValue); N]) -> Response {
     let mut response = Response::new(axum::body::Body::empty());
     *response.status_mut() = answer.status;
     let headers = response.headers_mut();
@@ -298,9 +312,6 @@ pub(super) fn render<const N: usize>(
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     headers.insert(ODATA_VERSION, HeaderValue::from_static("4.0"));
     headers.insert(AGS_DIAGNOSTIC, HeaderValue::from_static(DIAGNOSTIC));
-    if let Ok(date) = HeaderValue::from_str(&http_date(now)) {
-        headers.insert(DATE, date);
-    }
     headers.extend(ids);
     headers.extend(answer.headers);
     *response.body_mut() = match answer.body {
@@ -321,9 +332,4 @@ fn is_plain(value: &HeaderValue) -> bool {
 
 pub(super) fn seconds(now: SystemTime) -> i64 {
     now.duration_since(UNIX_EPOCH).map_or(0, |since| i64::try_from(since.as_secs()).unwrap_or(i64::MAX))
-}
-
-fn http_date(now: SystemTime) -> String {
-    let now = jiff::Timestamp::from_second(seconds(now)).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
-    now.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()
 }

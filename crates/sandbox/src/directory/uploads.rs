@@ -68,7 +68,7 @@ pub(super) async fn serve(
         let body = fault.body(date.trim_end_matches('Z'), &id, &id);
         Answer { status: fault.status, headers: fault.headers, body: Body::Json(body) }
     });
-    super::http::render(answer, [], directory.clock.now())
+    super::http::render(answer, [])
 }
 
 /// A slice is read once it is known that its session waits for it: who has no session has nothing read.

@@ -5,35 +5,37 @@ use std::time::{Duration, SystemTime};
 use axum::body::Body;
 use axum::extract::Request;
 use axum::response::Response;
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::header::{CONTENT_TYPE, HeaderValue, LOCATION, RETRY_AFTER};
 use http::{HeaderName, StatusCode};
-use serde_json::{Value, json};
-use unattended_core::{Entropy, SystemEntropy};
+use serde_json::json;
 
 use super::kind::{FaultKind, Target};
+use crate::dated::http_date;
+use crate::{authority, directory};
 
 /// How long a fault asks clients to wait: enough to be told from no wait at all, and short for tests.
 const WAIT: Duration = Duration::from_secs(1);
 
+/// A request that meets a fault.
+pub(super) struct Met<'a> {
+    pub(super) request: &'a Request,
+    pub(super) target: Target,
+    pub(super) now: SystemTime,
+    /// `https://localhost:PORT`.
+    pub(super) base: &'a str,
+}
+
 /// What a fault answers by itself; nothing if it changes the sandbox's answer.
-pub(super) fn instead(
-    kind: FaultKind,
-    target: Target,
-    request: &Request,
-    now: SystemTime,
-) -> Option<Response> {
-    let told = Told { target, now, headers: request.headers() };
+pub(super) fn instead(kind: FaultKind, met: &Met<'_>) -> Option<Response> {
     let seconds = HeaderValue::from(WAIT.as_secs());
     let throttled = |header: Option<(HeaderName, HeaderValue)>| {
-        let mut response = told.error(StatusCode::TOO_MANY_REQUESTS);
+        let mut response = met.error(StatusCode::TOO_MANY_REQUESTS);
         response.headers_mut().extend(header);
         response
     };
     Some(match kind {
         FaultKind::Throttled => throttled(Some((RETRY_AFTER, seconds))),
-        FaultKind::ThrottledDate => throttled(Some((RETRY_AFTER, date(now)))),
+        FaultKind::ThrottledDate => throttled(Some((RETRY_AFTER, date(met.now)))),
         FaultKind::ThrottledDecimal => throttled(Some((RETRY_AFTER, HeaderValue::from_static("0.75")))),
         FaultKind::ThrottledMilliseconds => {
             let name = HeaderName::from_static("retry-after-ms");
@@ -42,29 +44,27 @@ pub(super) fn instead(
         FaultKind::ThrottledBare => throttled(None),
         FaultKind::ThrottledNonsense => throttled(Some((RETRY_AFTER, HeaderValue::from_static("soon")))),
         FaultKind::Unavailable => {
-            let mut response = told.error(StatusCode::SERVICE_UNAVAILABLE);
+            let mut response = met.error(StatusCode::SERVICE_UNAVAILABLE);
             response.headers_mut().insert(RETRY_AFTER, seconds);
             response
         }
-        FaultKind::ServerError => told.error(StatusCode::INTERNAL_SERVER_ERROR),
-        FaultKind::GatewayTimeout => told.error(StatusCode::GATEWAY_TIMEOUT),
+        FaultKind::ServerError => met.error(StatusCode::INTERNAL_SERVER_ERROR),
+        FaultKind::GatewayTimeout => met.error(StatusCode::GATEWAY_TIMEOUT),
         FaultKind::BadGateway => {
             let page = "<html><head><title>502 Bad Gateway</title></head><body>Bad Gateway</body></html>";
             answer(StatusCode::BAD_GATEWAY, "text/html", page.to_owned())
         }
         FaultKind::ErrorInSuccess => {
-            let error = told.error_body(StatusCode::INTERNAL_SERVER_ERROR);
-            answer(StatusCode::OK, JSON, error.to_string())
+            let mut response = met.error(StatusCode::INTERNAL_SERVER_ERROR);
+            *response.status_mut() = StatusCode::OK;
+            response
         }
-        FaultKind::Unauthorized => challenged(&told, ""),
-        FaultKind::ClaimsChallenge => {
-            let claims =
-                json!({ "access_token": { "nbf": { "essential": true, "value": unix(now).to_string() } } });
-            let claims = STANDARD.encode(claims.to_string());
-            challenged(&told, &format!(r#", error="insufficient_claims", claims="{claims}""#))
+        FaultKind::Gone => {
+            let mut response = met.error(StatusCode::GONE);
+            response.headers_mut().extend(met.beginning().map(|begin| (LOCATION, begin)));
+            response
         }
-        FaultKind::Gone => told.error(StatusCode::GONE),
-        FaultKind::ExpiredPage => told.error(StatusCode::BAD_REQUEST),
+        FaultKind::ExpiredPage => met.error(StatusCode::BAD_REQUEST),
         _ => return None,
     })
 }
@@ -76,44 +76,31 @@ pub(super) fn foreign() -> Response {
 
 const JSON: &str = "application/json; charset=utf-8";
 
-struct Told<'a> {
-    target: Target,
-    now: SystemTime,
-    headers: &'a HeaderMap,
-}
-
-impl Told<'_> {
+impl Met<'_> {
+    /// An error in the shape of the service that was asked.
     fn error(&self, status: StatusCode) -> Response {
-        answer(status, JSON, self.error_body(status).to_string())
+        let headers = self.request.headers();
+        match self.target {
+            Target::Authority => {
+                let query = self.request.uri().query().unwrap_or_default();
+                authority::refusal(authority_error(status), status, headers, query, self.base, self.now)
+            }
+            Target::Directory => {
+                directory::refusal(status, directory_error(status), headers.clone(), self.now)
+            }
+            Target::Vault => {
+                let (code, message) = vault_error(status);
+                let body = json!({ "error": { "code": code, "message": message } });
+                answer(status, JSON, body.to_string())
+            }
+        }
     }
 
-    fn error_body(&self, status: StatusCode) -> Value {
-        let request_id = SystemEntropy.uuid();
-        let given = self.headers.get("client-request-id").and_then(|it| it.to_str().ok());
-        let correlation_id = given.unwrap_or(&request_id);
-        if self.target == Target::Vault {
-            let (code, message) = vault_error(status);
-            return json!({ "error": { "code": code, "message": message } });
-        }
-        if self.target == Target::Directory {
-            let (code, message) = directory_error(status);
-            let date = format_time(self.now, "%Y-%m-%dT%H:%M:%S");
-            return json!({ "error": { "code": code, "message": message, "innerError": {
-                "date": date, "request-id": request_id, "client-request-id": correlation_id,
-            } } });
-        }
-        let (code, error, message) = authority_error(status);
-        let timestamp = format_time(self.now, "%Y-%m-%d %H:%M:%SZ");
-        json!({
-            "error": error,
-            "error_description": format!(
-                "AADSTS{code}: {message} Trace ID: {request_id} Correlation ID: {correlation_id} Timestamp: {timestamp}"
-            ),
-            "error_codes": [code],
-            "timestamp": timestamp,
-            "trace_id": request_id,
-            "correlation_id": correlation_id,
-        })
+    /// Where a round of changes begins again.
+    fn beginning(&self) -> Option<HeaderValue> {
+        let path = self.request.uri().path();
+        let is_delta = path.to_ascii_lowercase().contains("delta");
+        HeaderValue::from_str(&format!("{}{path}?$deltatoken=", self.base)).ok().filter(|_| is_delta)
     }
 }
 
@@ -123,7 +110,6 @@ fn directory_error(status: StatusCode) -> (&'static str, &'static str) {
         StatusCode::SERVICE_UNAVAILABLE => ("serviceNotAvailable", "The service is temporarily unavailable."),
         StatusCode::GATEWAY_TIMEOUT => ("gatewayTimeout", "The service did not answer in time."),
         StatusCode::GONE => ("resyncRequired", "The link has expired: begin anew."),
-        StatusCode::UNAUTHORIZED => ("InvalidAuthenticationToken", "Access token is not accepted any more."),
         StatusCode::BAD_REQUEST => (
             "Directory_ExpiredPageToken",
             "The specified page token value has expired and can no longer be included in your request.",
@@ -140,35 +126,17 @@ fn vault_error(status: StatusCode) -> (&'static str, &'static str) {
         ),
         StatusCode::SERVICE_UNAVAILABLE => ("ServiceUnavailable", "The service is temporarily unavailable."),
         StatusCode::GATEWAY_TIMEOUT => ("GatewayTimeout", "The service did not answer in time."),
-        StatusCode::UNAUTHORIZED => ("Unauthorized", "AKV10000: Request is missing a Bearer or PoP token."),
         _ => ("InternalServerError", "An internal error occurred."),
     }
 }
 
-fn authority_error(status: StatusCode) -> (u32, &'static str, &'static str) {
+/// The number of the platform's error.
+fn authority_error(status: StatusCode) -> u32 {
     match status {
-        StatusCode::TOO_MANY_REQUESTS => (
-            90055,
-            "temporarily_unavailable",
-            "TenantThrottlingError - There are too many incoming requests.",
-        ),
-        StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT => {
-            (90033, "temporarily_unavailable", "A transient error has occurred. Please try again.")
-        }
-        _ => (
-            50000,
-            "server_error",
-            "There was an error issuing a token or an issue with our sign-in service.",
-        ),
+        StatusCode::TOO_MANY_REQUESTS => 90055,
+        StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT => 90033,
+        _ => 50000,
     }
-}
-
-fn challenged(told: &Told<'_>, more: &str) -> Response {
-    let mut response = told.error(StatusCode::UNAUTHORIZED);
-    if let Ok(challenge) = HeaderValue::from_str(&format!(r#"Bearer realm="""{more}"#)) {
-        response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
-    }
-    response
 }
 
 fn answer(status: StatusCode, content_type: &'static str, body: String) -> Response {
@@ -180,16 +148,7 @@ fn answer(status: StatusCode, content_type: &'static str, body: String) -> Respo
 
 /// A date at least [`WAIT`] away: dates know no parts of a second.
 fn date(now: SystemTime) -> HeaderValue {
-    let text = format_time(now + WAIT + Duration::from_secs(1), "%a, %d %b %Y %H:%M:%S GMT");
-    HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static("1"))
-}
-
-fn format_time(time: SystemTime, format: &str) -> String {
-    jiff::Timestamp::try_from(time).unwrap_or_default().strftime(format).to_string()
-}
-
-fn unix(time: SystemTime) -> i64 {
-    jiff::Timestamp::try_from(time).unwrap_or_default().as_second()
+    http_date(now + WAIT + Duration::from_secs(1))
 }
 
 #[cfg(test)]
@@ -200,16 +159,13 @@ mod tests {
 
     use super::*;
 
-    fn met(kind: FaultKind) -> Response {
-        let request = Request::get("/graph/v1.0/users").body(Body::empty()).unwrap();
-        instead(kind, Target::Directory, &request, UNIX_EPOCH + Duration::from_secs(1_800_000_000)).unwrap()
-    }
-
     // CH-1
     #[test]
     fn every_form_of_retry_after_is_told() {
         let now = UNIX_EPOCH + Duration::from_secs(1_800_000_000);
-        let wait = |kind| retry_after(met(kind).headers(), now);
+        let request = Request::get("/graph/v1.0/users").body(Body::empty()).unwrap();
+        let met = Met { request: &request, target: Target::Directory, now, base: "https://localhost" };
+        let wait = |kind| retry_after(instead(kind, &met).unwrap().headers(), now);
         assert_eq!(wait(FaultKind::Throttled), Some(WAIT));
         assert_eq!(wait(FaultKind::Unavailable), Some(WAIT));
         assert_eq!(wait(FaultKind::ThrottledDate), Some(Duration::from_secs(2)));
@@ -217,13 +173,5 @@ mod tests {
         assert_eq!(wait(FaultKind::ThrottledMilliseconds), Some(Duration::from_millis(900)));
         assert_eq!(wait(FaultKind::ThrottledBare), None);
         assert_eq!(wait(FaultKind::ThrottledNonsense), None);
-    }
-
-    // CH-1
-    #[test]
-    fn a_challenge_comes_with_and_without_claims() {
-        let header = |kind| met(kind).headers()["www-authenticate"].to_str().unwrap().to_owned();
-        assert!(!header(FaultKind::Unauthorized).contains("claims"));
-        assert!(header(FaultKind::ClaimsChallenge).contains(r#"error="insufficient_claims", claims="ey"#));
     }
 }

@@ -85,6 +85,8 @@ kinds! {
     DuplicatePage = "duplicate-page",
     /// The link of a page leads back to the page itself.
     Loop = "loop",
+    /// The link of a page after the first leads back to the first.
+    LoopToFirst = "loop-to-first",
     /// The link of a page leads to another origin.
     ForeignLink = "foreign-link",
     /// A batch in which one request was throttled.
@@ -98,13 +100,14 @@ impl FaultKind {
     pub(crate) fn fits(self, target: Target, method: &http::Method, path_and_query: &str) -> bool {
         let reads = method == http::Method::GET;
         let is_page = path_and_query.contains("skiptoken=") || path_and_query.contains("deltatoken=");
-        let is_batch = path_and_query.ends_with("/$batch");
+        let is_batch = super::is_batch(path_and_query.split('?').next().unwrap_or_default());
         let on_directory = target == Target::Directory;
         match self {
             Self::Unauthorized => target != Target::Authority,
             Self::ClaimsChallenge => on_directory,
             Self::Gone | Self::ExpiredPage => on_directory && reads && is_page,
             Self::DuplicatePage | Self::Loop | Self::ForeignLink => on_directory && reads,
+            Self::LoopToFirst => on_directory && reads && path_and_query.contains("skiptoken="),
             Self::InnerThrottled | Self::InnerFailedDependency => on_directory && is_batch,
             Self::ErrorInSuccess => on_directory && reads,
             _ => true,

@@ -6,19 +6,21 @@
 
 mod answers;
 mod bodies;
+mod challenges;
 mod kind;
 mod pages;
 mod script;
 
 use std::sync::Arc;
 
-use axum::body::{Body, to_bytes};
+use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
 use http::uri::PathAndQuery;
 use http::{StatusCode, Uri};
 
+use self::answers::Met;
 pub(crate) use self::kind::FaultKind;
 use self::kind::Target;
 use self::script::Candidate;
@@ -95,12 +97,24 @@ impl FaultLayer {
     ) -> (Option<Response>, Option<Response>) {
         let target = Target::of(request.uri().path());
         let now = self.control.clock().now();
-        if let Some(answer) = answers::instead(kind, target, &request, now) {
-            return (None, Some(answer));
+        let instead = answers::instead(kind, &Met { request: &request, target, now, base: &self.base });
+        if instead.is_some() {
+            return (None, instead);
+        }
+        if challenges::is_one(kind) {
+            let response = challenges::refused(kind, request, next, now).await;
+            return match response.status() {
+                StatusCode::UNAUTHORIZED => (None, Some(response)),
+                // What needs no token.
+                _ => (Some(response), None),
+            };
         }
         if kind == FaultKind::ResetBefore {
             return (None, Some(reset()));
         }
+        let Some((request, batch)) = read_batch(request).await else {
+            return (None, Some(reset()));
+        };
         let asked = request.uri().clone();
         let response = next.run(request).await;
         if kind == FaultKind::ResetAfter {
@@ -111,7 +125,7 @@ impl FaultLayer {
             return (None, Some(reset()));
         };
         let whole = |body| Some(Response::from_parts(parts.clone(), Body::from(body)));
-        if let Some(body) = pages::changed(kind, &asked, &self.base, parts.status, &body) {
+        if let Some(body) = pages::changed(kind, &asked, &self.base, parts.status, &body, &batch) {
             let mut response = Response::from_parts(parts, Body::from(body));
             response.headers_mut().remove(http::header::CONTENT_LENGTH);
             return (None, Some(response));
@@ -125,6 +139,22 @@ impl FaultLayer {
             None => (whole(body), None),
         }
     }
+}
+
+/// Whether requests to this path hold other requests.
+pub(crate) fn is_batch(path: &str) -> bool {
+    let path = path.to_ascii_lowercase();
+    path.starts_with("/graph/") && (path.ends_with("/$batch") || path.ends_with("/%24batch"))
+}
+
+/// The request with its body, if it is a batch; nothing if the body broke off.
+async fn read_batch(request: Request) -> Option<(Request, Bytes)> {
+    if !is_batch(request.uri().path()) {
+        return Some((request, Bytes::new()));
+    }
+    let (parts, body) = request.into_parts();
+    let body = to_bytes(body, MAX_BODY_BYTES).await.ok()?;
+    Some((Request::from_parts(parts, Body::from(body.clone())), body))
 }
 
 /// An answer that the server replaces by the end of the connection.

@@ -28,7 +28,7 @@ pub(crate) use self::entry::{Entry, FOREIGN_PATH};
 pub(crate) use self::rules::Rule;
 use self::summary::Summary;
 use crate::directory::is_slice;
-use crate::faults::{Injected, Reset};
+use crate::faults::{self, Injected, Reset};
 use crate::intake::{Intake, Taken, Untaken};
 
 /// How many entries are kept: a long test run, within some 10 MiB.
@@ -158,11 +158,7 @@ fn taken(body: Result<Taken, Untaken>) -> (Option<Taken>, Result<Body, Response>
 
 /// Whether a request holds other requests.
 fn is_batch(parts: &Parts) -> bool {
-    if parts.method != Method::POST {
-        return false;
-    }
-    let path = parts.uri.path().to_ascii_lowercase();
-    path.starts_with("/graph/") && (path.ends_with("/$batch") || path.ends_with("/%24batch"))
+    parts.method == Method::POST && faults::is_batch(parts.uri.path())
 }
 
 fn milliseconds(duration: Duration) -> u64 {

@@ -3,6 +3,7 @@
 mod bodies;
 mod consent;
 mod directory;
+mod faults;
 mod federation;
 mod identity_platform;
 mod journal;

@@ -380,7 +380,6 @@ async fn every_answer_has_the_headers_of_the_service() {
     assert_eq!(reply.headers["cache-control"], "no-cache");
     assert_eq!(reply.headers["client-request-id"], id);
     assert_ne!(reply.headers["request-id"], id);
-    assert_eq!(reply.headers["date"], "Fri, 15 Jan 2027 08:00:00 GMT");
     assert!(reply.headers.contains_key("x-ms-ags-diagnostic"));
     for (query, units) in [("", "2"), ("?$select=id", "1"), ("?$top=5", "1"), ("?$top=5&$select=id", "1")] {
         let reply = world.get(&format!("/v1.0/users{query}")).await.is(200);
