@@ -455,3 +455,16 @@ async fn a_fault_at_a_vault_has_the_shape_of_a_vaults_error() {
     );
     assert_eq!(body(response).await["error"]["code"], "Throttled");
 }
+
+#[tokio::test]
+async fn a_fault_of_no_kind_for_no_path_or_no_request_is_refused() {
+    let world = World::new();
+    for fault in [
+        json!({ "kind": "sabotage" }),
+        json!({ "kind": "throttled", "path": "users" }),
+        json!({ "kind": "throttled", "times": 0 }),
+    ] {
+        assert_eq!(world.ask(Method::POST, "/faults", fault.clone()).await.0, 400, "{fault}");
+    }
+    assert_eq!(world.ask(Method::GET, "/faults", Value::Null).await.1, json!({ "waiting": [] }));
+}

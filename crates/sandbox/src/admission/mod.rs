@@ -1,5 +1,5 @@
 //! Who may ask anything at all, of the directory or of a vault: who holds a valid token that was not revoked and whose
-//! service principal is there and enabled.
+//! service principal is there.
 
 mod binding;
 mod signed_request;
@@ -39,10 +39,10 @@ pub(crate) enum Refusal {
     NotTheHolder,
     /// The tenant is not there.
     NoTenant,
-    /// The service principal is not there or disabled.
+    /// The service principal is not there.
     NoPrincipal,
-    /// The same, or the token began before those of the service principal were revoked; the caller can ask the authority
-    /// for one that begins later, and learns there what is wrong.
+    /// The same, or it is disabled, or the token began before those of the service principal were revoked; the caller can
+    /// ask the authority for one that begins later, and learns there what is wrong.
     Challenged {
         /// When they were revoked, in Unix seconds.
         since: Option<i64>,
@@ -124,18 +124,18 @@ impl Admission {
         let tenant = store.tenant(&caller.tenant_id().to_string())?.ok_or(Refusal::NoTenant)?;
         let object_id = caller.object_id().unwrap_or_default();
         let principal = store.read(|connection| principals::find(connection, &tenant.id, "id", object_id))?;
-        let is_there = principal.is_some_and(|principal| principal.account_enabled());
         if caller.understands_claims_challenges() {
             let since = store.read(|connection| revocations::revoked_at(connection, object_id))?;
             let began = caller.not_before().map_or(0, unix_seconds);
-            if !is_there || since.is_some_and(|since| began < since) {
+            let is_enabled = principal.as_ref().is_some_and(|principal| principal.account_enabled());
+            if !is_enabled || since.is_some_and(|since| began < since) {
                 return Err(Refusal::Challenged { since });
             }
         }
-        // Who cannot be challenged keeps its token until that ends.
-        match is_there {
-            true => Ok(Admitted { caller, tenant, bond: Bond::of(headers), since: now }),
-            false => Err(Refusal::NoPrincipal),
+        // Who cannot be challenged keeps its token until that ends, though it is disabled or revoked.
+        match principal {
+            Some(_) => Ok(Admitted { caller, tenant, bond: Bond::of(headers), since: now }),
+            None => Err(Refusal::NoPrincipal),
         }
     }
 }

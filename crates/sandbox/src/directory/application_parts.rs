@@ -66,9 +66,14 @@ impl<T> ApplicationParts<T> {
             self.touch(transaction, call, &application)?;
             Ok::<_, Fault>((application, part))
         })?;
+        Ok(self.created(call, &application, &part))
+    }
+
+    /// That a part was made.
+    pub(super) fn created(&self, call: &Call<'_>, application: &Object, part: &T) -> Answer {
         let (id, segment) = (application.id(), self.segment);
-        let location = format!("{}/applications/{id}/{segment}/{}", call.version_url(), (self.id)(&part));
-        Ok(Answer::created(&location, self.described(call, &application, &part)))
+        let location = format!("{}/applications/{id}/{segment}/{}", call.version_url(), (self.id)(part));
+        Answer::created(&location, self.described(call, application, part))
     }
 
     pub(super) fn delete(&self, call: &Call<'_>) -> Result<Answer, Fault> {

@@ -62,7 +62,7 @@ impl Fault {
         fault
     }
 
-    /// 401: the application of a valid token has no usable service principal.
+    /// 401: the application of a valid token has no service principal.
     pub(super) fn unknown_identity() -> Self {
         Self::new(
             StatusCode::UNAUTHORIZED,

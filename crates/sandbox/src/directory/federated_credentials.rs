@@ -36,13 +36,14 @@ pub(super) fn create(call: &Call<'_>) -> Result<Answer, Fault> {
 /// Changes one; by name, with `Prefer: create-if-missing`, makes it.
 pub(super) fn update(call: &Call<'_>) -> Result<Answer, Fault> {
     let mut wish = read(&call.json()?)?;
-    call.directory.store.write(|transaction| {
+    let made = call.directory.store.write(|transaction| {
         let application = find_writable(transaction, call)?;
         let mut credential = match FEDERATED_CREDENTIALS.named(transaction, call, &application) {
             Err(fault) if fault.status == StatusCode::NOT_FOUND && creates_if_missing(call) => {
                 wish.name = Some(call.key(1).value.clone());
-                add(transaction, call, &application, &wish)?;
-                return FEDERATED_CREDENTIALS.touch(transaction, call, &application);
+                let made = add(transaction, call, &application, &wish)?;
+                FEDERATED_CREDENTIALS.touch(transaction, call, &application)?;
+                return Ok(Some((application, made)));
             }
             found => found?,
         };
@@ -56,9 +57,12 @@ pub(super) fn update(call: &Call<'_>) -> Result<Answer, Fault> {
         changed.description = wish.description.take().or(changed.description);
         credential = changed;
         put(transaction, &application, &credential)?;
-        FEDERATED_CREDENTIALS.touch(transaction, call, &application)
+        FEDERATED_CREDENTIALS.touch(transaction, call, &application)?;
+        Ok::<_, Fault>(None)
     })?;
-    Ok(Answer::no_content())
+    Ok(made.map_or_else(Answer::no_content, |(application, made)| {
+        FEDERATED_CREDENTIALS.created(call, &application, &made)
+    }))
 }
 
 /// What a body says, each property checked.

@@ -63,6 +63,9 @@ impl Faults {
         if !fault.path.starts_with('/') {
             return Err("`path` does not begin with a slash".to_owned());
         }
+        if fault.times == 0 {
+            return Err("`times` is zero: a fault happens at least once".to_owned());
+        }
         self.laid_out().push((kind, fault));
         Ok(())
     }

@@ -117,9 +117,7 @@ impl Vaults {
                 self.message(&rejection, address).unwrap_or_else(wrong_issuer)
             }
             Err(Refusal::NotTheHolder) => invalid("The token is bound to what the request did not prove."),
-            Err(Refusal::NoTenant | Refusal::NoPrincipal) => {
-                invalid("The service principal is disabled or not there.")
-            }
+            Err(Refusal::NoTenant | Refusal::NoPrincipal) => invalid("The service principal is not there."),
             Err(Refusal::Challenged { since }) => {
                 let since =
                     since.unwrap_or_else(|| i64::try_from(since_epoch(now).as_secs()).unwrap_or(i64::MAX));

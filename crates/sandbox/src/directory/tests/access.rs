@@ -28,12 +28,15 @@ async fn without_a_good_token_the_answer_is_401_in_the_services_shape() {
     }
 }
 
+// authority 12, directory 2: disabling stops new tokens; who cannot be challenged keeps what it has
 #[tokio::test]
-async fn an_application_whose_service_principal_is_gone_or_disabled_is_nobody() {
+async fn an_application_whose_service_principal_is_gone_is_nobody_and_a_disabled_one_keeps_its_tokens() {
     let world = World::new();
     let path = format!("/v1.0/servicePrincipals/{}", world.administrator);
     let token = world.token(&ALL);
     world.patch(&path, &json!({ "accountEnabled": false })).await.is(204);
+    world.ask(&token, Method::GET, "/v1.0/users", None).await.is(200);
+    world.delete(&path).await.is(204);
     let refused = world.ask(&token, Method::GET, "/v1.0/users", None).await.is(401);
     assert_eq!(refused.code(), "Authorization_IdentityNotFound");
     let stranger = world.token_with(&json!({ "oid": TENANT, "sub": TENANT, "roles": ALL }));

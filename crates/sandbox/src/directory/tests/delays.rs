@@ -80,8 +80,7 @@ async fn a_client_that_handles_claims_challenges_gets_one_when_it_was_disabled()
     let refused = world.ask(&token, Method::GET, "/v1.0/users", None).await.is(401);
     let challenge = refused.headers["www-authenticate"].to_str().unwrap();
     assert!(challenge.contains(r#"error="insufficient_claims", claims="ey"#), "{challenge}");
-    let refused = world.ask(&world.token(&ALL), Method::GET, "/v1.0/users", None).await.is(401);
-    assert!(!refused.headers.contains_key("www-authenticate"));
+    world.ask(&world.token(&ALL), Method::GET, "/v1.0/users", None).await.is(200);
 }
 
 // AC-10: the time of a revocation is kept; who cannot be challenged keeps its token until that ends

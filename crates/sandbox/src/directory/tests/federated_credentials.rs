@@ -35,8 +35,11 @@ async fn a_federated_credential_is_made_found_changed_and_removed() {
     let mut new = credential("x", "repo:c/d");
     new.as_object_mut().unwrap().remove("name");
     let by_name = format!("{path}(name='gitlab')");
+    let made = world.ask_with(&token, Method::PATCH, &by_name, Some(&new), &upsert).await.is(201);
+    assert_eq!((&made.body["name"], &made.body["subject"]), (&json!("gitlab"), &json!("repo:c/d")));
+    new["subject"] = json!("repo:c/e");
     world.ask_with(&token, Method::PATCH, &by_name, Some(&new), &upsert).await.is(204);
-    assert_eq!(world.get(&by_name).await.is(200).body["subject"], "repo:c/d");
+    assert_eq!(world.get(&by_name).await.is(200).body["subject"], "repo:c/e");
     world.delete(&format!("{path}/{id}")).await.is(204);
     world.delete(&format!("{path}/{id}")).await.is(404);
 }
