@@ -18,7 +18,7 @@
 //! # What does a hit cost?
 //!
 //! Whoever has a handle to its entry reads one pointer and two clocks; whoever has the key finds the entry in an
-//! [index](self::index) first. There is no lock, no allocation, and no counter that other cores write, too: the time of
+//! [index] first. There is no lock, no allocation, and no counter that other cores write, too: the time of
 //! use is noted once a second at most.
 
 mod index;

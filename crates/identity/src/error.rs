@@ -1,4 +1,29 @@
 //! Why there is no token.
+//!
+//! # Why questions to ask, and no list of causes to match?
+//!
+//! Whoever gets this error has four questions: does it pass by itself, when is it worth asking again, who has to act,
+//! and what will support want to know? A list of causes answers none of them: each caller has to work the answers out,
+//! each does so a little differently, and a cause that is added breaks them all. So the error answers, by
+//! [`is_transient`](Error::is_transient) and [`retry_at`](Error::retry_at),
+//! [`needs_administrator`](Error::needs_administrator) and [`remedy`](Error::remedy),
+//! [`correlation_id`](Error::correlation_id) and [`codes`](Error::codes); causes are text, for people, and may change.
+//!
+//! # Why is the class not that of the HTTP status?
+//!
+//! A token endpoint says 400 to a wrong tenant, a wrong scope, an application without consent and an assertion of the
+//! wrong issuer. These are four people's work. The number in the description (AADSTS) tells them apart, so it decides
+//! where there is one, then the OAuth error, and the status only where the answer is neither: a page of a proxy.
+//!
+//! # Why is the answer itself not in it?
+//!
+//! Errors end in logs, and the answer that could not be read may be the one that holds a token. What a server says of
+//! its refusal is kept as values, each within a bound; a body that says nothing is there on request alone
+//! ([`body`](Error::body)), in part, without what looks like a token.
+//!
+//! # Why is it cheap to clone?
+//!
+//! A thousand callers may have waited for the request that failed. They get one error, not a thousand requests.
 
 use std::fmt;
 use std::sync::Arc;

@@ -1,4 +1,32 @@
 //! How the application proves that it is itself.
+//!
+//! # Why is a credential asked for every request, and not read once?
+//!
+//! The obvious design reads the secret, or signs the assertion, when the client is built. Both go bad while the program
+//! runs: secrets are rotated, files are exchanged, an assertion is over after ten minutes. A program that runs for
+//! months sees all of it, and then only a restart helps, which nobody is there to do. So each attempt that leaves the
+//! machine asks anew, and what is read or signed is as young as the request. It costs a file or a signature every half
+//! hour: a token that is in the cache asks nobody.
+//!
+//! # Why an epoch?
+//!
+//! What a server said about a credential, that it is wrong or that it should wait, is about what the credential was at
+//! that moment. Held against what has taken its place, it makes a mended secret fail on for minutes. The
+//! [epoch](Credential::epoch) tells the two apart, so that only the old one is remembered for it.
+//!
+//! # Why several of them?
+//!
+//! During a rotation nobody knows which of two secrets a server takes: a directory replicates, files reach machines one
+//! by one, and a single credential has to be exchanged at the right moment, which there is not. Several are tried in the
+//! order of preference. One that is refused steps back for ten minutes and then leads again, so that the new one takes
+//! over by itself and the old one is not used for ever; and if all are refused, it is the failure of the preferred one
+//! that is told, because that is the one that somebody has to mend.
+//!
+//! # Why may the private key be elsewhere?
+//!
+//! A key that never was in this process cannot be read out of it. A [`Signer`] is given a digest and gives a signature;
+//! that is compared with the certificate before anything is sent, so that the wrong key is found here, with its name,
+//! and not at a server that says it found no key.
 
 mod assertion;
 mod certificate;
