@@ -271,7 +271,7 @@ impl Exchange {
         let body = body.collect(LONGEST_BODY).await.map_err(|cause| Error::unreachable(endpoint, cause))?;
         let now = self.clock.now();
         let result = match parts.status.as_u16() {
-            200 => token_response::success(&body, bond),
+            status @ 200..=299 => token_response::success(status, &body, bond),
             status => Err(token_response::failure(status, &parts.headers, &body, now)),
         };
         if result.as_ref().is_err_and(Error::may_be_mended_by_reloading) {

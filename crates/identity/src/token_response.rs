@@ -52,8 +52,10 @@ struct Success<'a> {
     refresh_token: Option<Text<'a>>,
 }
 
-pub(crate) fn success(body: &[u8], bond: &Bond) -> Result<Issued, Error> {
-    let unexpected = |what: &str| Error::protocol(format!("the token endpoint answered 200, but {what}"));
+pub(crate) fn success(status: u16, body: &[u8], bond: &Bond) -> Result<Issued, Error> {
+    let unexpected = |what: &str| {
+        Error::protocol(format!("the token endpoint answered {status}, but {what}")).with_status(status)
+    };
     // The parser's own message may quote the body, which holds a token.
     let success: Success<'_> =
         serde_json::from_slice(body).map_err(|_| unexpected(in_place_of_a_token(body)))?;
@@ -246,11 +248,14 @@ mod tests {
         for expires_in in ["3599", "\"3599\"", "3599.0", "\" 3599 \""] {
             let body = format!(r#"{{"token_type":"bearer","access_token":"t","expires_in":{expires_in}}}"#);
             assert_eq!(
-                success(body.as_bytes(), &Bond::default()).unwrap().lifetime,
+                success(200, body.as_bytes(), &Bond::default()).unwrap().lifetime,
                 Duration::from_secs(3_599)
             );
         }
-        assert_eq!(success(br#"{"access_token":"t"}"#, &Bond::default()).unwrap().lifetime, UNTOLD_LIFETIME);
+        assert_eq!(
+            success(200, br#"{"access_token":"t"}"#, &Bond::default()).unwrap().lifetime,
+            UNTOLD_LIFETIME
+        );
     }
 
     #[test]
@@ -259,7 +264,7 @@ mod tests {
             [("-1", None), ("\"soon\"", None), ("1e308", None), ("{}", None), ("\"7\"", Some(7))]
         {
             let body = format!(r#"{{"access_token":"t","expires_in":9,"refresh_in":{refresh_in}}}"#);
-            let issued = success(body.as_bytes(), &Bond::default()).unwrap();
+            let issued = success(200, body.as_bytes(), &Bond::default()).unwrap();
             assert_eq!(issued.refresh_in, understood.map(Duration::from_secs), "{refresh_in}");
         }
     }
@@ -274,7 +279,7 @@ mod tests {
             ),
             ("\u{feff}{", "the token endpoint answered 200, but not with a token response"),
         ] {
-            assert_eq!(success(body.as_bytes(), &Bond::default()).unwrap_err().to_string(), told);
+            assert_eq!(success(200, body.as_bytes(), &Bond::default()).unwrap_err().to_string(), told);
         }
     }
 
@@ -292,7 +297,7 @@ mod tests {
             r#"["canary-token"]"#,
             "canary-token",
         ] {
-            let error = success(body.as_bytes(), &Bond::default()).unwrap_err();
+            let error = success(200, body.as_bytes(), &Bond::default()).unwrap_err();
             assert!(!format!("{error:?} {error}").contains("canary"), "{body}");
         }
     }

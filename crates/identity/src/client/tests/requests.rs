@@ -95,6 +95,20 @@ async fn what_the_application_adds_to_the_request_is_sent_and_separates_tokens()
     assert!(plain.with_parameter("scope", "other").is_err() && plain.with_claims("[]").is_err());
 }
 
+// Section 2 (oauth2-rs): RFC 6749 section 5.1 says 200, and gateways on the way say what they like.
+#[tokio::test]
+async fn a_token_that_comes_with_another_status_of_success_is_one() {
+    for status in [201, 203, 299] {
+        let house = House::new();
+        house.server.answer(status, r#"{"token_type":"Bearer","expires_in":3600,"access_token":"t1"}"#);
+        assert_eq!(house.graph().acquire(Freshness::Cached).await.unwrap().expose(), "t1");
+        house.server.answer(status, "<html>");
+        let error = house.vault().acquire(Freshness::Cached).await.unwrap_err();
+        let told = format!("the token endpoint answered {status}, but with a web page");
+        assert!(error.to_string().starts_with(&told), "{error}");
+    }
+}
+
 #[tokio::test]
 async fn a_federation_server_is_asked_by_resource() {
     let (server, clock) = (Arc::new(Server::new()), ManualClock::at(1_000));
