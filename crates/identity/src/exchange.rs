@@ -203,7 +203,7 @@ impl Exchange {
         };
         let authenticated = credential.authenticate(&context, &mut request);
         within(&*self.clock, CREDENTIAL_TIMEOUT, authenticated).await.unwrap_or_else(|| {
-            Err(timed_out(&format!("{} did not come", credential.describe()), CREDENTIAL_TIMEOUT))
+            Err(timed_out(&format!("no proof by {} came", credential.describe()), CREDENTIAL_TIMEOUT))
         })?;
         let shown = request.shown().cloned();
         let for_certificate = match &shown {

@@ -295,7 +295,7 @@ async fn a_source_that_never_answers_is_named_and_costs_no_more_than_its_time() 
     );
     let error = house.fresh().await.unwrap_err();
     assert!(error.is_transient(), "{error}");
-    assert_eq!(error.to_string(), "the assertion of the vault did not come within 8 s");
+    assert_eq!(error.to_string(), "no proof by the assertion of the vault came within 8 s");
     assert!(unattended_core::Clock::elapsed(&house.clock) <= Duration::from_secs(40));
 }
 

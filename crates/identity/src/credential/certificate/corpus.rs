@@ -165,6 +165,18 @@ fn corpus() -> Vec<Case> {
             None,
             PS256,
         ),
+        (
+            "pkcs#12, a password with an umlaut",
+            pkcs12("-inkey rsa.key -in rsa.crt -passout pass:s\u{e4}same"),
+            Some("s\u{e4}same"),
+            PS256,
+        ),
+        (
+            "pkcs#12, a password with an emoji",
+            pkcs12("-inkey rsa.key -in rsa.crt -passout pass:open\u{1f512}"),
+            Some("open\u{1f512}"),
+            Err("the password has a character, such as an emoji, that no PKCS#12 file is opened with"),
+        ),
         ("pkcs#12, without a password", pkcs12(mine), None, NO_PASSWORD),
         ("pkcs#12, another password", pkcs12(mine), Some("opensesami"), WRONG_PASSWORD),
         (

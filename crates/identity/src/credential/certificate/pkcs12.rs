@@ -27,6 +27,13 @@ pub(super) fn read(bytes: &[u8], password: Option<&[u8]>) -> Result<Material, Er
 
     let text = std::str::from_utf8(password.unwrap_or_default())
         .map_err(|_| password_wrong("the password is not text"))?;
+    // The format has 16 bits for each (RFC 7292 appendix B.1).
+    if text.chars().any(|c| u32::from(c) > 0xFFFF) {
+        return Err(Error::credential(
+            "the password has a character, such as an emoji, that no PKCS#12 file is opened with",
+        )
+        .mended_by("export it anew with another password"));
+    }
     let archive = Pkcs12Archive::from_pkcs12(bytes, text).map_err(|error| match error {
         Pkcs12Error::MacError(_) if password.is_none() => super::pem::password_missing(),
         Pkcs12Error::MacError(_) => password_wrong("the password is wrong"),
