@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use axum::body::Body;
 use bytes::Bytes;
-use futures_util::stream;
+use futures_util::{StreamExt, stream};
 use unattended_core::Clock;
 
 use super::kind::FaultKind;
 
-/// How many pieces a slow body comes in, and the pause before each but the first.
+/// How many pieces a slow body comes in, and the pause before each but the first, or before a cut.
 const PIECES: usize = 5;
 const PAUSE: Duration = Duration::from_millis(200);
 
@@ -21,10 +21,14 @@ pub(super) fn spoiled(kind: FaultKind, body: &Bytes, clock: Arc<dyn Clock>) -> O
     match kind {
         _ if body.len() < 2 => None,
         FaultKind::TruncatedJson => Some(Body::from(half)),
-        FaultKind::ResetInBody => Some(Body::from_stream(stream::iter([
-            Ok(half),
-            Err(io::Error::new(io::ErrorKind::ConnectionReset, "cut on purpose")),
-        ]))),
+        FaultKind::ResetInBody => {
+            // Without the pause nothing of the answer would be on its way when the connection goes.
+            let cut = stream::once(async move {
+                clock.sleep(PAUSE).await;
+                Err(io::Error::new(io::ErrorKind::ConnectionReset, "cut on purpose"))
+            });
+            Some(Body::from_stream(stream::iter([Ok(half)]).chain(cut)))
+        }
         FaultKind::SlowBody => {
             let length = body.len().div_ceil(PIECES);
             let pieces: Vec<Bytes> = (0..body.len())

@@ -1,6 +1,7 @@
 //! Faults on purpose, as clients meet them: in the shape of the service that they come from.
 
 use std::fs;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use serde_json::{Value, json};
 use unattended_core::Clock;
 use unattended_sandbox::Ready;
 
-use crate::{administrator_token, builder, client, clock, start};
+use crate::{administrator_token, builder, client, client_builder, clock, start};
 
 const CORRELATION: &str = "5b3b4e0e-6a1c-4b7e-9d5b-2f0c6a7d8e9f";
 
@@ -116,6 +117,42 @@ async fn a_refused_token_is_challenged_in_the_words_of_the_service() {
         ready.authority, ready.tenant_id
     );
     assert_eq!((response.status().as_u16(), header(&response, "www-authenticate")), (401, &*challenge));
+    sandbox.shutdown().await;
+}
+
+// CH-1
+#[tokio::test]
+async fn a_body_that_is_cut_has_begun() {
+    let clock = clock();
+    let sandbox = builder().users(99).clock(Arc::new(clock.clone())).start().await.unwrap();
+    let ready = sandbox.ready();
+    let token = administrator_token(ready).await;
+    for client in [client_builder(ready).http1_only(), client_builder(ready)] {
+        lay_out(ready, "reset-in-body", "/graph/").await;
+        let request = client.build().unwrap().get(format!("{}/users", ready.graph));
+        let request = request.bearer_auth(token["access_token"].as_str().unwrap());
+        let mut response = request.send().await.unwrap();
+        assert_eq!(response.status(), 200);
+        let begun = response.chunk().await.unwrap().unwrap();
+        assert!(begun.starts_with(b"{\"@odata.context\""), "{begun:?}");
+        let mut cut = pin!(async {
+            loop {
+                match response.chunk().await {
+                    Ok(Some(_)) => {}
+                    Ok(None) => return false,
+                    Err(_) => return true,
+                }
+            }
+        });
+        // The cut comes after a pause, whenever that begins.
+        let is_cut = loop {
+            tokio::select! {
+                is_cut = cut.as_mut() => break is_cut,
+                () = tokio::task::yield_now() => clock.advance(Duration::from_secs(1)),
+            }
+        };
+        assert!(is_cut);
+    }
     sandbox.shutdown().await;
 }
 

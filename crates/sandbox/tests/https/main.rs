@@ -43,14 +43,13 @@ async fn start() -> RunningSandbox {
 
 /// A client that trusts this sandbox and nobody else.
 fn client(ready: &Ready) -> reqwest::Client {
+    client_builder(ready).build().unwrap()
+}
+
+fn client_builder(ready: &Ready) -> reqwest::ClientBuilder {
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let authority = Certificate::from_pem(&fs::read(&ready.ca_file).unwrap()).unwrap();
-    reqwest::Client::builder()
-        .tls_certs_only([authority])
-        .no_proxy()
-        .timeout(Duration::from_secs(20))
-        .build()
-        .unwrap()
+    reqwest::Client::builder().tls_certs_only([authority]).no_proxy().timeout(Duration::from_secs(20))
 }
 
 /// The claims of a token, unverified.
