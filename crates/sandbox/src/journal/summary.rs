@@ -19,7 +19,7 @@ use crate::form;
 use crate::host::host;
 
 /// Headers that are shown. A client's secrets are in none of them but the first, of which only the scheme is shown.
-static SHOWN_HEADERS: [HeaderName; 12] = [
+static SHOWN_HEADERS: [HeaderName; 15] = [
     AUTHORIZATION,
     HeaderName::from_static("client-request-id"),
     HeaderName::from_static("consistencylevel"),
@@ -28,10 +28,13 @@ static SHOWN_HEADERS: [HeaderName; 12] = [
     IF_NONE_MATCH,
     HeaderName::from_static("prefer"),
     HeaderName::from_static("retry-attempt"),
+    HeaderName::from_static("sdkversion"),
     USER_AGENT,
     HeaderName::from_static("x-client-sku"),
     HeaderName::from_static("x-client-ver"),
+    HeaderName::from_static("x-ms-client-request-id"),
     HeaderName::from_static("x-ms-lib-capability"),
+    HeaderName::from_static("x-ms-throttle-priority"),
 ];
 
 /// The most characters of a value that came from a client.
@@ -244,6 +247,20 @@ mod tests {
         assert!(!text.contains("S3CRET"), "{text}");
     }
 
+    // RL-5, directory 1: what libraries say of themselves and of the request can be asserted
+    #[test]
+    fn what_libraries_say_is_kept() {
+        let headers = [
+            ("sdkversion", "graph-js/3.0.7 (featureUsage=7)"),
+            ("x-ms-client-request-id", "5b3b4e0e-6a1c-4b7e-9d5b-2f0c6a7d8e9f"),
+            ("x-ms-throttle-priority", "Low"),
+        ];
+        let call = Request::get("https://localhost:1/graph/v1.0/users");
+        let call = headers.iter().fold(call, |call, (name, value)| call.header(*name, *value));
+        let kept = entry(call, "").headers;
+        assert_eq!(headers.map(|(name, _)| kept[name].as_str()), headers.map(|(_, value)| value));
+    }
+
     #[test]
     fn a_credential_without_its_scheme_is_not_kept_either() {
         for (header, shown) in [
@@ -268,7 +285,7 @@ mod tests {
         #[test]
         fn what_was_summed_up_comes_apart_as_it_was(
             is_form in any::<bool>(),
-            mut values in prop::collection::vec(prop::option::of("[ -~\u{e9}\u{20ac}]{0,230}"), 12),
+            mut values in prop::collection::vec(prop::option::of("[ -~\u{e9}\u{20ac}]{0,230}"), SHOWN_HEADERS.len()),
             names in prop::collection::vec("[a-z$\n\t\u{e9}]{0,9}", 0..60),
             is_post in any::<bool>(),
             path in "(/[a-z.-]{1,9}){1,3}",
