@@ -7,7 +7,7 @@ use der::DateTime;
 use http::HeaderMap;
 use serde::Deserialize;
 use serde_json::Value;
-use unattended_core::{Authorization, redact_tokens, retry_after};
+use unattended_core::{Authorization, aadsts, redact_tokens, retry_after};
 
 use crate::error::{Error, ErrorKind};
 use crate::token_response::Issued;
@@ -69,9 +69,12 @@ pub(super) fn failure(host: &str, status: u16, headers: &HeaderMap, body: &[u8],
         (502 | 504, _) => format!("a gateway answered HTTP {status} in the place of {host}{said}"),
         _ => format!("{host} answered HTTP {status}{said}"),
     };
+    // The host passes on what the platform says to it.
+    let told = aadsts::codes_in(&said).into_iter().find_map(aadsts::find).map(|entry| entry.remedy);
     let error = Error::new(kind, message).with_status(status).repeated_at(retry_at);
-    match kind {
-        ErrorKind::Credential => {
+    match (kind, told) {
+        (_, Some(remedy)) => error.mended_by(remedy),
+        (ErrorKind::Credential, None) => {
             error.mended_by("assign the identity to this machine, or name the one that is assigned to it")
         }
         _ => error,

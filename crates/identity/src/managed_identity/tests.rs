@@ -288,6 +288,15 @@ async fn a_refusal_says_what_the_host_says_in_any_of_its_shapes() {
         assert!(error.is_credential() && house.server.requests().len() == 1);
     }
     let house = House::imds();
+    house.server.answer(400, r#"{"error":"invalid_request","error_description":"Identity not found"}"#);
+    let remedy = house.token().await.unwrap_err().remedy();
+    assert!(remedy.unwrap().starts_with("assign the identity to this machine"), "{remedy:?}");
+    let house = House::imds();
+    let unknown = r#"{"error":"invalid_resource","error_description":"AADSTS500011: The resource principal named x was not found."}"#;
+    house.server.answer(400, unknown);
+    let remedy = house.token().await.unwrap_err().remedy();
+    assert_eq!(remedy, unattended_core::aadsts::find(500_011).map(|entry| entry.remedy));
+    let house = House::imds();
     house.server.answer(200, "null");
     assert!(house.token().await.unwrap_err().to_string().contains("not with a token"));
 }
