@@ -180,6 +180,8 @@ impl ScopedToken {
                 }
             };
             match landed.outcome().await {
+                // Another caller's request may bring, out of the store, the very token that this one was refused with.
+                Some(Ok(token)) if !own && !is_met(demand, token.authorization()) => {}
                 Some(outcome) => return outcome,
                 // Starting another one would end the same way, for ever.
                 None if own => return Err(no_outcome()),
@@ -201,10 +203,7 @@ impl ScopedToken {
     /// The cached token if it meets the demand.
     fn serve(&self, demand: &TokenDemand, moment: Moment) -> Option<AccessToken> {
         let token = self.live(moment)?;
-        match demand {
-            TokenDemand::Newer { refused, .. } if refused == token.authorization() => None,
-            _ => Some(token.to_token()),
-        }
+        is_met(demand, token.authorization()).then(|| token.to_token())
     }
 
     /// Without a runtime there is nothing to renew it on, which is no reason to withhold a live token.
@@ -230,6 +229,10 @@ impl ScopedToken {
     fn with(&self, profile: Profile) -> Self {
         self.client().scoped(self.scope.clone(), profile)
     }
+}
+
+fn is_met(demand: &TokenDemand, authorization: &Authorization) -> bool {
+    !matches!(demand, TokenDemand::Newer { refused, .. } if refused == authorization)
 }
 
 impl TokenSource for ScopedToken {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use unattended_core::{HttpClient, ManualClock, Scope, Secret, TenantId};
+use unattended_core::{HttpClient, ManualClock, Scope, Secret, TenantId, TokenDemand, TokenSource};
 
 use super::*;
 use crate::test_support::Server;
@@ -228,6 +228,23 @@ async fn a_store_never_answers_a_refusal() {
     settle().await;
     server.token("new", 3_600);
     assert_eq!(scoped.acquire(Freshness::Forced).await.unwrap().expose(), "new");
+}
+
+// D13
+#[tokio::test]
+async fn who_joins_a_request_that_the_store_answers_does_not_get_the_token_back_that_was_refused() {
+    let (server, clock, shelf) = (Arc::new(Server::new()), ManualClock::at(1_000), Shelf::default());
+    server.token("revoked", 3_600);
+    let refused = process(&server, &clock, &shelf).authorization(TokenDemand::Live).await.unwrap();
+    settle().await;
+    // A process whose memory has lost it, and two callers: the second one was told that it is good no more.
+    let scoped = process(&server, &clock, &shelf);
+    server.token("new", 3_600);
+    let demand = TokenDemand::Newer { refused, claims: None };
+    let (first, second) = tokio::join!(scoped.authorization(TokenDemand::Live), scoped.authorization(demand));
+    assert_eq!(first.unwrap().expose_token(), "revoked", "nobody has told the first one");
+    assert_eq!(second.unwrap().expose_token(), "new");
+    assert_eq!(server.requests().len(), 2);
 }
 
 // 84 (section 3.7): each entry is a token, so nothing has to be suggested
