@@ -35,11 +35,23 @@ fn with_raw_the_token_stands_alone_on_standard_output() {
     assert!(!run.stderr.contains("eyJ"));
 }
 
+// 45 (identity, section 3.3)
+#[cfg(unix)]
 #[test]
-fn a_forced_refresh_asks_the_authority() {
+fn a_forced_refresh_asks_the_authority_although_a_live_token_is_kept() {
+    use std::io::Write as _;
+    use std::os::unix::fs::OpenOptionsExt as _;
+
     let sandbox = Sandbox::in_memory();
     let place = Workplace::registered(&sandbox);
-    place.run(&["token", "graph", "--force-refresh"]).expect(0).says(&["User.ReadWrite.All"]);
+    let mut key = std::fs::OpenOptions::new();
+    let mut key = key.write(true).create_new(true).mode(0o600).open(place.path("store.key")).unwrap();
+    key.write_all(&[7; 32]).unwrap();
+    place.append_config("\n[application.token-store]\ndirectory = \"tokens\"\nkeys = [\"file:store.key\"]\n");
+    let source = |arguments: &[&str]| place.run(arguments).expect(0).json()["source"].clone();
+    assert_eq!(source(&["--json", "token", "graph"]), "server");
+    assert_eq!(source(&["--json", "token", "graph"]), "store");
+    assert_eq!(source(&["--json", "token", "graph", "--force-refresh"]), "server");
 }
 
 #[test]

@@ -14,7 +14,7 @@ use crate::claims;
 use crate::error::{Error, ErrorKind};
 use crate::flight::{Boarding, no_outcome};
 use crate::profile::Profile;
-use crate::token::{AccessToken, CachedToken, FetchReason, Kept};
+use crate::token::{AccessToken, CachedToken, FetchReason, Kept, TokenOrigin};
 
 /// What a caller expects of a token.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -23,7 +23,7 @@ pub enum Freshness {
     /// Any live token will do.
     #[default]
     Cached,
-    /// Not the one that is in the cache now.
+    /// Not the one that is in the cache now, nor one out of the store: ask the server.
     Forced,
 }
 
@@ -147,7 +147,12 @@ impl ScopedToken {
             }
             _ => TokenDemand::Live,
         };
-        self.fetch(&demand).await
+        let token = self.fetch(&demand).await?;
+        if freshness == Freshness::Forced && token.origin() == TokenOrigin::Store {
+            let refused = token.authorization().clone();
+            return self.fetch(&TokenDemand::Newer { refused, claims: None }).await;
+        }
+        Ok(token)
     }
 
     /// What the cache cannot serve, or what it must not.

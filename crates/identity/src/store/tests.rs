@@ -230,6 +230,22 @@ async fn a_store_never_answers_a_refusal() {
     assert_eq!(scoped.acquire(Freshness::Forced).await.unwrap().expose(), "new");
 }
 
+// 45 (section 3.3)
+#[tokio::test]
+async fn a_process_that_has_nothing_in_memory_yet_gets_a_new_token_too_when_it_wants_one() {
+    let (server, clock, shelf) = (Arc::new(Server::new()), ManualClock::at(1_000), Shelf::default());
+    server.token("old", 3_600);
+    process(&server, &clock, &shelf).acquire(Freshness::Cached).await.unwrap();
+    settle().await;
+    server.token("new", 3_600);
+    let token = process(&server, &clock, &shelf).acquire(Freshness::Forced).await.unwrap();
+    assert_eq!((token.expose(), token.origin()), ("new", TokenOrigin::Server));
+    assert_eq!(token.fetch_reason(), FetchReason::Forced);
+    settle().await;
+    let next = process(&server, &clock, &shelf).acquire(Freshness::Cached).await.unwrap();
+    assert_eq!((next.expose(), next.origin()), ("new", TokenOrigin::Store));
+}
+
 // D13
 #[tokio::test]
 async fn who_joins_a_request_that_the_store_answers_does_not_get_the_token_back_that_was_refused() {
