@@ -114,6 +114,12 @@ pub(super) static ENTRIES: &[Entry] = &[
         "set `tenant` to the GUID or a domain of one tenant",
     ),
     entry(
+        9_002_331,
+        Configuration,
+        "the application is registered for personal accounts alone, and no application acts as itself there",
+        "register an application for accounts of an organisation",
+    ),
+    entry(
         9_002_332,
         Configuration,
         "the application is registered for work accounts and asks at /consumers",

@@ -292,6 +292,9 @@ async fn every_fault_of_a_read_is_what_it_says() {
     let before = world.clock.elapsed();
     assert_eq!(body(met(&world, "slow-body").await).await["value"], json!([{ "id": 1 }]));
     assert!(world.clock.elapsed() - before >= Duration::from_millis(600));
+    let before = world.clock.elapsed();
+    assert_eq!(body(met(&world, "late").await).await["value"], json!([{ "id": 1 }]));
+    assert!(world.clock.elapsed() - before >= Duration::from_secs(1));
     for kind in ["reset-before", "reset-after"] {
         assert!(met(&world, kind).await.extensions().get::<crate::faults::Reset>().is_some(), "{kind}");
         let last = world.journal().await.pop().unwrap();

@@ -55,6 +55,7 @@ catalogue! {
 
     // The client and its state.
     APPLICATION_NOT_FOUND = 700016, "unauthorized_client", 400, "Application with identifier '{app}' was not found in the directory '{tenant}'. This can happen if the application has not been installed by the administrator of the tenant or consented to by any user in the tenant. You may have sent your authentication request to the wrong tenant.";
+    APPLICATION_FOR_CONSUMERS = 9002331, "invalid_request", 400, "Application '{app}'({name}) is configured for use by Microsoft Account users only. Please use the /consumers endpoint to serve this request.";
     SERVICE_PRINCIPAL_MISSING = 7000229, "invalid_client", 401, "The client application {app} is missing service principal in the tenant {tenant}. See instructions here: https://go.microsoft.com/fwlink/?linkid=2225119";
     APPLICATION_DISABLED = 7000112, "unauthorized_client", 400, "Application '{app}'({name}) is disabled.";
     CREDENTIAL_MISSING = 7000216, "invalid_client", 401, "'client_assertion', 'client_secret' or 'request' is required for the 'client_credentials' grant type.";

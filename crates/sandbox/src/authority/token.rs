@@ -194,6 +194,12 @@ impl Authority {
             let name = if tenant.display_name.is_empty() { &tenant.id } else { &tenant.display_name };
             return Err(error::APPLICATION_NOT_FOUND.with("app", client_id).with("tenant", name));
         };
+        // Those who have personal accounts are no tenant that an application could act in.
+        if application.sign_in_audience() == "PersonalMicrosoftAccount" {
+            return Err(error::APPLICATION_FOR_CONSUMERS
+                .with("app", client_id)
+                .with("name", application.object.text("displayName")));
+        }
         if let Some(disabled) = principal.as_ref().filter(|it| !it.account_enabled()) {
             return Err(error::APPLICATION_DISABLED
                 .with("app", client_id)

@@ -13,8 +13,8 @@ use super::kind::{FaultKind, Target};
 use crate::dated::http_date;
 use crate::{authority, directory};
 
-/// How long a fault asks clients to wait: enough to be told from no wait at all, and short for tests.
-const WAIT: Duration = Duration::from_secs(1);
+/// How long a fault asks clients to wait, or lets them: enough to be told from no wait at all, and short for tests.
+pub(super) const WAIT: Duration = Duration::from_secs(1);
 
 /// A request that meets a fault.
 pub(super) struct Met<'a> {

@@ -71,6 +71,8 @@ kinds! {
     TruncatedJson = "truncated-json",
     /// The body comes in pieces with pauses.
     SlowBody = "slow-body",
+    /// The answer comes later than it could.
+    Late = "late",
     /// 200 with an error in the body.
     ErrorInSuccess = "error-in-success",
     /// 401 without claims.

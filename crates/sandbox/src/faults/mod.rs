@@ -120,6 +120,10 @@ impl FaultLayer {
         if kind == FaultKind::ResetAfter {
             return (None, Some(reset()));
         }
+        if kind == FaultKind::Late {
+            self.control.clock().sleep(answers::WAIT).await;
+            return (None, Some(response));
+        }
         let (parts, body) = response.into_parts();
         let Ok(body) = to_bytes(body, MAX_BODY_BYTES).await else {
             return (None, Some(reset()));

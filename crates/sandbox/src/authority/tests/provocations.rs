@@ -56,6 +56,13 @@ impl Provocations {
             50_050 => self.discover("nowhere").await,
 
             700_016 => self.ask(&[("client_id", NOBODY), ("client_secret", secret)]).await,
+            9_002_331 => {
+                let app =
+                    world.application("at home", json!({ "signInAudience": "PersonalMicrosoftAccount" }));
+                world.principal(&app, None, json!({}));
+                let (_, secret) = world.secret(&app, NOW, NOW + 100);
+                world.token(&app, &secret, GRAPH).await
+            }
             7_000_229 => {
                 let app = world.application("without a principal", json!({}));
                 let (_, secret) = world.secret(&app, NOW, NOW + 100);
