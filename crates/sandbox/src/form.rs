@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use memchr::memchr2;
+use memchr::{memchr_iter, memchr2};
 use url::form_urlencoded;
 
 /// A name and its value.
@@ -11,7 +11,12 @@ pub(crate) type Field<'a> = (Cow<'a, str>, Cow<'a, str>);
 
 /// The fields in order; one without a value has an empty one.
 pub(crate) fn fields(text: &[u8]) -> impl Iterator<Item = Field<'_>> {
-    text.split(|byte| *byte == b'&').filter_map(field)
+    let mut start = 0;
+    memchr_iter(b'&', text).chain([text.len()]).filter_map(move |end| {
+        let one = &text[start..end];
+        start = end + 1;
+        field(one)
+    })
 }
 
 /// One field; nothing if there is none between two ampersands.

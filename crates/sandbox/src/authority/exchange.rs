@@ -6,7 +6,7 @@ use http::HeaderMap;
 use unattended_core::Entropy;
 use uuid::Uuid;
 
-use crate::form;
+use crate::form::{self, Field};
 
 /// One request and its answer.
 #[derive(Clone, Debug)]
@@ -22,14 +22,14 @@ impl Exchange {
     pub(crate) fn new(
         headers: &HeaderMap,
         query: &str,
-        body: &[(String, String)],
+        body: &[Field<'_>],
         now: SystemTime,
         entropy: &dyn Entropy,
     ) -> Self {
         const NAME: &str = "client-request-id";
         let in_header = headers.get(NAME).and_then(|value| value.to_str().ok()).map(str::to_owned);
         let in_query = form::fields(query.as_bytes()).find(|(name, _)| name == NAME).map(|(_, id)| id.into());
-        let in_body = body.iter().find(|(name, _)| name == NAME).map(|(_, value)| value.clone());
+        let in_body = body.iter().find(|(name, _)| name == NAME).map(|(_, value)| value.to_string());
         let given = [in_header, in_query, in_body].into_iter().flatten();
         let correlation_id = given
             .filter_map(|id: String| Uuid::try_parse(id.trim()).ok())
@@ -89,7 +89,7 @@ mod tests {
 
     const GIVEN: &str = "5b3b4e0e-6a1c-4b7e-9d5b-2f0c6a7d8e9f";
 
-    fn exchange(headers: &HeaderMap, query: &str, body: &[(String, String)]) -> Exchange {
+    fn exchange(headers: &HeaderMap, query: &str, body: &[Field<'_>]) -> Exchange {
         Exchange::new(headers, query, body, UNIX_EPOCH + Duration::from_secs(1_760_367_274), &SystemEntropy)
     }
 
@@ -101,7 +101,7 @@ mod tests {
         headers.insert("client-request-id", GIVEN.to_uppercase().parse().unwrap());
         assert_eq!(exchange(&headers, "", &[]).correlation_id(), GIVEN);
         assert_eq!(exchange(&none, &format!("a=b&client-request-id={GIVEN}"), &[]).correlation_id(), GIVEN);
-        let body = [("client-request-id".to_owned(), GIVEN.to_owned())];
+        let body = [("client-request-id".into(), GIVEN.into())];
         assert_eq!(exchange(&none, "client-request-id=nonsense", &body).correlation_id(), GIVEN);
         assert!(Uuid::try_parse(exchange(&none, "", &[]).correlation_id()).is_ok());
     }

@@ -48,6 +48,7 @@ use self::claims::{Version, issuer};
 use self::error::AuthorityError;
 use self::token_request::{Endpoint, TokenRequest};
 use crate::control::Control;
+use crate::form::Field;
 use crate::store::{Store, Tenant};
 
 pub(crate) use self::assertion::decoded_parts;
@@ -161,26 +162,22 @@ impl Authority {
     async fn token(self: &Arc<Self>, parts: Parts, body: Body, tenant: &str, endpoint: Endpoint) -> Response {
         let (authority, tenant) = (Arc::clone(self), tenant.to_owned());
         let body = to_bytes(body, MAX_BODY_BYTES).await;
-        let fields = body.as_ref().map(|body| token_request::fields(body)).unwrap_or_default();
-        let request = TokenRequest::parse(&parts.headers, &fields);
+        let fields = body.as_ref().map(|body| token_request::fields(body));
+        let exchange = self.exchange(&parts, fields.as_deref().unwrap_or_default());
+        let request = match fields {
+            _ if parts.method != Method::POST => Err(error::POST_ONLY.with("method", parts.method.as_str())),
+            Ok(fields) => TokenRequest::parse(&parts.headers, &fields),
+            Err(_) => Err(error::REQUEST_MALFORMED.with("reason", "The body could not be read.")),
+        };
+        let used_basic = request.as_ref().is_ok_and(TokenRequest::used_basic);
         // Handed over are requests that wait: for the keys of another issuer, or for the database. All that the others
         // take long for is the signature, for which every core is as good.
         let may_wait = request.as_ref().is_ok_and(TokenRequest::is_federated) || !self.store.is_free();
         let work = move || {
-            let exchange = authority.exchange(&parts, &fields);
-            let mut used_basic = false;
-            let result = (|| {
-                if parts.method != Method::POST {
-                    return Err(error::POST_ONLY.with("method", parts.method.as_str()));
-                }
-                if body.is_err() {
-                    return Err(error::REQUEST_MALFORMED.with("reason", "The body could not be read."));
-                }
-                let request = request?;
-                used_basic = request.used_basic();
+            let issue = |request: TokenRequest| {
                 authority.issue(endpoint, &tenant, &request, parts.extensions.get(), &exchange)
-            })();
-            match result {
+            };
+            match request.and_then(issue) {
                 Ok(token) => response::token(&token, &exchange),
                 Err(error) => {
                     tracing::debug!(code = error.entry.code, trace_id = %exchange.trace_id(), "no token");
@@ -191,7 +188,7 @@ impl Authority {
         if may_wait { blocking(work).await } else { work() }
     }
 
-    fn exchange(&self, parts: &Parts, fields: &[(String, String)]) -> Exchange {
+    fn exchange(&self, parts: &Parts, fields: &[Field<'_>]) -> Exchange {
         let query = parts.uri.query().unwrap_or_default();
         Exchange::new(&parts.headers, query, fields, self.clock.now(), &*self.entropy)
     }

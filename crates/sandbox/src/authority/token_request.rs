@@ -12,7 +12,7 @@ use unattended_core::Secret;
 use super::claims_request::ClaimsRequest;
 use super::error::{self, AuthorityError};
 use super::federation::is_foreign;
-use crate::form;
+use crate::form::{self, Field};
 
 /// More fields than any client sends.
 const MAX_FIELDS: usize = 64;
@@ -67,9 +67,8 @@ pub(crate) enum PresentedCredential {
 }
 
 /// The fields of a form in order.
-pub(crate) fn fields(body: &[u8]) -> Vec<(String, String)> {
-    let owned = |(name, value): form::Field<'_>| (name.into_owned(), value.into_owned());
-    form::fields(body).take(MAX_FIELDS + 1).map(owned).collect()
+pub(crate) fn fields(body: &[u8]) -> Vec<Field<'_>> {
+    form::fields(body).take(MAX_FIELDS + 1).collect()
 }
 
 impl TokenRequest {
@@ -79,7 +78,7 @@ impl TokenRequest {
     /// # Errors
     /// Another content type, a field given twice, more than one way of client authentication, a `claims` that is not
     /// a JSON object.
-    pub(crate) fn parse(headers: &HeaderMap, fields: &[(String, String)]) -> Result<Self, AuthorityError> {
+    pub(crate) fn parse(headers: &HeaderMap, fields: &[Field<'_>]) -> Result<Self, AuthorityError> {
         let malformed = |reason| error::REQUEST_MALFORMED.with("reason", reason);
         let content_type =
             headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
@@ -87,7 +86,7 @@ impl TokenRequest {
         if !media_type.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
             return Err(malformed("The content type must be application/x-www-form-urlencoded."));
         }
-        let mut names: Vec<&str> = fields.iter().map(|(name, _)| name.as_str()).collect();
+        let mut names: Vec<&str> = fields.iter().map(|(name, _)| &**name).collect();
         names.sort_unstable();
         if names.len() > MAX_FIELDS {
             return Err(malformed("The request has too many parameters."));
@@ -100,7 +99,7 @@ impl TokenRequest {
             fields
                 .iter()
                 .find(|(given, value)| given == name && !value.is_empty())
-                .map(|(_, value)| value.clone())
+                .map(|(_, value)| value.to_string())
         };
         let claims = match field("claims") {
             Some(claims) => ClaimsRequest::parse(&claims)
