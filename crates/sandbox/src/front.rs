@@ -1,20 +1,19 @@
-//! What stands before all routes: the time, the journal, the faults, and the API that controls them.
+//! What stands before all routes: the journal, the faults, and the API that controls them.
 
 use std::sync::Arc;
 
 use axum::Router;
-use axum::middleware::{from_fn_with_state, map_response_with_state};
+use axum::middleware::from_fn_with_state;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use tokio_util::sync::CancellationToken;
-use unattended_core::{Clock, Secret};
+use unattended_core::Secret;
 
 use crate::SandboxError;
 use crate::admin::{self, Admin};
 use crate::authority::SigningKeys;
 use crate::control::Control;
 use crate::data_directory::DataDirectory;
-use crate::dated::date;
 use crate::faults::{FaultLayer, Faults, inject};
 use crate::intake::Intake;
 use crate::journal::{Journal, record};
@@ -38,7 +37,6 @@ pub(crate) struct Front<'a> {
 
 /// The front of one sandbox.
 pub(crate) struct BuiltFront {
-    clock: Arc<dyn Clock>,
     journal: Arc<Journal>,
     faults: Arc<FaultLayer>,
     admin: Arc<Admin>,
@@ -62,12 +60,7 @@ impl Front<'_> {
             stop: self.stop,
         };
         let faults = FaultLayer { control: Arc::clone(self.control), faults, base: self.base };
-        Ok(BuiltFront {
-            clock: self.control.clock(),
-            journal,
-            faults: Arc::new(faults),
-            admin: Arc::new(admin),
-        })
+        Ok(BuiltFront { journal, faults: Arc::new(faults), admin: Arc::new(admin) })
     }
 }
 
@@ -77,7 +70,6 @@ impl BuiltFront {
         routes
             .layer(from_fn_with_state(self.faults, inject))
             .layer(from_fn_with_state(self.journal, record))
-            .layer(map_response_with_state(self.clock, date))
             .nest("/sandbox", admin::router(self.admin))
     }
 }

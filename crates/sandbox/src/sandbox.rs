@@ -280,7 +280,8 @@ impl Prepared {
         let origin = Origin::of_port(port);
         let ready = self.ready(&origin);
         let stop = CancellationToken::new();
-        let server = Server::new(self.routes(origin, &stop)?, self.tls, clock, stop.clone());
+        let routes = self.routes(origin, &stop)?;
+        let server = Server::new(routes, self.tls, clock, self.control.clock(), stop.clone());
         let task = tokio::spawn(server.serve(listener));
         Ok(RunningSandbox {
             ready,

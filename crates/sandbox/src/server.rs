@@ -13,6 +13,7 @@ use axum::body::Body;
 use futures_util::FutureExt;
 use hyper::Request;
 use hyper::body::Incoming;
+use hyper::header::DATE;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
@@ -25,6 +26,7 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 use unattended_core::Clock;
 
+use crate::dated::http_date;
 use crate::faults::Reset;
 use crate::mutual_tls::MutualTls;
 use crate::settled::settled;
@@ -51,12 +53,20 @@ pub(crate) struct Server {
     router: Router,
     tls: Doors,
     clock: Arc<dyn Clock>,
+    /// The time in the sandbox, which answers tell: clients learn from it how far their own clocks are off.
+    told: Arc<dyn Clock>,
     stop: CancellationToken,
 }
 
 impl Server {
-    pub(crate) fn new(router: Router, tls: Doors, clock: Arc<dyn Clock>, stop: CancellationToken) -> Self {
-        Self { router, tls, clock, stop }
+    pub(crate) fn new(
+        router: Router,
+        tls: Doors,
+        clock: Arc<dyn Clock>,
+        told: Arc<dyn Clock>,
+        stop: CancellationToken,
+    ) -> Self {
+        Self { router, tls, clock, told, stop }
     }
 
     /// Serves until `stop` is cancelled, then lets requests under way end, up to five seconds. What goes wrong on a
@@ -109,10 +119,13 @@ impl Server {
             if let Some(mutual_tls) = &mutual_tls {
                 request.extensions_mut().insert(mutual_tls.clone());
             }
-            let answer = self.router.clone().oneshot(request);
-            answer.map(|answer| match answer {
+            let (answer, told) = (self.router.clone().oneshot(request), Arc::clone(&self.told));
+            answer.map(move |answer| match answer {
                 Ok(response) if response.extensions().get::<Reset>().is_some() => Err(CutOnPurpose),
-                Ok(response) => Ok(response),
+                Ok(mut response) => {
+                    response.headers_mut().insert(DATE, http_date(told.now()));
+                    Ok(response)
+                }
                 Err(never) => match never {},
             })
         });
