@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use unattended_bench_webapi::floor::Floor;
-use unattended_bench_webapi::measure::{Stopwatch, resident};
+use unattended_bench_webapi::measure::{Stopwatch, written};
 use unattended_bench_webapi::users::{Named, User};
 use unattended_bench_webapi::{BoxError, Caller, calls, ours};
 use unattended_core::{ClientId, HttpClient, Scope, Secret, TenantId};
@@ -178,9 +178,9 @@ async fn raw_items(client: &Client) -> Result<u64, BoxError> {
 async fn growth(client: &Client, settings: &Settings) -> Result<Value, BoxError> {
     let &Settings { length, calls: count, under_way, .. } = settings;
     calls(client, SMALL, length, count / 10, under_way).await?;
-    let before = resident()?;
+    let before = written()?;
     calls(client, SMALL, length, count, under_way).await?;
-    Ok(json!({ "grown_kb": resident()? as i64 - before as i64 }))
+    Ok(json!({ "grown_kb": written()? as i64 - before as i64 }))
 }
 
 /// T7: one call in each of many tenants at once, alone and then while the first tenant has very many under way.
@@ -199,7 +199,7 @@ async fn tenants(settings: &Settings, ca: &[u8]) -> Result<Value, BoxError> {
         let client = Client::builder(&settings.base)
             .http(Arc::clone(&http))
             .token_source(Arc::new(tokens.for_tenant(id)?))
-            .identity(id.as_str(), &settings.client_id)
+            .identity(&id.to_string(), &settings.client_id)
             .traffic(&traffic);
         Ok(client.build()?)
     });
