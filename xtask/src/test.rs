@@ -31,6 +31,7 @@ pub(crate) fn run(project: &Project) -> Result<bool, String> {
         missing = third_party::prepare(project);
         third_party::report(project, &missing)
     });
+    progress.step("benches", || benches(project, &missing));
     progress.step("tests", || counted(project, "tests", &mut tests(project, &missing), &mut counts));
     progress.step("doc tests", || {
         let mut command = project.cargo(["test", "--doc"]);
@@ -50,6 +51,22 @@ pub(crate) fn run(project: &Project) -> Result<bool, String> {
         return Err("no test was run".to_owned());
     }
     Ok(passed)
+}
+
+/// Whether what measures still compiles: it is run by hand, in workspaces of its own.
+fn benches(project: &Project, missing: &[Missing]) -> Outcome {
+    for name in ["webapi", "identity"] {
+        // It measures what the tests of the clients in Rust run, and needs the same to be built.
+        if name == "identity" && missing.iter().any(|missing| missing.tests() == "third_party::rust") {
+            continue;
+        }
+        let manifest = project.root().join("benches").join(name).join("Cargo.toml");
+        let mut command = project.cargo(["check", "--all-features", "--locked", "--manifest-path"]);
+        if let failed @ Outcome::Failed(_) = quiet(project, "benches", command.arg(manifest)) {
+            return failed;
+        }
+    }
+    Outcome::Passed(String::new())
 }
 
 /// All tests but the doc tests, by nextest where it is installed.
