@@ -33,6 +33,7 @@
 //! | `store`, `snapshots` | everything that is kept, and the way back |
 //! | `tenants` | the tenants and their administrators |
 //! | `server`, `settled`, `tls`, `data_directory` | how it is served, and where it lives |
+//! | `counts` | who asked how often |
 //! | `form`, `host`, `intake` | forms, queries, hosts and bodies as they are sent |
 
 mod admin;
@@ -40,6 +41,7 @@ mod admission;
 mod authority;
 mod consent;
 mod control;
+mod counts;
 mod data_directory;
 mod dated;
 mod directory;

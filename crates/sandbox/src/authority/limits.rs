@@ -1,11 +1,11 @@
 //! How often clients may ask: the loop rule and the quota of a tenant.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::hash::Hash;
-use std::sync::{Mutex, PoisonError};
 
 use super::error::{self, AuthorityError};
 use crate::control::Settings;
+use crate::counts::Counts;
 
 /// So many identical requests within [`LOOP_SECONDS`] are answered; the next one is taken for a loop.
 const LOOP_REQUESTS: usize = 15;
@@ -17,14 +17,20 @@ const QUOTA_SECONDS: i64 = 10;
 /// More keys than this are looked through for those that are over.
 const MANY: usize = 10_000;
 
-/// Who asked when, in memory: a restart forgives.
+/// Who asked when.
 #[derive(Debug, Default)]
 pub(crate) struct Limits {
-    loops: Mutex<HashMap<(String, String, String), VecDeque<i64>>>,
-    quotas: Mutex<HashMap<String, VecDeque<i64>>>,
+    loops: Counts<(String, String, String), VecDeque<i64>>,
+    quotas: Counts<String, VecDeque<i64>>,
 }
 
 impl Limits {
+    /// Forgives if snapshots were restored since the last time.
+    pub(crate) fn renew(&self, restores: u64) {
+        self.loops.renew(restores);
+        self.quotas.renew(restores);
+    }
+
     /// Counts a request of a client that proved itself, or refuses it.
     pub(crate) fn admit(
         &self,
@@ -50,13 +56,13 @@ impl Limits {
 
 /// Counts within a window that moves; refused requests do not count. The error is how many seconds to wait.
 fn admit<K: Eq + Hash>(
-    counts: &Mutex<HashMap<K, VecDeque<i64>>>,
+    counts: &Counts<K, VecDeque<i64>>,
     key: K,
     most: usize,
     window: i64,
     now: i64,
 ) -> Result<(), i64> {
-    let mut counts = counts.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut counts = counts.lock();
     if counts.len() > MANY {
         counts.retain(|_, times| times.back().is_some_and(|last| now - last < window));
     }

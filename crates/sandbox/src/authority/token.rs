@@ -85,6 +85,7 @@ impl Authority {
         };
         let missing = || error::SERVICE_PRINCIPAL_MISSING.with("app", client_id).with("tenant", &tenant.id);
         let principal = principal.ok_or_else(missing)?;
+        self.limits.renew(self.store.restores());
         self.limits.admit(&settings, &tenant.id, client_id, resource, exchange.now())?;
         let target = self.resource(resource, &tenant, &principal)?;
         let claims = request.claims();

@@ -253,6 +253,7 @@ impl Directory {
         let is_personal =
             application.is_some_and(|it| it.sign_in_audience().contains("PersonalMicrosoftAccount"));
         let payer = Payer { app_id, tenant_id: &caller.tenant_id().to_string(), is_personal };
+        self.throttle.renew(self.store.restores());
         self.throttle.pay(throttling, payer, cost, now)
     }
 

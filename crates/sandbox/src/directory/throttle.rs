@@ -1,13 +1,11 @@
 //! Quotas in resource units, as token buckets for an application in a tenant, an application and a tenant.
 
-use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
-
 use axum::http::header::RETRY_AFTER;
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 
 use super::fault::Fault;
 use crate::control::settings::{TenantSize, Throttling};
+use crate::counts::Counts;
 
 /// What one request costs.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -25,10 +23,10 @@ pub(super) struct Payer<'a> {
     pub(super) is_personal: bool,
 }
 
-/// The buckets of everyone who called. They are not kept: a sandbox that starts again owes nobody anything.
+/// The buckets of everyone who called.
 #[derive(Debug, Default)]
 pub(crate) struct Throttle {
-    buckets: Mutex<HashMap<String, Bucket>>,
+    buckets: Counts<String, Bucket>,
 }
 
 /// Whose bucket, and of what.
@@ -78,6 +76,11 @@ pub(super) struct Usage {
 }
 
 impl Throttle {
+    /// Fills every bucket if snapshots were restored since the last time.
+    pub(super) fn renew(&self, restores: u64) {
+        self.buckets.renew(restores);
+    }
+
     /// Pays for a request at a time in Unix seconds.
     ///
     /// # Errors
@@ -91,7 +94,7 @@ impl Throttle {
     ) -> Result<Usage, Fault> {
         let mut usage = Usage::NONE;
         let Some(limits) = limits(throttling.size) else { return Ok(usage) };
-        let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut buckets = self.buckets.lock();
         let mut refusal = None;
         for limit in limits {
             let price = match limit.counted {

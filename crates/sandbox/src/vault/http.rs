@@ -82,6 +82,7 @@ impl Vaults {
             now: i64::try_from(since_epoch(now).as_secs()).unwrap_or(i64::MAX),
         };
         check_version(&call)?;
+        self.throttle.renew(self.store.restores());
         self.throttle.pay(self.control.settings().throttling, &tenant.id, since_epoch(now).as_secs_f64())?;
         route(&call, &method(parts), path)
     }

@@ -1,10 +1,8 @@
 //! How much a vault answers: 4,000 requests in ten seconds, as a token bucket for each.
 
-use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
-
 use super::fault::Fault;
 use crate::control::settings::{TenantSize, Throttling};
+use crate::counts::Counts;
 
 /// Requests to one vault,
 const REQUESTS: f64 = 4_000.0;
@@ -12,14 +10,19 @@ const REQUESTS: f64 = 4_000.0;
 /// in so many seconds.
 const SECONDS: f64 = 10.0;
 
-/// The buckets of the vaults that were asked. They are not kept.
+/// The buckets of the vaults that were asked.
 #[derive(Debug, Default)]
 pub(crate) struct Throttle {
     /// What is left, and since when (Unix seconds).
-    buckets: Mutex<HashMap<String, (f64, f64)>>,
+    buckets: Counts<String, (f64, f64)>,
 }
 
 impl Throttle {
+    /// Fills every bucket if snapshots were restored since the last time.
+    pub(super) fn renew(&self, restores: u64) {
+        self.buckets.renew(restores);
+    }
+
     /// Pays for a request to a tenant's vault at a time in Unix seconds.
     ///
     /// # Errors
@@ -30,7 +33,7 @@ impl Throttle {
         }
         let capacity = (REQUESTS * throttling.scale).max(1.0);
         let rate = capacity / SECONDS;
-        let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut buckets = self.buckets.lock();
         let (level, at) = buckets.entry(tenant.to_owned()).or_insert((capacity, now));
         let filled = (*level + (now - *at).max(0.0) * rate).min(capacity);
         (*level, *at) = ((filled - 1.0).max(-capacity), now);

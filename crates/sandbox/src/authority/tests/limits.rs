@@ -121,6 +121,19 @@ async fn a_tenant_over_its_quota_is_told_when_to_come_back() {
     assert_eq!(world.token(&app, &secret, GRAPH).await.code(), 0);
 }
 
+#[tokio::test]
+async fn a_restored_snapshot_forgives_who_asked_too_often() {
+    let (world, app, secret) = world();
+    let directory = tempfile::tempdir().unwrap();
+    let snapshot = directory.path().join("a.sqlite3");
+    world.set("token-quota", "1");
+    world.store.snapshot(&snapshot).unwrap();
+    assert_eq!(world.token(&app, &secret, GRAPH).await.code(), 0);
+    assert_eq!(world.token(&app, &secret, GRAPH).await.code(), 90_055);
+    world.store.restore(&snapshot).unwrap();
+    assert_eq!(world.token(&app, &secret, GRAPH).await.code(), 0);
+}
+
 // AC-9
 #[tokio::test]
 async fn tokens_are_signed_with_the_active_key_while_the_next_one_is_published() {

@@ -23,3 +23,17 @@ async fn a_batch_is_answered_while_its_requests_are_refused_one_by_one() {
     world.clock.advance(Duration::from_secs(wait));
     world.get("/v1.0/users?$select=id").await.is(200);
 }
+
+#[tokio::test]
+async fn nobody_owes_anything_once_a_snapshot_was_restored() {
+    let world = World::with_users(1);
+    let directory = tempfile::tempdir().unwrap();
+    let snapshot = directory.path().join("a.sqlite3");
+    world.control.set([("throttling", "small"), ("throttling-scale", "0.001")]).unwrap();
+    world.store.snapshot(&snapshot).unwrap();
+    world.get("/v1.0/users").await.is(200);
+    world.get("/v1.0/users").await.is(429);
+    world.store.restore(&snapshot).unwrap();
+    world.get("/v1.0/users").await.is(200);
+    world.get("/v1.0/users").await.is(429);
+}
