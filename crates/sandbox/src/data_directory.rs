@@ -52,8 +52,15 @@ impl DataDirectory {
             path.canonicalize().map_err(|error| SandboxError::file("find the directory", path, error))?;
         let lock = lock(&path)?;
         let held = Self { path, is_temporary: false, _lock: lock };
+        held.remove_left_over()?;
         held.make_private()?;
         Ok(held)
+    }
+
+    /// Removes what a kill left behind: half a file holds secrets as a whole one does.
+    fn remove_left_over(&self) -> Result<(), SandboxError> {
+        let is_left_over = |name: &String| Snapshots::is_left_over(name) || is_draft(name);
+        self.files()?.iter().filter(|name| is_left_over(name)).try_for_each(|name| self.remove(name))
     }
 
     /// Takes from everybody else the files of a sandbox that others might read: a copy or a checkout has forgotten their
@@ -116,15 +123,17 @@ impl DataDirectory {
 
     /// Removes everything that a sandbox made here, and nothing else.
     pub(crate) fn empty(&self) -> Result<(), SandboxError> {
-        for path in self.own_files()?.iter().map(|name| self.file(name)) {
-            match fs::remove_file(&path) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                    return Err(SandboxError::file("remove", &path, error));
-                }
-                _ => {}
+        self.own_files()?.iter().try_for_each(|name| self.remove(name))
+    }
+
+    fn remove(&self, name: &str) -> Result<(), SandboxError> {
+        let path = self.file(name);
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(SandboxError::file("remove", &path, error))
             }
+            _ => Ok(()),
         }
-        Ok(())
     }
 
     /// The names of all files that a sandbox makes, whether they are there or not.
@@ -150,6 +159,15 @@ impl Drop for DataDirectory {
             tracing::warn!(directory = %self.path.display(), %error, "a temporary directory was left behind");
         }
     }
+}
+
+/// Whether a file is one of a sandbox's that was to replace another one: `ca.key.4711.new`.
+fn is_draft(name: &str) -> bool {
+    let draft_of = || {
+        let (own, process) = name.strip_suffix(".new")?.rsplit_once('.')?;
+        process.bytes().all(|byte| byte.is_ascii_digit()).then_some(own)
+    };
+    draft_of().is_some_and(|own| FILES.contains(&own) || is_secret_of_other_tenant(own))
 }
 
 fn is_secret_of_other_tenant(name: &str) -> bool {
@@ -215,6 +233,25 @@ mod tests {
         assert_eq!(mode(&directory.file("a")), 0o600);
         assert_eq!(directory.read("a").unwrap().as_deref(), Some(&b"2"[..]));
         assert_eq!(directory.read("b").unwrap(), None);
+    }
+
+    #[test]
+    fn what_a_kill_left_behind_is_removed_and_nothing_else() {
+        let parent = tempfile::tempdir().unwrap();
+        let left = [
+            "snapshot-a.unfinished",
+            "snapshot-a.sqlite3-wal",
+            "control.token.4711.new",
+            "administrator.fabrikam.secret.1.new",
+        ];
+        let others =
+            ["snapshot-a.sqlite3", "notes.new", "notes.1.new", "control.token.old.new", "a.unfinished"];
+        for name in left.iter().chain(&others) {
+            fs::write(parent.path().join(name), "1").unwrap();
+        }
+        let directory = DataDirectory::hold(parent.path()).unwrap();
+        assert!(left.iter().all(|name| !directory.file(name).exists()));
+        assert!(others.iter().all(|name| directory.file(name).exists()));
     }
 
     #[test]

@@ -28,7 +28,7 @@ use crate::outbound::Outbound;
 use crate::ready::Ready;
 use crate::server::Server;
 use crate::snapshots::Snapshots;
-use crate::store::{GRAPH_APP_ID, Store};
+use crate::store::{GRAPH_APP_ID, SECRETS, Store};
 use crate::tenants::{TenantAccess, Tenants};
 use crate::tls::{self, Doors};
 use crate::vault::{self, Vaults};
@@ -247,7 +247,11 @@ impl Prepared {
         (users, people_seed): (u32, u64),
     ) -> Result<Self, SandboxError> {
         let directory = Arc::new(directory);
-        let is_new = store.administrator()?.is_none();
+        let is_new = store.tenants()?.is_empty();
+        // Whoever reads later needs no room on the disk for them.
+        for name in SECRETS {
+            store.secret_setting(name)?;
+        }
         let control = Arc::new(Control::load(Arc::clone(&store), clock)?);
         let tenants = Tenants::new(&store, &directory, control.clock(), entropy);
         let first_tenant = tenants.access(&tenants.prepare(users, people_seed)?)?;

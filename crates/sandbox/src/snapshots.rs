@@ -6,7 +6,7 @@ use std::sync::{Arc, Weak};
 
 use crate::SandboxError;
 use crate::data_directory::DataDirectory;
-use crate::store::{Store, StoreError};
+use crate::store::{self, Store, StoreError};
 
 /// The snapshot of how the sandbox began.
 pub(crate) const START: &str = "start";
@@ -17,7 +17,8 @@ const MAX_START_BYTES: u64 = 64 * 1024 * 1024;
 const PREFIX: &str = "snapshot-";
 const SUFFIX: &str = ".sqlite3";
 
-/// The settings that a restored sandbox keeps: where it is served and what it signs with are no part of its state.
+/// The settings that a restored sandbox keeps, beside its secrets: where it is served and what it signs with are no part of
+/// its state.
 const KEPT_SETTINGS: [&str; 2] = ["port", "signing-keys"];
 
 /// Takes and restores snapshots. Holds no directory: a sandbox that has ended takes none.
@@ -57,7 +58,7 @@ impl Snapshots {
     pub(crate) fn restore(&self, name: &str) -> Result<(), SnapshotError> {
         let file = self.existing(name)?;
         let mut kept = Vec::new();
-        for name in KEPT_SETTINGS {
+        for name in KEPT_SETTINGS.into_iter().chain(store::SECRETS) {
             kept.extend(self.store.setting(name)?.map(|value| (name, value)));
         }
         self.store.restore(&file)?;
@@ -82,6 +83,13 @@ impl Snapshots {
     /// The name of the snapshot that is in a file, if one is.
     pub(crate) fn name_of(file: &str) -> Option<&str> {
         file.strip_prefix(PREFIX)?.strip_suffix(SUFFIX)
+    }
+
+    /// Whether a file is a snapshot that was not written to its end, or what a database has beside it.
+    pub(crate) fn is_left_over(file: &str) -> bool {
+        let beside =
+            || file.strip_suffix("-wal").or_else(|| file.strip_suffix("-shm")).and_then(Self::name_of);
+        file.starts_with(PREFIX) && (file.ends_with(store::UNFINISHED) || beside().is_some())
     }
 
     fn existing(&self, name: &str) -> Result<PathBuf, SnapshotError> {
@@ -141,6 +149,7 @@ mod tests {
         assert!(snapshots.list().unwrap().is_empty());
         store.set_setting("port", b"1").unwrap();
         snapshots.take_start().unwrap();
+        let key = store.secret_setting("skip-token-key").unwrap();
         store.set_setting("x", b"1").unwrap();
         store.set_setting("port", b"2").unwrap();
         snapshots.take("with-x").unwrap();
@@ -149,6 +158,7 @@ mod tests {
         snapshots.restore(START).unwrap();
         assert_eq!(store.setting("x").unwrap(), None);
         assert_eq!(store.setting("port").unwrap().as_deref(), Some(&b"2"[..]));
+        assert_eq!(store.secret_setting("skip-token-key").unwrap(), key, "it is younger than the snapshot");
         snapshots.restore("with-x").unwrap();
         assert!(store.setting("x").unwrap().is_some());
         snapshots.remove("with-x").unwrap();

@@ -45,6 +45,9 @@ struct State {
     issued: i64,
     /// Changes up to here are known to the client, or come in this first round.
     since: i64,
+    /// The number of the last change when the token was given out: none that is younger was seen.
+    #[serde(default)]
+    head: i64,
     place: Place,
 }
 
@@ -99,13 +102,13 @@ impl Round<'_> {
             None => Vec::new(),
         };
         let since = self.call.directory.store.read(changes::head)?;
-        Ok(State { select, ids, issued: self.call.now, since, place: Place::Objects(0) })
+        Ok(State { select, ids, issued: self.call.now, since, head: since, place: Place::Objects(0) })
     }
 
     /// The state in a token that was given out before.
     ///
     /// # Errors
-    /// 400 for a token of another collection or of nobody; 410 for one whose time is over, or that knows changes which
+    /// 400 for a token of another collection or of nobody; 410 for one whose time is over, or that may know changes which
     /// this directory does not: it was put back to an earlier day.
     fn resume(&self, token: &str) -> Result<State, Fault> {
         let malformed = || Fault::bad_request("Badly formed token.");
@@ -115,7 +118,8 @@ impl Round<'_> {
         let life =
             i64::try_from(self.call.directory.control.settings().delta_life.as_secs()).unwrap_or(i64::MAX);
         let is_over = self.call.now.saturating_sub(state.issued) >= life;
-        if is_over || state.since > self.call.directory.store.read(changes::head)? {
+        let known = state.head.max(state.since);
+        if is_over || !self.call.directory.store.read(|connection| changes::is_past(connection, known))? {
             return Err(self.gone(&state));
         }
         Ok(state)
@@ -188,6 +192,8 @@ impl Round<'_> {
             }
             state.place = Place::Changes(state.since);
         }
+        // Not before: what is written meanwhile may be among the items.
+        state.head = self.call.directory.store.read(changes::head)?;
         state.issued = self.call.now;
         Ok(Answer::ok(self.body(&items, &state, is_end)?))
     }

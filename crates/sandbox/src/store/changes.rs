@@ -51,6 +51,43 @@ impl Change {
     }
 }
 
+/// The setting that holds what restored snapshots undid: ranges of numbers, each with the last one before it and its own
+/// last one.
+const UNDONE: &str = "undone-changes";
+
+/// After a snapshot was restored: what came behind it up to a number is undone. Numbers go on behind that one, so that
+/// none ever means two changes.
+pub(super) fn undo(connection: &mut Connection, last: i64) -> Result<(), StoreError> {
+    let first = head(connection)?;
+    if last <= first {
+        return Ok(());
+    }
+    let transaction = connection.transaction()?;
+    let mut ranges = undone(&transaction)?;
+    ranges.push((first, last));
+    let json = serde_json::to_vec(&ranges)?;
+    transaction.execute("INSERT OR REPLACE INTO settings VALUES (?1, ?2)", params![UNDONE, json])?;
+    let sequence = "UPDATE sqlite_sequence SET seq = ?1 WHERE name = 'changes'";
+    if transaction.execute(sequence, [last])? == 0 {
+        transaction.execute("INSERT INTO sqlite_sequence (name, seq) VALUES ('changes', ?1)", [last])?;
+    }
+    Ok(transaction.commit()?)
+}
+
+/// Whether who knows everything up to a number knows nothing that never was: that number is not undone, nor yet to come.
+pub(crate) fn is_past(connection: &Connection, seq: i64) -> Result<bool, StoreError> {
+    let is_undone = undone(connection)?.iter().any(|(first, last)| *first < seq && seq <= *last);
+    Ok(!is_undone && seq <= head(connection)?)
+}
+
+fn undone(connection: &Connection) -> Result<Vec<(i64, i64)>, StoreError> {
+    let found: Option<Vec<u8>> = connection
+        .prepare_cached("SELECT value FROM settings WHERE name = ?1")?
+        .query_row([UNDONE], |row| row.get(0))
+        .optional()?;
+    found.map_or(Ok(Vec::new()), |json| Ok(serde_json::from_slice(&json)?))
+}
+
 /// The number of the last change; 0 before the first one.
 pub(crate) fn head(connection: &Connection) -> Result<i64, StoreError> {
     let found = connection

@@ -53,6 +53,8 @@ pub(crate) use self::permissions::GRAPH_APP_ID;
 pub(crate) use self::principals::{Application, ServicePrincipal, normalized_name};
 pub(crate) use self::ranges::{Range, Ranges};
 pub(crate) use self::seed::Seed;
+pub(crate) use self::settings::SECRETS;
+pub(crate) use self::snapshots::UNFINISHED;
 pub(crate) use self::tenants::Tenant;
 pub(crate) use self::time::timestamp;
 pub(crate) use self::trusted_subjects::TrustedSubject;

@@ -6,6 +6,10 @@ use rusqlite::{OptionalExtension, params};
 
 use super::{Store, StoreError};
 
+/// What is drawn at random once: the key of links to pages and changes, and what the hosts of managed identities are asked
+/// with.
+pub(crate) const SECRETS: [&str; 3] = ["skip-token-key", "identity-header", "arc-key"];
+
 impl Store {
     /// The value of a setting.
     pub(crate) fn setting(&self, name: &str) -> Result<Option<Vec<u8>>, StoreError> {

@@ -2,18 +2,21 @@
 
 use std::path::Path;
 
-use rusqlite::Connection;
 use rusqlite::backup::{Backup, StepResult};
+use rusqlite::{Connection, OpenFlags};
 use unattended_files as files;
 
-use super::{Store, StoreError, schema};
+use super::{Store, StoreError, changes, schema};
+
+/// What the name of a snapshot ends with while it is written.
+pub(crate) const UNFINISHED: &str = ".unfinished";
 
 impl Store {
     /// Writes everything as it is at one moment into a file with mode 0600, which takes the place of an older one.
     /// Others read and write meanwhile.
     pub(crate) fn snapshot(&self, path: &Path) -> Result<(), StoreError> {
         let failed = |error: std::io::Error| StoreError::open(path, error);
-        let unfinished = path.with_extension("unfinished");
+        let unfinished = path.with_extension(&UNFINISHED[1..]);
         remove(&unfinished).map_err(failed)?;
         files::open_private(&unfinished).map_err(failed)?;
         let mut copy = Connection::open(&unfinished)?;
@@ -32,11 +35,13 @@ impl Store {
     /// Takes everything back to what a snapshot holds. Whoever reads meanwhile sees all of the old or all of the new
     /// state; writers wait.
     pub(crate) fn restore(&self, path: &Path) -> Result<(), StoreError> {
-        let snapshot = Connection::open(path).map_err(|error| StoreError::open(path, error))?;
+        let snapshot = open(path)?;
         self.with_writer(|connection| {
+            let last = changes::head(connection)?;
             transfer(&snapshot, connection)?;
             // It may be older than this version.
-            schema::prepare(connection, path)
+            schema::prepare(connection, path)?;
+            changes::undo(connection, last)
         })?;
         self.was_restored();
         Ok(())
@@ -50,6 +55,15 @@ impl Store {
             Ok(u64::from(pragma("page_count")?) * u64::from(pragma("page_size")?))
         })
     }
+}
+
+/// Nobody writes to a snapshot, so that it needs none of the files beside it that a database has.
+fn open(path: &Path) -> Result<Connection, StoreError> {
+    let url = url::Url::from_file_path(path).map_err(|()| StoreError::open(path, "not an absolute path"))?;
+    let flags =
+        OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    Connection::open_with_flags(format!("{url}?immutable=1"), flags)
+        .map_err(|error| StoreError::open(path, error))
 }
 
 fn transfer(from: &Connection, to: &mut Connection) -> Result<(), StoreError> {
@@ -91,6 +105,8 @@ mod tests {
                 store.set_setting("x", b"after").unwrap();
                 store.set_setting("y", b"new").unwrap();
                 store.restore(&snapshot).unwrap();
+                let beside = std::fs::read_dir(directory.path()).unwrap().map(|it| it.unwrap().file_name());
+                assert!(!beside.into_iter().any(|name| name.to_string_lossy().starts_with("a.sqlite3-")));
                 assert_eq!(store.setting("x").unwrap().as_deref(), Some(&b"before"[..]));
                 assert_eq!(store.setting("y").unwrap(), None);
             }

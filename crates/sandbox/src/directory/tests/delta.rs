@@ -216,3 +216,33 @@ async fn a_write_that_changes_nothing_is_no_change() {
     world.patch(path, &json!({ "displayName": "ada" })).await.is(204);
     assert!(round(&world, &next).await.0.is_empty());
 }
+
+// directory 6: 410; numbers of changes that were undone are never given out again
+#[tokio::test]
+async fn who_saw_what_a_restored_snapshot_undid_begins_anew_and_nobody_else() {
+    let world = World::new();
+    world.new_user("ada").await.is(201);
+    let (_, before) = round(&world, "/v1.0/users/delta").await;
+    let directory = tempfile::tempdir().unwrap();
+    let snapshot = directory.path().join("a.sqlite3");
+    world.store.snapshot(&snapshot).unwrap();
+    let mut undone = Vec::new();
+    for _ in 0..2 {
+        world.new_user("lost").await.is(201);
+        undone.push(round(&world, &before).await.1);
+        // What was seen of another collection may have been undone as well.
+        undone.push(round(&world, "/v1.0/groups/delta").await.1);
+        world.store.restore(&snapshot).unwrap();
+        for name in ["bob", "eve"] {
+            for link in &undone {
+                assert_eq!(world.get(link).await.is(410).code(), "SyncStateNotFound");
+            }
+            world.new_user(name).await.is(201);
+        }
+        let (changes, after) = round(&world, &before).await;
+        let names: Vec<_> = changes.iter().map(|it| it["displayName"].as_str().unwrap()).collect();
+        assert_eq!(names, ["bob", "eve"]);
+        assert!(round(&world, &after).await.0.is_empty());
+        undone.push(after);
+    }
+}
