@@ -22,6 +22,7 @@ enum Kind {
     AddressInUse,
     TenantName,
     TenantExists,
+    NoAdministrator,
     Held,
     Directory,
     Store(Option<&'static str>),
@@ -51,6 +52,11 @@ impl SandboxError {
     pub(crate) fn tenant_exists(name: &str) -> Self {
         let message = format!("there is a tenant `{name}` already");
         Self { kind: Kind::TenantExists, message, source: None }
+    }
+
+    pub(crate) fn no_administrator(tenant: &str) -> Self {
+        let message = format!("the administrator's application of {tenant} was deleted");
+        Self { kind: Kind::NoAdministrator, message, source: None }
     }
 
     pub(crate) fn held(directory: &Path) -> Self {
@@ -104,6 +110,9 @@ impl SandboxError {
             Kind::AddressInUse => Some("choose another port, or port 0 for any free one"),
             Kind::TenantName => Some("use up to 27 small letters, digits and hyphens, such as `fabrikam`"),
             Kind::TenantExists => Some("choose another name, or use the tenant that is there"),
+            Kind::NoAdministrator => Some(
+                "start the sandbox again, which makes another one, or go back with `unattended sandbox reset`",
+            ),
             Kind::Held => Some("stop the other sandbox, or use another directory"),
             Kind::Directory => Some("check that the directory belongs to you and can be written"),
             Kind::Store(remedy) => remedy,

@@ -10,7 +10,7 @@ use crate::SandboxError;
 use crate::authority::unix_seconds;
 use crate::data_directory::DataDirectory;
 use crate::ready::Administrator;
-use crate::store::{Seed, Store, StoreError, Tenant};
+use crate::store::{Application, Holder, Seed, Store, StoreError, Tenant};
 
 /// What every initial domain ends with.
 pub(crate) const DOMAIN_SUFFIX: &str = ".onmicrosoft.com";
@@ -56,20 +56,43 @@ impl Tenants {
     /// The tenant that the sandbox begins with, which is made with its people if it is not there, and a secret for every
     /// administrator whose file is lost. Blocks.
     pub(crate) fn prepare(&self, users: u32, people_seed: u64) -> Result<Tenant, SandboxError> {
-        let Some(administrator) = self.store.administrator()? else {
+        let tenants = self.store.tenants()?;
+        if tenants.is_empty() {
             return self.make(FIRST, users, people_seed);
-        };
-        for tenant in self.store.tenants()? {
-            self.store.ensure_key_vault(&tenant.id, unix_seconds(self.clock.now()), &*self.entropy)?;
-            if self.directory()?.read(&secret_file(&tenant))?.is_none() {
-                let now = unix_seconds(self.clock.now());
-                let secret = self.store.renew_administrator_secret(&tenant.id, now, &*self.entropy)?;
-                self.keep(&tenant, &secret)?;
-            }
         }
-        let first = self.store.tenant(&administrator.tenant_id)?;
+        for tenant in tenants {
+            self.store.ensure_key_vault(&tenant.id, unix_seconds(self.clock.now()), &*self.entropy)?;
+        }
+        self.ensure_administrators()?;
+        let administrator = self.store.administrator()?;
+        let first = administrator.map_or(Ok(None), |it| self.store.tenant(&it.tenant_id))?;
         let missing = || StoreError::corrupt("the administrator's application is of no tenant");
         Ok(Tenant::clone(&*first.ok_or_else(missing)?))
+    }
+
+    /// An administrator for every tenant whose one was deleted, and a secret for every one whose file is lost or holds none
+    /// of its secrets: the tenant of that name may have been another one when the file was written, before a snapshot was
+    /// restored. Blocks.
+    pub(crate) fn ensure_administrators(&self) -> Result<(), SandboxError> {
+        for tenant in self.store.tenants()? {
+            let now = unix_seconds(self.clock.now());
+            let secret = match self.store.administrator_of(&tenant.id)? {
+                None => self.store.renew_administrator(&tenant, now, &*self.entropy)?,
+                Some(it) if self.is_secret_kept(&tenant, &it)? => continue,
+                Some(_) => self.store.renew_administrator_secret(&tenant.id, now, &*self.entropy)?,
+            };
+            self.keep(&tenant, &secret)?;
+        }
+        Ok(())
+    }
+
+    fn is_secret_kept(&self, tenant: &Tenant, administrator: &Application) -> Result<bool, SandboxError> {
+        let Some(content) = self.directory()?.read(&secret_file(tenant))?.map(Secret::new) else {
+            return Ok(false);
+        };
+        let secret = Secret::from(content.expose_text().unwrap_or_default().trim());
+        let credentials = self.store.password_credentials(Holder::Application(administrator.id()))?;
+        Ok(credentials.iter().any(|credential| credential.matches(&secret)))
     }
 
     /// Adds a tenant without people: `fabrikam` has the domain `fabrikam.onmicrosoft.com`. Blocks.
@@ -102,7 +125,7 @@ impl Tenants {
         let administrator = self
             .store
             .administrator_of(&tenant.id)?
-            .ok_or_else(|| StoreError::corrupt("the tenant has no administrator's application"))?;
+            .ok_or_else(|| SandboxError::no_administrator(tenant.initial_domain()))?;
         Ok(TenantAccess {
             tenant_id: tenant.id.clone(),
             tenant_domain: tenant.initial_domain().to_owned(),
@@ -160,6 +183,7 @@ mod tests {
     use unattended_core::{ManualClock, SeededEntropy};
 
     use super::*;
+    use crate::store::{Table, objects};
 
     fn tenants() -> (Tenants, Arc<DataDirectory>) {
         let entropy: Arc<dyn Entropy> = Arc::new(unattended_core::SystemEntropy);
@@ -212,6 +236,52 @@ mod tests {
         tenants.prepare(0, 0).unwrap();
         assert_eq!(std::fs::read(&first).unwrap(), kept);
         assert_ne!(std::fs::read(&added).unwrap(), lost);
+    }
+
+    #[test]
+    fn a_file_with_the_secret_of_another_tenant_of_the_name_gets_a_new_one() {
+        let (tenants, directory) = tenants();
+        tenants.prepare(0, 0).unwrap();
+        let before = tenants.add("fabrikam").unwrap();
+        let snapshot = directory.file("snapshot-with-fabrikam.sqlite3");
+        tenants.store.snapshot(&snapshot).unwrap();
+        let of_another = b"a secret that this one never had";
+        directory.write("administrator.fabrikam.secret", of_another).unwrap();
+        tenants.store.restore(&snapshot).unwrap();
+        tenants.ensure_administrators().unwrap();
+        let kept = std::fs::read(&before.administrator.secret_file).unwrap();
+        assert_ne!(kept, of_another);
+        let administrator = tenants.store.administrator_of(&before.tenant_id).unwrap().unwrap();
+        let holder = Holder::Application(administrator.id());
+        let credentials = tenants.store.password_credentials(holder).unwrap();
+        assert_eq!(credentials.iter().filter(|it| it.matches(&Secret::new(kept.clone()))).count(), 1);
+        // A line end that an editor added is none of the secret.
+        directory.write("administrator.fabrikam.secret", &[&kept[..], b"\n"].concat()).unwrap();
+        tenants.ensure_administrators().unwrap();
+        assert_eq!(tenants.store.password_credentials(holder).unwrap().len(), credentials.len());
+    }
+
+    #[test]
+    fn a_tenant_whose_administrator_was_deleted_has_another_one_after_the_next_start() {
+        let (tenants, _directory) = tenants();
+        let first = tenants.prepare(0, 0).unwrap();
+        let added = tenants.add("fabrikam").unwrap();
+        let before = tenants.access(&first).unwrap().administrator;
+        for tenant in [&first.id, &added.tenant_id] {
+            let administrator = tenants.store.administrator_of(tenant).unwrap().unwrap();
+            let removed = tenants
+                .store
+                .write(|it| objects::delete(it, Table::Applications, tenant, administrator.id()));
+            assert!(removed.unwrap());
+        }
+        let error = tenants.list().unwrap_err();
+        assert!(error.remedy().unwrap().contains("again"), "{error}");
+        assert_eq!(tenants.prepare(0, 0).unwrap(), first);
+        let after = tenants.list().unwrap();
+        assert!(after.iter().all(|it| ![&before, &added.administrator].contains(&&it.administrator)));
+        let other = &after[0];
+        let roles = tenants.store.vault_roles(&other.tenant_id, &other.administrator.client_id).unwrap();
+        assert_eq!((after.len(), roles), (2, vec!["administrator".to_owned()]));
     }
 
     #[test]

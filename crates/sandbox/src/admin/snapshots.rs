@@ -45,6 +45,7 @@ pub(super) async fn restore(
     blocking(move || {
         admin.snapshots.restore(&name)?;
         admin.control.reload()?;
+        admin.tenants.ensure_administrators()?;
         Ok(StatusCode::NO_CONTENT)
     })
     .await
@@ -55,6 +56,7 @@ pub(super) async fn reset(State(admin): State<Arc<Admin>>) -> Result<StatusCode,
     blocking(move || {
         admin.snapshots.restore(START)?;
         admin.control.reload()?;
+        admin.tenants.ensure_administrators()?;
         admin.faults.clear();
         admin.journal.clear();
         Ok(StatusCode::NO_CONTENT)

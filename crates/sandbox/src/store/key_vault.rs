@@ -54,6 +54,11 @@ pub(super) fn add(
         "tags": [],
     }));
     principals::insert(connection, tenant, &document, None)?;
+    admit_administrator(connection, tenant)
+}
+
+/// Lets the tenant's administrator do everything in the tenant's vault.
+pub(super) fn admit_administrator(connection: &Connection, tenant: &str) -> Result<(), StoreError> {
     let administrators = connection
         .prepare_cached("SELECT CAST(value AS TEXT) FROM settings WHERE name = ?1")?
         .query_map([format!("{ADMINISTRATOR}.{tenant}")], |row| row.get(0))?

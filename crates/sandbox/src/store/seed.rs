@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use rusqlite::Connection;
+use rusqlite::{Connection, OptionalExtension};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use unattended_core::{Entropy, Secret};
@@ -86,6 +86,42 @@ impl Store {
             Some(app_id) => self.application_by_app_id(&String::from_utf8_lossy(&app_id)),
             None => Ok(self.administrator()?.filter(|application| application.tenant_id == tenant)),
         }
+    }
+
+    /// Gives a tenant another administrator's application, for when the one it had was deleted.
+    pub(crate) fn renew_administrator(
+        &self,
+        tenant: &Tenant,
+        now: i64,
+        entropy: &dyn Entropy,
+    ) -> Result<Secret, StoreError> {
+        self.write(|transaction| {
+            let graph =
+                principals::find(transaction, &tenant.id, "app_id", GRAPH_APP_ID)?.ok_or_else(|| {
+                    StoreError::corrupt("the tenant has no service principal of Microsoft Graph")
+                })?;
+            let own = format!("{ADMINISTRATOR}.{}", tenant.id);
+            // The first tenant's is named twice.
+            let deleted: Option<Vec<u8>> = transaction
+                .query_row("SELECT value FROM settings WHERE name = ?1", [&own], |row| row.get(0))
+                .optional()?;
+            transaction.execute(
+                "DELETE FROM settings WHERE name IN (?1, ?2) AND value = ?3",
+                rusqlite::params![ADMINISTRATOR, own, deleted],
+            )?;
+            let seed = Seed {
+                tenant_id: tenant.id.clone(),
+                domain: tenant.initial_domain().to_owned(),
+                display_name: tenant.display_name.clone(),
+                users: 0,
+                people_seed: 0,
+                now,
+                entropy,
+            };
+            let secret = add_administrator(transaction, &seed, graph.id())?;
+            key_vault::admit_administrator(transaction, &tenant.id)?;
+            Ok(secret)
+        })
     }
 
     /// Gives the administrator's application of a tenant a new secret, for when the file with the first one is lost.
