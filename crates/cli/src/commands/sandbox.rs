@@ -121,8 +121,11 @@ async fn serve(start: SandboxStart, printer: &Printer) -> Result<Exit, CommandEr
     let ready = running.ready();
     let ready_files: Vec<PathBuf> =
         ready_file.into_iter().chain(data.map(|data| data.join(READY_FILE))).collect();
-    for path in &ready_files {
-        write_ready_file(path, ready)?;
+    // Whoever polls for a file must not find that of a sandbox that is not ready, or not any more.
+    let withdraw = || ready_files.iter().for_each(|path| _ = std::fs::remove_file(path));
+    if let Err(error) = ready_files.iter().try_for_each(|path| write_ready_file(path, ready)) {
+        withdraw();
+        return Err(error);
     }
     printer.json(ready)?;
     printer.result(summary(ready))?;
@@ -133,10 +136,7 @@ async fn serve(start: SandboxStart, printer: &Printer) -> Result<Exit, CommandEr
     shutdown.drain.cancelled().await;
     printer.note("stopping");
     running.shutdown().await;
-    for path in &ready_files {
-        // Nothing is ready any more; whoever polls for the file must not find the old one.
-        _ = std::fs::remove_file(path);
-    }
+    withdraw();
     Ok(Exit::Done)
 }
 

@@ -37,7 +37,18 @@ impl Refusal {
 
     fn failed(error: &(dyn std::error::Error + 'static)) -> Self {
         tracing::error!(error, "the sandbox could not be controlled");
-        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "Failed", error.to_string())
+        let message = match error.source() {
+            Some(cause) => format!("{error}: {cause}"),
+            None => error.to_string(),
+        };
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "Failed", message)
+    }
+
+    fn remedied(self, remedy: Option<&str>) -> Self {
+        match remedy {
+            Some(remedy) => self.hint(remedy),
+            None => self,
+        }
     }
 }
 
@@ -50,13 +61,13 @@ impl IntoResponse for Refusal {
 
 impl From<StoreError> for Refusal {
     fn from(error: StoreError) -> Self {
-        Self::failed(&error)
+        Self::failed(&error).remedied(error.remedy())
     }
 }
 
 impl From<SandboxError> for Refusal {
     fn from(error: SandboxError) -> Self {
-        Self::failed(&error)
+        Self::failed(&error).remedied(error.remedy())
     }
 }
 
@@ -93,4 +104,23 @@ pub(super) async fn description() -> Response {
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::to_bytes;
+    use serde_json::Value;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_failure_tells_its_cause_and_what_mends_it() {
+        let error = SandboxError::from(StoreError::corrupt("a page is gone"));
+        let response = Refusal::from(error).into_response();
+        assert_eq!(response.status(), 500);
+        let body: Value =
+            serde_json::from_slice(&to_bytes(response.into_body(), 1 << 16).await.unwrap()).unwrap();
+        assert_eq!(body["error"]["message"], "the sandbox's data cannot be used: a page is gone");
+        assert!(body["error"]["hint"].as_str().unwrap().contains("sandbox reset"));
+    }
 }

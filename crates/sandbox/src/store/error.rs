@@ -108,12 +108,13 @@ impl From<serde_json::Error> for StoreError {
 }
 
 fn kind_of(error: &rusqlite::Error) -> Kind {
-    use rusqlite::ffi::{SQLITE_CONSTRAINT_PRIMARYKEY, SQLITE_CONSTRAINT_UNIQUE};
+    use rusqlite::ffi::{SQLITE_CONSTRAINT_PRIMARYKEY, SQLITE_CONSTRAINT_UNIQUE, SQLITE_IOERR_SHMSIZE};
     match error.sqlite_error() {
         Some(error) => match (error.code, error.extended_code) {
             (_, SQLITE_CONSTRAINT_PRIMARYKEY | SQLITE_CONSTRAINT_UNIQUE) => Kind::Conflict,
             (rusqlite::ErrorCode::DatabaseCorrupt | rusqlite::ErrorCode::NotADatabase, _) => Kind::Corrupt,
-            (rusqlite::ErrorCode::DiskFull, _) => Kind::Full,
+            // The second is what a start meets, which makes the index of the log first.
+            (rusqlite::ErrorCode::DiskFull, _) | (_, SQLITE_IOERR_SHMSIZE) => Kind::Full,
             _ => Kind::Other,
         },
         None => Kind::Other,

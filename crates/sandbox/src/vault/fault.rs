@@ -88,6 +88,10 @@ impl Fault {
 impl From<StoreError> for Fault {
     fn from(error: StoreError) -> Self {
         tracing::error!(error = &error as &dyn std::error::Error, "the vault's database failed");
+        if error.is_full() {
+            let message = "There is no room left on the disk of the sandbox.";
+            return Self::new(StatusCode::INSUFFICIENT_STORAGE, "InsufficientStorage", message);
+        }
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "InternalServerError", "An internal error occurred.")
     }
 }

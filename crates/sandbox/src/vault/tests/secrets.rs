@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{IDS, NOW, World};
+use crate::store::StoreError;
 
 // directory 11
 #[tokio::test]
@@ -159,4 +160,20 @@ async fn what_is_no_secret_is_refused() {
     }
     world.ask("PUT", "/secrets", json!({ "value": "v" })).await.is(405);
     world.get("/keys/k").await.is(404);
+}
+
+#[tokio::test]
+async fn what_finds_no_room_is_refused_and_the_rest_is_read_as_ever() {
+    let world = World::with("secrets-officer");
+    world.set("there", "v").await;
+    let limit = |transaction: &rusqlite::Transaction<'_>| {
+        let count: i64 = transaction.query_row("PRAGMA page_count", [], |row| row.get(0))?;
+        transaction.query_row(&format!("PRAGMA max_page_count = {count}"), [], |_| Ok(()))?;
+        Ok::<_, StoreError>(())
+    };
+    world.store.write(limit).unwrap();
+    let value = "x".repeat(20_000);
+    let refused = world.ask("PUT", "/secrets/late", json!({ "value": value })).await.is(507);
+    assert_eq!(refused.error().0, "InsufficientStorage");
+    assert_eq!(world.get("/secrets/there").await.is(200).body["value"], "v");
 }
