@@ -445,6 +445,18 @@ async fn a_role_in_a_vault_is_granted_to_an_application_that_there_is_and_taken_
     }
 }
 
+// runtime S8: a managed identity is known without a registration
+#[tokio::test]
+async fn a_managed_identity_gets_a_role_in_the_vault_of_its_own_tenant() {
+    let world = World::new();
+    assert_eq!(world.ask(Method::POST, "/tenants", json!({ "name": "fabrikam" })).await.0, 201);
+    let wish = json!({ "name": "reports", "userAssigned": true, "tenant": "fabrikam.onmicrosoft.com" });
+    let (_, identity) = world.ask(Method::POST, "/identities", wish).await;
+    let path = format!("/vault/grants/{}/secrets-user", identity["clientId"].as_str().unwrap());
+    let (status, grant) = world.ask(Method::PUT, &path, Value::Null).await;
+    assert_eq!((status, &grant["tenant_domain"]), (StatusCode::OK, &json!("fabrikam.onmicrosoft.com")));
+}
+
 // CH-1
 #[tokio::test]
 async fn a_fault_at_a_vault_has_the_shape_of_a_vaults_error() {

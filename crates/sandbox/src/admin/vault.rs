@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use super::Admin;
 use super::answer::{Refusal, blocking};
 use super::extract::{Path, Query};
+use crate::store::managed_identities::Which;
 use crate::store::{StoreError, Tenant, vault};
 use crate::vault::roles::{self, ROLES, Role};
 
@@ -77,8 +78,14 @@ fn shown(tenant: &Tenant, client_id: &str, role: &str) -> Value {
 /// The tenant that is meant, in which the application has to be known.
 fn tenant(admin: &Admin, client_id: &str, whose: &Whose) -> Result<Arc<Tenant>, Refusal> {
     let home = || -> Result<_, StoreError> {
-        let application = admin.store.application_by_app_id(client_id)?;
-        application.map_or(Ok(None), |application| admin.store.tenant(&application.tenant_id))
+        let tenant = match admin.store.application_by_app_id(client_id)? {
+            Some(application) => Some(application.tenant_id.clone()),
+            // It has no registration.
+            None => {
+                admin.store.managed_identity(&Which::ClientId(client_id.to_owned()))?.map(|it| it.tenant_id)
+            }
+        };
+        tenant.map_or(Ok(None), |tenant| admin.store.tenant(&tenant))
     };
     let tenant = match &whose.tenant {
         Some(name) => admin.store.tenant(name)?.ok_or_else(|| {
