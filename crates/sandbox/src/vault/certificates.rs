@@ -98,13 +98,18 @@ pub(super) fn update(call: &Call<'_>, name: &str, version: Option<&str>) -> Resu
     call.may(Action("certificates/update/action"), name)?;
     let body = call.json()?;
     let tags = body.get("tags").filter(|tags| !tags.is_null()).map(attributes::tags).transpose()?;
+    let mut written = body.get("attributes").cloned();
+    if let Some(Value::Object(written)) = &mut written {
+        // The certificate says them.
+        written.retain(|name, _| !matches!(name.as_str(), "nbf" | "exp"));
+    }
     call.vaults.store.write(|transaction| {
         let mut certificate = CERTIFICATES.find(transaction, place, version)?;
         let key = Place { kind: SECRETS.name, ..place };
         let mut secret = vault::find(transaction, key, Some(&certificate.version), Shelf::InUse)?;
         for changed in [Some(&mut certificate), secret.as_mut()].into_iter().flatten() {
             let before = changed.document.get("attributes").and_then(Value::as_object);
-            let attributes = attributes::attributes(before, body.get("attributes"), call.now)?;
+            let attributes = attributes::attributes(before, written.as_ref(), call.now)?;
             changed.document.insert("attributes".into(), attributes.into());
             changed.document.extend(tags.clone().map(|tags| ("tags".to_owned(), tags)));
             vault::replace(transaction, changed.seq, &changed.document)?;

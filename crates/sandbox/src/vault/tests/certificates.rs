@@ -126,7 +126,12 @@ async fn a_certificate_and_its_secret_change_and_go_together() {
     world.ask("PATCH", "/certificates/c", json!({ "attributes": { "enabled": false } })).await.is(200);
     let disabled = world.get("/secrets/c").await.is(403);
     assert_eq!(disabled.body["error"]["innererror"]["code"], "SecretDisabled");
-    world.ask("PATCH", "/certificates/c/", json!({ "attributes": { "enabled": true } })).await.is(200);
+    let before = world.get("/certificates/c").await.is(200).body;
+    let changes = json!({ "attributes": { "enabled": true, "nbf": 1, "exp": 5 } });
+    let after = world.ask("PATCH", "/certificates/c/", changes).await.is(200).body;
+    for date in ["nbf", "exp"] {
+        assert_eq!(after["attributes"][date], before["attributes"][date], "the certificate says it");
+    }
 
     world.ask("DELETE", "/secrets/c", Value::Null).await.is(403);
     world.ask("PUT", "/secrets/c", json!({ "value": "v" })).await.is(403);
