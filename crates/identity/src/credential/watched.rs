@@ -139,8 +139,12 @@ impl Credential for WatchedCredential {
 
     fn reload(&self) -> BoxFuture<'_, bool> {
         let before = self.epoch();
-        let changed = self.0.refresh().is_ok_and(|version| version.epoch != before);
-        Box::pin(std::future::ready(changed))
+        Box::pin(async move {
+            match self.0.refresh() {
+                Ok(version) if version.epoch == before => version.credential.reload().await,
+                refreshed => refreshed.is_ok(),
+            }
+        })
     }
 
     fn shown_certificate(&self) -> Option<[u8; 32]> {

@@ -5,6 +5,7 @@ use unattended_core::{HttpErrorKind, Secret};
 
 use super::*;
 use crate::credential::tests::House;
+use crate::credential::{CredentialSource, WatchedCredential};
 use crate::test_support::Server;
 
 const JWT: &str = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJjYW5hcnkifQ.c2lnbmF0dXJl";
@@ -219,6 +220,41 @@ async fn a_refused_assertion_is_asked_for_once_more() {
     house.server.answer(401, stranger);
     assert!(house.fresh().await.unwrap_err().is_credential());
     assert_eq!(house.server.requests().len(), 3);
+}
+
+/// A URL whose bearer token is in a file, as the daemon has it.
+#[derive(Debug)]
+struct Configured(Arc<Server>);
+
+impl CredentialSource for Configured {
+    fn read(&self) -> Result<Vec<Secret>, Box<dyn std::error::Error + Send + Sync>> {
+        Ok(vec![Secret::from("bearer")])
+    }
+
+    fn make(&self, material: &[Secret]) -> Result<Arc<dyn Credential>, Error> {
+        let url = AssertionUrl::new("https://issuer.example/token", Arc::clone(&self.0) as _)?;
+        Ok(Arc::new(SignedAssertion::new(url.bearer(&material[0])?)))
+    }
+
+    fn describe(&self) -> String {
+        "the shelf".to_owned()
+    }
+}
+
+// D17
+#[tokio::test]
+async fn a_refused_assertion_of_a_url_is_asked_for_once_more_although_its_bearer_token_is_the_same() {
+    let service = Arc::new(Server::new());
+    let house = House::new([Arc::new(WatchedCredential::new(Configured(Arc::clone(&service)))) as _]);
+    let newer = JWT.replace("canary", "newer");
+    service.answer(200, JWT);
+    service.answer(200, &newer);
+    let late =
+        r#"{"error":"invalid_client","error_codes":[700024],"error_description":"AADSTS700024: late"}"#;
+    house.server.answer(401, late);
+    house.server.token("t1", 3_600);
+    house.fresh().await.unwrap();
+    assert_eq!(sent(&house), [JWT, &newer]);
 }
 
 #[tokio::test]
