@@ -66,6 +66,12 @@ impl Program {
         };
         let (read, _) = futures_util::future::join(read_output, read_complaint).await;
         read.map_err(|cause| failed("cannot be read from", cause))?;
+        // It may have ended by that alone.
+        if output.len() as u64 > LONGEST {
+            output.zeroize();
+            return Err(Error::credential(format!("`{}` wrote more than 64 KiB", self.name))
+                .mended_by("let it write what it is asked for and nothing else"));
+        }
         let status = child.wait().await.map_err(|cause| failed("cannot be waited for", cause))?;
         if !status.success() {
             output.zeroize();
@@ -75,10 +81,6 @@ impl Program {
                 gist(&complaint)
             ))
             .mended_by("run it by hand, as the user and in the directory that this program has"));
-        }
-        if output.len() as u64 > LONGEST {
-            output.zeroize();
-            return Err(Error::credential(format!("`{}` wrote more than 64 KiB", self.name)));
         }
         Ok(output)
     }

@@ -368,6 +368,8 @@ mod commands {
         let house = house(AssertionCommand::new(&argv(script)).unwrap());
         let error = house.fresh().await.unwrap_err();
         assert_eq!(error.to_string(), "`/bin/sh` failed with exit status: 3: the agent is locked");
+        let error = super::house(AssertionCommand::new(&argv("yes")).unwrap()).fresh().await.unwrap_err();
+        assert_eq!(error.to_string(), "`/bin/sh` wrote more than 64 KiB");
         let missing = AssertionCommand::new(&["/nonexistent/agent".to_owned()]).unwrap();
         let error = super::house(missing).fresh().await.unwrap_err();
         assert_eq!(error.to_string(), "`/nonexistent/agent` cannot be started");
