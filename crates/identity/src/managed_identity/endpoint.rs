@@ -4,6 +4,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwapOption;
 use http::StatusCode;
 use tracing::debug;
 use unattended_core::{Clock, Entropy, HttpClient, Secret};
@@ -31,6 +32,8 @@ pub(super) struct Endpoint {
     pub(super) http: Arc<dyn HttpClient>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) entropy: Arc<dyn Entropy>,
+    /// Why it was asked again last.
+    pub(super) trouble: ArcSwapOption<Error>,
 }
 
 /// A token, and how many requests it took.
@@ -41,6 +44,7 @@ pub(super) struct Fetched {
 
 impl Endpoint {
     pub(super) async fn fetch(&self, resource: &str) -> Result<Fetched, Error> {
+        self.trouble.store(None);
         let (mut failures, mut updates, mut attempts) = (0, 0, 0);
         loop {
             attempts += 1;
@@ -66,8 +70,15 @@ impl Endpoint {
                 None => self.pause(*tried),
             };
             debug!(attempts, wait_ms = wait.as_millis() as u64, %error, "managed identity will be asked again");
+            self.trouble.store(Some(Arc::new(error)));
             self.clock.sleep(wait).await;
         }
+    }
+
+    /// For who cannot wait as long as the host is asked.
+    pub(super) fn asked_on(&self) -> Error {
+        let trouble = self.trouble.load_full().map(|error| Box::new(Error::clone(&error)) as _);
+        Error::of_outage(format!("{} has not given a token yet, and is asked on", self.host.name()), trouble)
     }
 
     /// 1, 2 and 4 seconds at the metadata service, which counts requests; one second elsewhere.

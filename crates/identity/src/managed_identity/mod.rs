@@ -17,6 +17,7 @@ mod tests;
 
 use std::sync::Arc;
 
+use arc_swap::ArcSwapOption;
 use unattended_core::{Clock, Entropy, HttpClient, Scope};
 
 use self::endpoint::Endpoint;
@@ -43,7 +44,8 @@ impl ManagedIdentity {
         entropy: Arc<dyn Entropy>,
     ) -> Result<Self, Error> {
         request::check(&host, &id)?;
-        Ok(Self(Arc::new(Endpoint { host, id, http, clock, entropy })))
+        let trouble = ArcSwapOption::empty();
+        Ok(Self(Arc::new(Endpoint { host, id, http, clock, entropy, trouble })))
     }
 
     /// The tokens for one resource, by its `{resource}/.default`.

@@ -25,7 +25,11 @@ struct House {
 
 impl House {
     fn new(host: ManagedIdentityHost, id: ManagedIdentityId) -> Self {
-        let (server, clock) = (Arc::new(Server::new()), ManualClock::self_advancing_at(1_000_000));
+        Self::on(ManualClock::self_advancing_at(1_000_000), host, id)
+    }
+
+    fn on(clock: ManualClock, host: ManagedIdentityHost, id: ManagedIdentityId) -> Self {
+        let server = Arc::new(Server::new());
         let identity = ManagedIdentity::new(
             host,
             id,
@@ -38,6 +42,11 @@ impl House {
 
     fn imds() -> Self {
         Self::new(imds(), ManagedIdentityId::System)
+    }
+
+    /// Where time does not pass by itself.
+    fn standing() -> Self {
+        Self::on(ManualClock::at(1_000_000), imds(), ManagedIdentityId::System)
     }
 
     fn vault(&self) -> ManagedIdentityToken {
@@ -446,7 +455,7 @@ async fn a_herd_causes_one_request_and_each_resource_has_its_own() {
 #[tokio::test]
 async fn a_managed_identity_vouches_for_an_application() {
     let jwt = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJtaSJ9.c2ln";
-    let house = House::imds();
+    let house = House::standing();
     house.server.answer(200, &TOKEN.replace("t1", jwt));
     let credential = house.identity.as_credential(TOKEN_EXCHANGE_AUDIENCE);
     let application = crate::credential::tests::House::new([Arc::new(credential) as _]);

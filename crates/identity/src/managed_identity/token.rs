@@ -1,5 +1,6 @@
 //! The tokens of a managed identity for one resource, kept and renewed as those of an application are.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,11 +12,16 @@ use uuid::Uuid;
 use super::endpoint::{Endpoint, Fetched as Answered};
 use crate::client::Freshness;
 use crate::credential::{AssertionSource, AuthenticationContext};
+use crate::deadline::within;
 use crate::error::Error;
 use crate::exchange::retry_in;
 use crate::flight::{Boarding, Flights, Outcome, Patience, Pilot, no_outcome};
 use crate::refresh;
 use crate::token::{AccessToken, FetchReason, Fetched, Kept, Term, TokenOrigin, Usage};
+
+/// How long a request waits for the assertion, less than a credential may take: what the host is asked for it goes on, and
+/// serves the next one.
+const PATIENCE: Duration = Duration::from_secs(7);
 
 /// The tokens of a managed identity for one resource. Cheap to clone; made once and kept.
 #[derive(Clone, Debug)]
@@ -156,8 +162,10 @@ impl TokenSource for ManagedIdentityToken {
 impl AssertionSource for ManagedIdentityToken {
     fn assertion<'a>(&'a self, _: &'a AuthenticationContext<'a>) -> BoxFuture<'a, Result<Secret, Error>> {
         Box::pin(async move {
-            let token = self.acquire(Freshness::Cached).await?;
-            Ok(Secret::from(token.expose()))
+            let Tokens { endpoint, .. } = &*self.0;
+            let token = pin!(self.acquire(Freshness::Cached));
+            let token = within(&*endpoint.clock, PATIENCE, token).await;
+            Ok(Secret::from(token.unwrap_or_else(|| Err(endpoint.asked_on()))?.expose()))
         })
     }
 

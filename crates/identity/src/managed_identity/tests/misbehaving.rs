@@ -42,7 +42,7 @@ async fn a_network_that_panics_fails_its_callers_instead_of_being_asked_for_ever
 #[tokio::test]
 async fn an_identity_token_that_the_authority_refuses_is_replaced_before_it_is_shown_again() {
     let jwt = |signature: &str| format!("eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJtaSJ9.{signature}");
-    let house = House::imds();
+    let house = House::standing();
     house.server.answer(200, &TOKEN.replace("t1", &jwt("b25l")));
     let credential = house.identity.as_credential(TOKEN_EXCHANGE_AUDIENCE);
     let application = crate::credential::tests::House::new([Arc::new(credential) as _]);
@@ -59,6 +59,40 @@ async fn an_identity_token_that_the_authority_refuses_is_replaced_before_it_is_s
         .map(|seen| seen.field("client_assertion").unwrap().to_owned())
         .collect();
     assert_eq!(shown, [jwt("b25l"), jwt("dHdv")]);
+}
+
+// 92
+#[tokio::test]
+async fn who_cannot_wait_for_a_host_is_told_what_keeps_it() {
+    let (server, clock) = (Arc::new(Server::new()), ManualClock::at(1_000_000));
+    let (http, entropy) = (Arc::clone(&server) as _, Arc::new(SeededEntropy::new(7)));
+    let identity =
+        ManagedIdentity::new(imds(), ManagedIdentityId::System, http, Arc::new(clock.clone()), entropy);
+    let credential = identity.unwrap().as_credential(TOKEN_EXCHANGE_AUDIENCE);
+    let application =
+        Arc::new(crate::credential::tests::House::on(clock.clone(), [Arc::new(credential) as _]));
+    let call = tokio::spawn({
+        let application = Arc::clone(&application);
+        async move { application.fresh().await }
+    });
+    for second in 0..45 {
+        if second % 10 == 0 {
+            server.answer(410, "");
+        }
+        settle().await;
+        clock.advance(Duration::from_secs(1));
+    }
+    settle().await;
+    let error = call.await.unwrap().unwrap_err();
+    assert!(error.is_transient() && application.server.requests().is_empty());
+    let told: Vec<String> =
+        std::iter::successors(Some(&error as &dyn std::error::Error), |error| error.source())
+            .map(ToString::to_string)
+            .collect();
+    let told = told.join("; ");
+    let expected = "the instance metadata service has not given a token yet, and is asked on; \
+                    the instance metadata service answered HTTP 410";
+    assert!(told.ends_with(expected), "{told}");
 }
 
 // 96
