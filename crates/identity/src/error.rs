@@ -47,6 +47,8 @@ struct Inner {
     status: Option<u16>,
     oauth: Option<OAuthError>,
     retry_at: Option<SystemTime>,
+    /// The credential could not be had, so nothing was sent.
+    is_unproven: bool,
     /// Of an answer that is no OAuth error; without what looks like a token.
     body: Option<Box<str>>,
     errand: Option<ErrandOf>,
@@ -105,6 +107,7 @@ impl Error {
             status: None,
             oauth: None,
             retry_at: None,
+            is_unproven: false,
             body: None,
             errand: None,
             remedy: None,
@@ -172,6 +175,11 @@ impl Error {
             took,
         };
         self.map(|inner| inner.errand = Some(of))
+    }
+
+    /// Of a credential that could not be had.
+    pub(crate) fn without_proof(self) -> Self {
+        self.map(|inner| inner.is_unproven = true)
     }
 
     /// What somebody does about it, in the imperative.
@@ -248,6 +256,16 @@ impl Error {
     #[must_use]
     pub fn is_credential(&self) -> bool {
         matches!(self.0.kind, ErrorKind::Credential | ErrorKind::Federation)
+    }
+
+    /// Whether another credential of the application may work: this one was not accepted, or could not be had.
+    pub(crate) fn is_of_this_credential_alone(&self) -> bool {
+        self.is_credential() || self.is_outage_of_credential()
+    }
+
+    /// Whether whoever gives the credential cannot be reached now.
+    pub(crate) fn is_outage_of_credential(&self) -> bool {
+        self.0.is_unproven && self.is_transient()
     }
 
     /// Whether the server's complaint is one that another key, certificate or assertion of the same credential can

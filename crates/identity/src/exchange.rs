@@ -92,14 +92,17 @@ impl Exchange {
         Ok(issued)
     }
 
-    /// The next credential is tried when the server does not accept one: that is the overlap during a rotation. If
-    /// none works, the failure of the preferred one is told.
+    /// The next credential is tried when the server does not accept one, which is the overlap during a rotation, and when
+    /// one cannot be had, such as a managed identity outside of Azure. If none works, the failure of the preferred one is
+    /// told, and a refusal rather than that there was nothing to refuse.
     async fn first_that_works(&self, errand: &Errand<'_>, until: Duration) -> Result<Issued, Error> {
-        let mut told: Option<(usize, Error)> = None;
-        for (rank, member) in self.credentials.in_order(self.clock.elapsed()) {
+        let mut told: Option<((bool, usize), Error)> = None;
+        let mut order = self.credentials.in_order(self.clock.elapsed()).into_iter().peekable();
+        while let Some((rank, member)) = order.next() {
             let credential = member.credential();
+            let is_last = order.peek().is_none();
             let ahead = self.server_clock.ahead();
-            let mut outcome = self.attempts(credential, errand, until).await;
+            let mut outcome = self.attempts(credential, errand, until, is_last).await;
             if let Err(error) = &outcome
                 && error.may_be_mended_by_reloading()
                 && (within(&*self.clock, self.left(until), credential.reload()).await == Some(true)
@@ -107,18 +110,20 @@ impl Exchange {
             {
                 let ahead = self.server_clock.ahead();
                 debug!(credential = credential.describe(), ahead, %error, "worth another attempt with what is new");
-                outcome = self.attempts(credential, errand, until).await;
+                outcome = self.attempts(credential, errand, until, is_last).await;
             }
             member.give_notice(self.clock.now());
             match outcome {
-                Err(error) if error.is_credential() => {
-                    debug!(credential = credential.describe(), %error, "credential not accepted");
-                    // What failed before the request left may be there the next time.
-                    if error.oauth_error().is_some() && self.credentials.is_choice() {
-                        member.was_refused(self.clock.elapsed(), error.clone());
+                Err(error) if error.is_of_this_credential_alone() => {
+                    debug!(credential = credential.describe(), %error, "not with this credential");
+                    // What failed here at once may be there the next time.
+                    let costs = error.oauth_error().is_some() || error.is_outage_of_credential();
+                    if costs && self.credentials.is_choice() {
+                        member.steps_back(self.clock.elapsed(), error.clone());
                     }
-                    if told.as_ref().is_none_or(|(preferred, _)| rank < *preferred) {
-                        told = Some((rank, error));
+                    let place = (error.is_transient(), rank);
+                    if told.as_ref().is_none_or(|(before, _)| place < *before) {
+                        told = Some((place, error));
                     }
                 }
                 other => {
@@ -132,12 +137,14 @@ impl Exchange {
         Err(told.map_or_else(|| Error::credential("no credential is configured"), |(_, error)| error))
     }
 
-    /// Ends at `until`, since each attempt does: one timer is enough for both limits.
+    /// Ends at `until`, since each attempt does: one timer is enough for both limits. Unless it is the last one, a
+    /// credential that cannot be had is not waited for.
     async fn attempts(
         &self,
         credential: &dyn Credential,
         errand: &Errand<'_>,
         until: Duration,
+        is_last: bool,
     ) -> Result<Issued, Error> {
         let mut attempt = 1;
         let mut nonce_was_demanded = false;
@@ -169,7 +176,8 @@ impl Exchange {
             let wait =
                 asked.map_or(backoff, |asked| asked + backoff.min(asked / 10).min(Duration::from_secs(1)));
             let is_late = wait + ATTEMPT_TIMEOUT / 2 > self.left(until);
-            if !error.is_transient() || attempt == ATTEMPTS || is_late {
+            let is_left = error.is_outage_of_credential() && !is_last;
+            if !error.is_transient() || attempt == ATTEMPTS || is_late || is_left {
                 return Err(error);
             }
             debug!(attempt, wait_ms = wait.as_millis() as u64, %error, "token request will be repeated");
@@ -202,9 +210,10 @@ impl Exchange {
             entropy: &*self.entropy,
         };
         let authenticated = credential.authenticate(&context, &mut request);
-        within(&*self.clock, CREDENTIAL_TIMEOUT, authenticated).await.unwrap_or_else(|| {
+        let proven = within(&*self.clock, CREDENTIAL_TIMEOUT, authenticated).await.unwrap_or_else(|| {
             Err(timed_out(&format!("no proof by {} came", credential.describe()), CREDENTIAL_TIMEOUT))
-        })?;
+        });
+        proven.map_err(Error::without_proof)?;
         let shown = request.shown().cloned();
         let for_certificate = match &shown {
             Some(_) => Some(errand.authority.mutual_tls_endpoint(&metadata).ok_or_else(|| {

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use unattended_identity::{ClientCertificate, ConfidentialClient};
+use unattended_identity::{self as identity, ClientCertificate, ConfidentialClient};
 
 use super::finding::Finding;
 use crate::config::{Application, Certificate, Credential, Signer};
@@ -38,18 +38,22 @@ pub(super) fn examine(application: &Application, ports: &Ports) -> (Vec<Finding>
 }
 
 /// What is hidden as long as another credential gets the tokens; if none does, the token itself is the failure.
-pub(super) fn refused(client: &ConfidentialClient) -> Vec<Finding> {
-    let refused: Vec<_> = client.refused_credentials().collect();
-    if refused.len() == client.credentials().count() {
+pub(super) fn failed(client: &ConfidentialClient) -> Vec<Finding> {
+    let failed: Vec<_> = client.failed_credentials().collect();
+    if failed.len() == client.credentials().count() {
         return Vec::new();
     }
-    let finding =
-        |(credential, error): (&dyn unattended_identity::Credential, unattended_identity::Error)| {
-            let detail = "the authority refuses it; tokens come by another one, and end with it";
-            let fix = error.remedy().unwrap_or("compare it with the registration");
-            Finding::warning(CHECK, detail, super::reason(&error), fix).about(credential.describe())
+    let finding = |(credential, error): (&dyn identity::Credential, identity::Error)| {
+        let (detail, why, fix) = match error.oauth_error() {
+            Some(_) => {
+                ("the authority refuses it", super::reason(&error), "compare it with the registration")
+            }
+            None => ("it cannot be had", super::chain(&error), "leave it out where it never can"),
         };
-    refused.into_iter().map(finding).collect()
+        let detail = format!("{detail}; tokens come by another one, and end with it");
+        Finding::warning(CHECK, detail, why, error.remedy().unwrap_or(fix)).about(credential.describe())
+    };
+    failed.into_iter().map(finding).collect()
 }
 
 /// How a certificate is used, if not by a key beside it that signs.

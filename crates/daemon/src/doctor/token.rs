@@ -47,7 +47,7 @@ pub(super) async fn examine(config: &Config, http: &Arc<dyn HttpClient>, ports: 
             }
         }
     }
-    findings.extend(credential::refused(&client));
+    findings.extend(credential::failed(&client));
     client.store_settled().await;
     if let (Some(store), Some(asked)) = (&config.application.token_store, client.store_statistics()) {
         findings.push(token_store::examine(&store.place, asked));

@@ -305,6 +305,23 @@ async fn nobody_is_told_to_change_the_mode_of_what_is_no_file() {
     }
 }
 
+// The configuration of a daemon that runs in Azure and elsewhere.
+#[tokio::test]
+async fn a_managed_identity_that_is_not_there_is_told_while_another_credential_stands_in() {
+    let world = World::new();
+    world.change_configuration(
+        "[[application.credentials]]",
+        "[[application.credentials]]\nmanaged-identity = \"system\"\n\n[[application.credentials]]",
+    );
+    world.network.on("169.254.169.254", Answer::Unreachable("no route to host"));
+    let findings = world.while_time_passes(examined(&world)).await;
+    insta::assert_snapshot!(complaints(&world, &findings), @r"
+    Warning credential the assertion of the managed identity of the instance metadata service: it cannot be had; tokens come by another one, and end with it
+        why: the instance metadata service has not given a token yet, and is asked on: the instance metadata service cannot be reached; is this machine in Azure?: no connection could be made: no route to host
+        fix: leave it out where it never can
+    ");
+}
+
 #[tokio::test]
 async fn a_credential_that_is_refused_is_told_while_another_one_hides_it() {
     let world = World::new();

@@ -74,11 +74,11 @@ impl ConfidentialClient {
         self.shared.exchange.credentials.credentials()
     }
 
-    /// The credentials that the server refused within the last ten minutes, so that others stand in for them, and what
-    /// it said. Always empty with one credential, whose refusal is the error of the acquisition.
-    pub fn refused_credentials(&self) -> impl Iterator<Item = (&dyn Credential, Error)> {
+    /// The credentials that the server refused, or that could not be had, within the last ten minutes, so that others stand
+    /// in for them, and why. Always empty with one credential, whose failure is the error of the acquisition.
+    pub fn failed_credentials(&self) -> impl Iterator<Item = (&dyn Credential, Error)> {
         let exchange = &self.shared.exchange;
-        exchange.credentials.refused(exchange.clock.elapsed())
+        exchange.credentials.resting(exchange.clock.elapsed())
     }
 
     /// Who issues the tokens.

@@ -18,9 +18,9 @@
 //!
 //! During a rotation nobody knows which of two secrets a server takes: a directory replicates, files reach machines one
 //! by one, and a single credential has to be exchanged at the right moment, which there is not. Several are tried in the
-//! order of preference. One that is refused steps back for ten minutes and then leads again, so that the new one takes
-//! over by itself and the old one is not used for ever; and if all are refused, it is the failure of the preferred one
-//! that is told, because that is the one that somebody has to mend.
+//! order of preference. One that is refused, or that cannot be had, steps back for ten minutes and then leads again, so that
+//! the new one takes over by itself and the old one is not used for ever; and if all are refused, it is the failure of the
+//! preferred one that is told, because that is the one that somebody has to mend.
 //!
 //! # Why may the private key be elsewhere?
 //!

@@ -9,8 +9,8 @@ use tracing::{info, warn};
 use super::Credential;
 use crate::error::Error;
 
-/// How long a credential that the server refused is tried last instead of in its place. Long enough to cost nothing,
-/// short enough to go back to the preferred one soon after it has been registered.
+/// How long a credential that the server refused, or that could not be had, is tried last instead of in its place. Long
+/// enough to cost nothing, short enough to go back to the preferred one soon after it works.
 const COOL_DOWN: Duration = Duration::from_secs(600);
 
 /// Days before the end at which it is told.
@@ -25,13 +25,13 @@ pub(crate) struct Roster(Vec<Member>);
 #[derive(Debug)]
 pub(crate) struct Member {
     credential: Arc<dyn Credential>,
-    refused: Mutex<Option<Refusal>>,
+    failed: Mutex<Option<Failure>>,
     /// The last of [`NOTICES`] that was given.
     notice: AtomicU64,
 }
 
 #[derive(Debug)]
-struct Refusal {
+struct Failure {
     epoch: u64,
     /// Monotonic.
     until: Duration,
@@ -40,7 +40,7 @@ struct Refusal {
 
 impl Roster {
     pub(crate) fn push(&mut self, credential: Arc<dyn Credential>) {
-        self.0.push(Member { credential, refused: Mutex::default(), notice: AtomicU64::new(u64::MAX) });
+        self.0.push(Member { credential, failed: Mutex::default(), notice: AtomicU64::new(u64::MAX) });
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -56,12 +56,12 @@ impl Roster {
         self.0.iter().map(|member| &*member.credential)
     }
 
-    /// Those that the server refused lately, and what it said.
-    pub(crate) fn refused(&self, elapsed: Duration) -> impl Iterator<Item = (&dyn Credential, Error)> {
+    /// Those that failed lately, and how.
+    pub(crate) fn resting(&self, elapsed: Duration) -> impl Iterator<Item = (&dyn Credential, Error)> {
         self.0.iter().filter_map(move |member| Some((member.credential(), member.resting(elapsed)?)))
     }
 
-    /// Everyone with its rank, those that the server refused lately after those that it did not.
+    /// Everyone with its rank, those that failed lately after those that did not.
     pub(crate) fn in_order(&self, elapsed: Duration) -> Vec<(usize, &Member)> {
         let mut order: Vec<_> = self.0.iter().enumerate().collect();
         order.sort_by_key(|(_, member)| member.resting(elapsed).is_some());
@@ -74,16 +74,22 @@ impl Member {
         &*self.credential
     }
 
-    /// The server did not take it: the others come first for a while, unless something else takes its place.
-    pub(crate) fn was_refused(&self, elapsed: Duration, error: Error) {
-        let refusal = Refusal { epoch: self.credential.epoch(), until: elapsed + COOL_DOWN, error };
-        if self.refusal().replace(refusal).is_none() {
-            warn!(credential = self.credential.describe(), "the server does not accept this credential");
+    /// It failed: the others come first for a while, unless something else takes its place.
+    pub(crate) fn steps_back(&self, elapsed: Duration, error: Error) {
+        let credential = self.credential.describe();
+        let what = match error.is_transient() {
+            true => "this credential cannot be had now",
+            false => "the server does not accept this credential",
+        };
+        let (epoch, until) = (self.credential.epoch(), elapsed + COOL_DOWN);
+        let told = error.clone();
+        if self.failed().replace(Failure { epoch, until, error }).is_none() {
+            warn!(credential, error = %told, "{what}");
         }
     }
 
     pub(crate) fn was_accepted(&self) {
-        if self.refusal().take().is_some() {
+        if self.failed().take().is_some() {
             info!(credential = self.credential.describe(), "the server accepts this credential again");
         }
     }
@@ -102,13 +108,13 @@ impl Member {
 
     /// Why it rests, if it does.
     fn resting(&self, elapsed: Duration) -> Option<Error> {
-        let refusal = self.refusal();
-        let refusal = refusal.as_ref()?;
-        let rests = elapsed < refusal.until && refusal.epoch == self.credential.epoch();
-        rests.then(|| refusal.error.clone())
+        let failure = self.failed();
+        let failure = failure.as_ref()?;
+        let rests = elapsed < failure.until && failure.epoch == self.credential.epoch();
+        rests.then(|| failure.error.clone())
     }
 
-    fn refusal(&self) -> std::sync::MutexGuard<'_, Option<Refusal>> {
-        self.refused.lock().unwrap_or_else(PoisonError::into_inner)
+    fn failed(&self) -> std::sync::MutexGuard<'_, Option<Failure>> {
+        self.failed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

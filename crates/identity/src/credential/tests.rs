@@ -131,6 +131,45 @@ async fn when_every_credential_is_refused_the_failure_of_the_preferred_one_is_to
     assert_eq!(house.fresh().await.unwrap_err().codes(), [7_000_215]);
 }
 
+/// A vault that is out of reach as long as it has nothing.
+fn vault(assertion: &Arc<Mutex<Option<&'static str>>>) -> Arc<dyn Credential> {
+    let assertion = Arc::clone(assertion);
+    Arc::new(SignedAssertion::from_callback("the vault", move |_| {
+        let assertion = *assertion.lock().unwrap();
+        async move { assertion.map(Secret::from).ok_or_else(|| Error::of_outage("nobody is there", None)) }
+    }))
+}
+
+#[tokio::test]
+async fn who_vouches_for_the_application_and_is_out_of_reach_steps_back_as_one_who_is_refused() {
+    let assertion = Arc::default();
+    let house = House::new([vault(&assertion), secret("spare")]);
+    house.server.token("by-spare", 3_600);
+    assert_eq!(house.fresh().await.unwrap(), "by-spare", "without a wait for what another has at hand");
+    let failed: Vec<String> = house.client.failed_credentials().map(|(_, error)| error.to_string()).collect();
+    assert_eq!(failed, ["nobody is there"]);
+    *assertion.lock().unwrap() = Some("a.b.c");
+    house.server.token("by-spare", 3_600);
+    house.fresh().await.unwrap();
+    house.clock.advance(Duration::from_secs(601));
+    house.server.token("by-vault", 3_600);
+    assert_eq!(house.fresh().await.unwrap(), "by-vault");
+    assert_eq!(house.secrets_sent(), ["spare", "spare"]);
+}
+
+#[tokio::test]
+async fn what_the_server_refused_is_told_rather_than_what_could_not_be_asked_for() {
+    let house = House::new([vault(&Arc::default()), secret("spare")]);
+    for _ in 0..2 {
+        house.server.answer(401, INVALID_SECRET);
+        assert_eq!(house.fresh().await.unwrap_err().codes(), [7_000_215]);
+    }
+    let clock = ManualClock::self_advancing_at(1_000_000);
+    let house = House::on(clock, [vault(&Arc::default()), vault(&Arc::default())]);
+    let error = house.fresh().await.unwrap_err();
+    assert!(error.is_transient() && house.server.requests().is_empty(), "{error}");
+}
+
 // D17: and of section 4, #2596: several secrets, rotated without a restart.
 #[tokio::test]
 async fn a_rotated_secret_is_used_by_the_very_next_request() {
