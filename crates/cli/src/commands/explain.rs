@@ -65,9 +65,11 @@ fn standard_input() -> Result<String, CommandError> {
 }
 
 fn explain(text: &str) -> Explanation {
-    let mut codes = aadsts::codes_in(text);
+    let lower = text.to_ascii_lowercase();
+    let mut codes = aadsts::codes_in(&text.to_ascii_uppercase());
     codes.extend(text.trim().parse::<u32>());
-    codes.extend(listed_codes(text));
+    codes.extend(listed_codes(&lower));
+    codes.extend(linked_codes(&lower));
     let mut seen = std::collections::HashSet::new();
     codes.retain(|code| seen.insert(*code));
     let mut errors: Vec<Explained> = codes.into_iter().map(Explained::of_code).collect();
@@ -77,23 +79,31 @@ fn explain(text: &str) -> Explanation {
     }
     Explanation {
         errors,
-        correlation_id: identifier(text, &["correlation id", "correlation_id"]),
-        trace_id: identifier(text, &["trace id", "trace_id"]),
+        correlation_id: identifier(&lower, &["correlation id", "correlation_id", "correlationid"]),
+        trace_id: identifier(&lower, &["trace id", "trace_id", "traceid"]),
     }
 }
 
-/// The numbers of `"error_codes": [7000215]`.
-fn listed_codes(text: &str) -> Vec<u32> {
-    let list = text.split_once("error_codes").and_then(|(_, rest)| rest.split_once('['));
-    let list = list.and_then(|(_, rest)| rest.split_once(']')).map_or("", |(list, _)| list);
-    list.split(',').filter_map(|number| number.trim().parse().ok()).collect()
+/// The numbers of `"error_codes": [7000215]`, or as the libraries for JavaScript and .NET print it.
+fn listed_codes(lower: &str) -> Vec<u32> {
+    let listed = ["error_codes", "errorcodes"].into_iter().filter_map(|name| {
+        let (_, rest) = lower.split_once(name)?.1.split_once('[')?;
+        Some(rest.split_once(']')?.0)
+    });
+    let number = |number: &str| number.trim_matches([' ', '"', '\'', '\r', '\n', '\t']).parse().ok();
+    listed.flat_map(|list| list.split(',')).filter_map(number).collect()
+}
+
+/// The numbers of `"error_uri": "https://login.microsoftonline.com/error?code=7000215"`.
+fn linked_codes(lower: &str) -> Vec<u32> {
+    let digits = |rest: &str| rest.chars().take_while(char::is_ascii_digit).collect::<String>();
+    lower.split("/error?code=").skip(1).filter_map(|rest| digits(rest).parse().ok()).collect()
 }
 
 /// The identifier that follows one of the labels.
-fn identifier(text: &str, labels: &[&str]) -> Option<String> {
-    let lower = text.to_ascii_lowercase();
+fn identifier(lower: &str, labels: &[&str]) -> Option<String> {
     labels.iter().find_map(|label| {
-        let after = &text[lower.find(label)? + label.len()..];
+        let (_, after) = lower.split_once(label)?;
         let start = after.trim_start_matches([':', '"', ' ', '\'', '=']);
         let end = start.find(|character: char| !character.is_ascii_hexdigit() && character != '-');
         let found = &start[..end.unwrap_or(start.len())];
@@ -154,8 +164,12 @@ mod tests {
         for text in [
             "7000215",
             "AADSTS7000215",
+            "aadsts7000215",
             "error: AADSTS7000215: Invalid client secret provided.",
             r#"{"error":"invalid_client","error_codes":[7000215]}"#,
+            r#"{"error":"invalid_client","error_codes":["7000215"]}"#,
+            "{ error: 'invalid_client', errorCodes: [\n 7000215\n ] }",
+            "https://login.microsoftonline.com/error?code=7000215",
         ] {
             assert_eq!(codes(text), ["AADSTS7000215"], "{text}");
         }
@@ -173,6 +187,9 @@ mod tests {
         assert_eq!(explanation.correlation_id.as_deref(), Some("d0f04a59-7a0d-4a64-9a7e-4a9d6f3d0100"));
         let json = r#"{"trace_id":"8eea4a59-7a0d-4a64-9a7e-4a9d6f3d0100"}"#;
         assert!(explain(json).trace_id.is_some());
+        let printed = "correlationId: 'D0F04a59-7a0d-4a64-9a7e-4a9d6f3d0100', traceId: '8eea4a59-7a0d-4a64-9a7e-4a9d6f3d0100'";
+        let explanation = explain(printed);
+        assert!(explanation.correlation_id.is_some() && explanation.trace_id.is_some());
         assert_eq!(explain("\u{130}correlation id: short").correlation_id, None);
     }
 }
