@@ -22,6 +22,20 @@ fn every_test_that_a_page_names_exists() {
 }
 
 #[test]
+fn every_test_beside_the_features_of_others_is_a_link_to_its_file() {
+    let page = "docs/reference/identity-features.md";
+    let text = std::fs::read_to_string(root().join(page)).unwrap();
+    let leads_to_it = |name: &String| {
+        let (_, after) = text.split_once(&format!("[`{name}`](../../"))?;
+        let file = std::fs::read_to_string(root().join(after.split_once(')')?.0)).ok()?;
+        has_test(&file, name.rsplit("::").next()?).then_some(())
+    };
+    let names = names(&text);
+    let lost: Vec<_> = names.iter().filter(|name| leads_to_it(name).is_none()).collect();
+    assert!(lost.is_empty(), "no link to its file: {lost:?}");
+}
+
+#[test]
 fn a_test_that_was_renamed_moved_or_never_written_is_missed() {
     let home = "unattended-identity";
     for there in [
