@@ -65,7 +65,8 @@ impl Issuers {
         signature: &[u8],
     ) -> Result<bool, Unreachable> {
         let now = self.clock.now();
-        let age = |kept: &Kept| now.duration_since(kept.since).unwrap_or_default();
+        // Keys that were fetched in the future, before time travelled back, are those of no time that is known.
+        let age = |kept: &Kept| now.duration_since(kept.since).unwrap_or(KEPT);
         let kept = self.lock().get(issuer).cloned();
         if let Some(kept) = &kept
             && (age(kept) < REFETCHED || kept.keys.0.contains_key(kid) && age(kept) < KEPT)

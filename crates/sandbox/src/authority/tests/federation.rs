@@ -125,6 +125,18 @@ async fn keys_of_an_issuer_are_kept_and_fetched_again_for_a_new_one() {
     assert_eq!((ask(&KEY).await, ask(&NEXT_KEY).await), (0, 0));
 }
 
+// authority 7.4
+#[tokio::test]
+async fn keys_that_were_fetched_before_time_travelled_back_are_fetched_again() {
+    let (world, app) = world();
+    let token_of = |key: &IssuerKey| key.sign(&claims(json!({ "exp": NOW + 200_000 })));
+    world.set("clock-offset", "+1h");
+    assert_eq!(world.assert(&app, &token_of(&KEY)).await.code(), 0);
+    world.internet.publish(&[&NEXT_KEY]);
+    world.set("clock-offset", "0s");
+    assert_eq!(world.assert(&app, &token_of(&NEXT_KEY)).await.code(), 0);
+}
+
 // authority 14.3
 #[tokio::test]
 async fn an_issuer_that_cannot_be_asked_is_named_with_the_reason() {
