@@ -1,12 +1,13 @@
 //! One file per entry, in a directory for its owner alone.
 
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use unattended_core::{BoxFuture, Clock};
+use unattended_files::open_regular;
 use unattended_identity::{StoreError, StoreKey, TokenStore};
 
 use crate::blocking::blocking;
@@ -45,16 +46,15 @@ impl Inner {
     }
 
     fn load(&self, key: &StoreKey) -> Result<Option<Vec<u8>>, StoreError> {
-        let path = self.path(key);
-        match std::fs::metadata(&path) {
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-            Ok(metadata) if metadata.len() > LONGEST_FILE => return Ok(None),
-            _ => {}
-        }
-        match std::fs::read(&path) {
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        let mut content = Vec::new();
+        let read = open_regular(&self.path(key))
+            .and_then(|file| file.take(LONGEST_FILE + 1).read_to_end(&mut content));
+        match read {
+            // What is a pipe or a device is replaced by the next token, as what is damaged.
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::InvalidInput) => Ok(None),
             Err(error) => Err(StoreError::new(error)),
-            Ok(content) => Ok(content.split_first_chunk::<8>().map(|(_, sealed)| sealed.to_vec())),
+            Ok(length) if length as u64 > LONGEST_FILE => Ok(None),
+            Ok(_) => Ok(content.split_first_chunk::<8>().map(|(_, sealed)| sealed.to_vec())),
         }
     }
 
@@ -83,7 +83,7 @@ impl Inner {
 
 fn expiry(path: &Path) -> Option<SystemTime> {
     let mut bytes = [0; 8];
-    std::io::Read::read_exact(&mut std::fs::File::open(path).ok()?, &mut bytes).ok()?;
+    open_regular(path).ok()?.read_exact(&mut bytes).ok()?;
     UNIX_EPOCH.checked_add(Duration::from_secs(u64::from_be_bytes(bytes)))
 }
 

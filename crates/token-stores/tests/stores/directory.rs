@@ -59,6 +59,25 @@ async fn damaged_files_and_a_directory_that_cannot_be_used_are_no_failure() {
     assert_eq!(house.token("contoso.example", broken).await.1, TokenOrigin::Server);
 }
 
+// Case 86 of the peers' suites.
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_device_without_an_end_and_a_pipe_without_a_writer_are_replaced_and_not_read() {
+    let (house, directory) = (House::new(), tempfile::tempdir().unwrap());
+    house.fill("contoso.example", store(&house, directory.path())).await;
+    let entry = files(directory.path()).remove(0);
+    let put: [&dyn Fn(); 2] = [&|| std::os::unix::fs::symlink("/dev/zero", &entry).unwrap(), &|| {
+        assert!(std::process::Command::new("mkfifo").arg(&entry).status().unwrap().success())
+    }];
+    for put in put {
+        std::fs::remove_file(&entry).unwrap();
+        put();
+        let replaced = house.fill("contoso.example", store(&house, directory.path())).await;
+        let found = house.token("contoso.example", store(&house, directory.path())).await;
+        assert_eq!(found, (replaced, TokenOrigin::Store));
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_has_expired_is_removed() {
     let (house, directory) = (House::new(), tempfile::tempdir().unwrap());
