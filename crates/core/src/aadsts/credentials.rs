@@ -14,7 +14,7 @@ pub(super) static ENTRIES: &[Entry] = &[
         50_027,
         Credential,
         "the client assertion is not a well-formed JWT, or names no certificate",
-        "load the certificate together with its private key",
+        "load the certificate together with its private key; if somebody else signs, look at what it gives",
     ),
     entry(
         50_048,
