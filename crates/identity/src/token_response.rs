@@ -130,11 +130,13 @@ fn oauth_error(answer: &Map<String, Value>) -> Option<OAuthError> {
     })
 }
 
-/// What a server says, fit for logs and terminals: without tokens, without control characters but line ends, and not
-/// endless.
+/// What a server says, fit for logs and terminals: without tokens, without control characters but line ends, without those
+/// that turn the direction of writing, and not endless.
 fn shown(text: &str) -> String {
     let beginning: String = text.chars().take(LONGEST_DESCRIPTION).collect();
-    let is_plain = |c: char| !c.is_control() || matches!(c, '\r' | '\n');
+    let turns =
+        |c: char| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let is_plain = |c: char| !(c.is_control() || turns(c)) || matches!(c, '\r' | '\n');
     redact_tokens(&beginning).chars().map(|c| if is_plain(c) { c } else { ' ' }).collect()
 }
 
@@ -216,8 +218,8 @@ mod tests {
 
     #[test]
     fn what_a_server_says_can_neither_forge_a_line_of_a_log_nor_fill_it() {
-        let forged = r#"{"error":"invalid_scope","error_description":"no\u001b[2J scope\n2026-01-01 INFO all is well"}"#;
-        assert_eq!(failed(400, &[], forged).to_string(), "invalid_scope: no [2J scope");
+        let forged = r#"{"error":"invalid_scope","error_description":"no\u001b[2J\u202e scope\n2026-01-01 INFO all is well"}"#;
+        assert_eq!(failed(400, &[], forged).to_string(), "invalid_scope: no [2J  scope");
         let forged = r#"{"error":"invalid\nINFO all is well","correlation_id":"c\r\nINFO","trace_id":"t\nINFO","suberror":"s\nINFO","timestamp":"n\nINFO"}"#;
         let error = failed(400, &[], forged);
         assert_eq!(error.to_string(), "the token endpoint refused with invalid INFO all is well");
