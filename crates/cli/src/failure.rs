@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::fmt;
 use std::process::ExitCode;
+use std::time::SystemTime;
 
 use serde_json::{Value, json};
 use unattended_daemon::{BuildError, ConfigError, ExitClass};
@@ -195,10 +196,20 @@ fn of_identity(mut failure: CommandError, error: &unattended_identity::Error) ->
     {
         failure.0.causes.push(format!("correlation id {identifier} (support asks for it)"));
     }
+    if let Some(at) = error.retry_at() {
+        failure = asked_for_patience(failure, at);
+    }
     match error.remedy() {
         Some(remedy) => failure.hint(remedy),
         None => failure.hint("`unattended doctor` looks at everything that a token needs"),
     }
+}
+
+fn asked_for_patience(failure: CommandError, until: SystemTime) -> CommandError {
+    let Ok(until) = jiff::Timestamp::try_from(until) else { return failure };
+    let until = until.round(jiff::Unit::Second).unwrap_or(until).to_string();
+    let hint = format!("try again at {until}: until then the server wants to be left alone");
+    failure.detail("retry_at", until).hint(hint)
 }
 
 fn of_web_api(mut failure: CommandError, error: &unattended_webapi::Error) -> CommandError {
@@ -256,6 +267,17 @@ mod tests {
             "error: the file cannot be written\ncaused by: disk full\nhint: free space"
         );
         assert_eq!(failure.to_json()["error"]["exit_code"], 1);
+    }
+
+    #[test]
+    fn a_server_that_asks_for_patience_is_told_with_the_time_until_which() {
+        let until = SystemTime::UNIX_EPOCH + std::time::Duration::from_millis(1_795_392_059_600);
+        let failure = asked_for_patience(CommandError::new(Exit::Temporary, "no token"), until);
+        assert_eq!(
+            failure.to_string(),
+            "error: no token\nhint: try again at 2026-11-23T00:01:00Z: until then the server wants to be left alone"
+        );
+        assert_eq!(failure.to_json()["error"]["retry_at"], "2026-11-23T00:01:00Z");
     }
 
     #[test]
