@@ -14,7 +14,7 @@ use crate::error::Error;
 /// More than any signature or assertion.
 const LONGEST: u64 = 64 * 1024;
 
-/// A program and its arguments. Whoever drops a run of it ends the process, so that a deadline leaves nothing behind.
+/// A program and its arguments. Whoever drops a run of it ends the process; what that has started is its own to end.
 #[derive(Clone, Debug)]
 pub(super) struct Program {
     name: String,
