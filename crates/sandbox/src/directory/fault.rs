@@ -44,6 +44,12 @@ impl Fault {
         Self::new(StatusCode::BAD_REQUEST, "Request_UnsupportedQuery", message)
     }
 
+    /// 501: what the directory cannot get from where it is kept.
+    pub(super) fn not_implemented() -> Self {
+        let message = "This operation target is not yet supported.";
+        Self::new(StatusCode::NOT_IMPLEMENTED, "NotImplemented", message)
+    }
+
     /// 400: a `$skiptoken` that was not given out for this query.
     pub(super) fn unusable_page_token() -> Self {
         Self::new(

@@ -16,6 +16,21 @@ const DEFAULT_PAGE: usize = 100;
 /// How many objects a page may have.
 const MAX_PAGE: usize = 999;
 
+/// Properties of a user that other services keep, so that lists and delta queries of users have none of them.
+const KEPT_ELSEWHERE: [&str; 11] = [
+    "aboutMe",
+    "birthday",
+    "hireDate",
+    "interests",
+    "mailboxSettings",
+    "mySite",
+    "pastProjects",
+    "preferredName",
+    "responsibilities",
+    "schools",
+    "skills",
+];
+
 /// What a request asks of a collection or of one object.
 #[derive(Debug)]
 pub(in crate::directory) struct QueryOptions<'a> {
@@ -198,6 +213,9 @@ pub(in crate::directory) fn select<'a>(
     for name in value.split(',').map(str::trim).filter(|name| !name.is_empty()) {
         if name == "*" {
             return Ok(entity.all().collect());
+        }
+        if entity.name == "user" && KEPT_ELSEWHERE.contains(&name) {
+            return Err(Fault::not_implemented());
         }
         let property = entity.property(name).ok_or_else(|| {
             Fault::bad_query(format!(

@@ -171,6 +171,18 @@ async fn what_the_type_does_not_have_cannot_be_asked_for() {
     world.get("/v1.0/users?other=1&$format=json").await.is(200);
 }
 
+// directory 2 and 6
+#[tokio::test]
+async fn what_other_services_keep_of_a_user_is_neither_listed_nor_tracked() {
+    let world = World::new();
+    for path in ["/v1.0/users?$select=id,skills", "/v1.0/users/delta?$select=aboutMe"] {
+        let refused = world.get(path).await.is(501);
+        assert_eq!(refused.code(), "NotImplemented");
+        assert_eq!(refused.message(), "This operation target is not yet supported.");
+    }
+    world.get("/v1.0/groups?$select=skills").await.is(400);
+}
+
 // directory 2 and 3: advanced operators
 #[tokio::test]
 async fn advanced_queries_need_the_header_and_the_count() {
