@@ -76,15 +76,14 @@ impl Member {
 
     /// It failed: the others come first for a while, unless something else takes its place.
     pub(crate) fn steps_back(&self, elapsed: Duration, error: Error) {
-        let credential = self.credential.describe();
-        let what = match error.is_transient() {
-            true => "this credential cannot be had now",
-            false => "the server does not accept this credential",
-        };
         let (epoch, until) = (self.credential.epoch(), elapsed + COOL_DOWN);
-        let told = error.clone();
-        if self.failed().replace(Failure { epoch, until, error }).is_none() {
-            warn!(credential, error = %told, "{what}");
+        let before = self.failed().replace(Failure { epoch, until, error: error.clone() });
+        if before.is_none() {
+            let what = match error.is_transient() {
+                true => "this credential cannot be had now",
+                false => "the server does not accept this credential",
+            };
+            warn!(credential = self.credential.describe(), %error, "{what}");
         }
     }
 
