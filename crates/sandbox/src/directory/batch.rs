@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::exchange::{Body, Call, Request};
 use super::fault::Fault;
+use super::http::MOUNT;
 
 /// How many requests a batch may hold.
 const MAX_REQUESTS: usize = 20;
@@ -17,6 +18,17 @@ struct Step {
     id: String,
     request: Request,
     depends_on: Vec<String>,
+}
+
+/// Whether requests to this path of the sandbox hold other requests.
+pub(crate) fn is_batch(path: &str) -> bool {
+    let below = path.strip_prefix(MOUNT).and_then(|path| path.trim_end_matches('/').rsplit_once('/'));
+    below.is_some_and(|(_, name)| is_name(name))
+}
+
+/// Whether a path below a version is that of batches.
+pub(super) fn is_name(path: &str) -> bool {
+    ["$batch", "%24batch"].iter().any(|name| path.trim_matches('/').eq_ignore_ascii_case(name))
 }
 
 /// Answers every request on its own, each after those it depends on.

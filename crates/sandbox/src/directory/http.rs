@@ -146,9 +146,7 @@ impl Directory {
                 let version: String = version.chars().take(60).collect();
                 return Err(Fault::bad_query(format!("Invalid version: {version}")));
             }
-            let is_batch =
-                ["$batch", "%24batch"].iter().any(|name| path.trim_matches('/').eq_ignore_ascii_case(name));
-            if !is_batch {
+            if !batch::is_name(path) {
                 return Ok(self.answer(&request, caller, tenant));
             }
             if request.method != Method::POST {

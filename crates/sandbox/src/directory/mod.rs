@@ -50,6 +50,7 @@ use std::sync::Arc;
 
 use unattended_core::{Clock, Entropy};
 
+pub(crate) use self::batch::is_batch;
 pub(crate) use self::http::{MOUNT, refusal, router};
 pub(crate) use self::lag::Lag;
 use self::odata::SkipTokens;

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::directory::is_batch;
+
 /// Where a request goes, which decides what can go wrong with it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Target {
@@ -102,7 +104,7 @@ impl FaultKind {
     pub(crate) fn fits(self, target: Target, method: &http::Method, path_and_query: &str) -> bool {
         let reads = method == http::Method::GET;
         let is_page = path_and_query.contains("skiptoken=") || path_and_query.contains("deltatoken=");
-        let is_batch = super::is_batch(path_and_query.split('?').next().unwrap_or_default());
+        let is_batch = is_batch(path_and_query.split('?').next().unwrap_or_default());
         let on_directory = target == Target::Directory;
         match self {
             Self::Unauthorized => target != Target::Authority,

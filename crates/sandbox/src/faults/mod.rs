@@ -26,6 +26,7 @@ use self::kind::Target;
 use self::script::Candidate;
 pub(crate) use self::script::{FaultScript, Faults, OneShot};
 use crate::control::Control;
+use crate::directory::is_batch;
 use crate::journal::FOREIGN_PATH;
 
 /// The longest answer that is changed.
@@ -143,12 +144,6 @@ impl FaultLayer {
             None => (whole(body), None),
         }
     }
-}
-
-/// Whether requests to this path hold other requests.
-pub(crate) fn is_batch(path: &str) -> bool {
-    let path = path.to_ascii_lowercase();
-    path.starts_with("/graph/") && (path.ends_with("/$batch") || path.ends_with("/%24batch"))
 }
 
 /// The request with its body, if it is a batch; nothing if the body broke off.

@@ -27,8 +27,8 @@ use unattended_core::{Clock, retry_after};
 pub(crate) use self::entry::{Entry, FOREIGN_PATH};
 pub(crate) use self::rules::Rule;
 use self::summary::Summary;
-use crate::directory::is_slice;
-use crate::faults::{self, Injected, Reset};
+use crate::directory;
+use crate::faults::{Injected, Reset};
 use crate::intake::{Intake, Taken, Untaken};
 
 /// How many entries are kept: a long test run, within some 10 MiB.
@@ -93,7 +93,7 @@ pub(crate) async fn record(State(journal): State<Arc<Journal>>, request: Request
     let (now, arrived) = (journal.clock.now(), journal.clock.elapsed());
     let (parts, body) = request.into_parts();
     // A slice is read by its session, if one waits for it.
-    let (taken, passed) = match is_slice(parts.uri.path()) {
+    let (taken, passed) = match directory::is_slice(parts.uri.path()) {
         true => (None, Ok(body)),
         false => taken(journal.intake.take(body, MAX_BODY_BYTES).await),
     };
@@ -158,7 +158,7 @@ fn taken(body: Result<Taken, Untaken>) -> (Option<Taken>, Result<Body, Response>
 
 /// Whether a request holds other requests.
 fn is_batch(parts: &Parts) -> bool {
-    parts.method == Method::POST && faults::is_batch(parts.uri.path())
+    parts.method == Method::POST && directory::is_batch(parts.uri.path())
 }
 
 fn milliseconds(duration: Duration) -> u64 {
