@@ -5,6 +5,8 @@
 
 use std::fmt::{Display, Write as _};
 
+use unattended_core::is_deceptive;
+
 /// A piece of a page, complete in itself.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub(crate) struct Html(String);
@@ -95,10 +97,9 @@ fn escape(value: &str, html: &mut String) {
             '>' => html.push_str("&gt;"),
             '"' => html.push_str("&quot;"),
             '\'' => html.push_str("&#39;"),
-            // Not allowed in HTML, and of no use on a page.
-            control if control.is_control() && !matches!(control, '\n' | '\t') => html.push('\u{FFFD}'),
-            // These change the direction of what follows them, so that a text can look like another.
-            '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}' => html.push('\u{FFFD}'),
+            '\n' | '\t' => html.push(character),
+            // Controls are not allowed in HTML, either.
+            deceptive if is_deceptive(deceptive) => html.push('\u{FFFD}'),
             other => html.push(other),
         }
     }

@@ -34,7 +34,7 @@ pub use crate::entropy::{Entropy, SystemEntropy};
 pub use crate::http::{HttpClient, HttpError, HttpErrorKind, RequestBody, ResponseBody};
 pub use crate::names::{ClientId, InvalidName, Scope, TenantId};
 pub use crate::possession::Possession;
-pub use crate::redact::{redact_tokens, redact_url};
+pub use crate::redact::{is_deceptive, redact_tokens, redact_url};
 pub use crate::retry_after::{retry_after, server_time};
 pub use crate::secret::Secret;
 pub use crate::token_source::{Authorization, TokenDemand, TokenSource, TokenSourceError};

@@ -53,9 +53,23 @@ pub fn redact_tokens(text: &str) -> String {
     clean + rest
 }
 
+/// Whether a character lets foreign text look like something else where it is shown: controls, which move the cursor of a
+/// terminal and begin lines of a log, and marks that turn the direction of the text around them.
+#[must_use]
+pub fn is_deceptive(character: char) -> bool {
+    character.is_control() || matches!(character, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_moves_the_cursor_or_turns_the_direction_is_deceptive_and_writing_is_not() {
+        assert!("\u{1b}\n\r\u{7f}\u{9b}\u{202e}\u{2066}".chars().all(is_deceptive));
+        // Names from right to left are written with the mark at their end.
+        assert!(!"a 김 \u{627}\u{200f} \u{301} \u{1f512}".chars().any(is_deceptive));
+    }
 
     #[test]
     fn a_url_keeps_its_shape_and_loses_its_values() {

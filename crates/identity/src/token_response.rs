@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 use http::HeaderMap;
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
-use unattended_core::{Authorization, Possession, Secret, aadsts, redact_tokens, retry_after};
+use unattended_core::{Authorization, Possession, Secret, aadsts, is_deceptive, redact_tokens, retry_after};
 
 use crate::bound::{Bond, Shown};
 use crate::error::{Error, OAuthError};
@@ -130,13 +130,11 @@ fn oauth_error(answer: &Map<String, Value>) -> Option<OAuthError> {
     })
 }
 
-/// What a server says, fit for logs and terminals: without tokens, without control characters but line ends, without those
-/// that turn the direction of writing, and not endless.
+/// What a server says, fit for logs and terminals: without tokens, without deceptive characters but line ends, and not
+/// endless.
 fn shown(text: &str) -> String {
     let beginning: String = text.chars().take(LONGEST_DESCRIPTION).collect();
-    let turns =
-        |c: char| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    let is_plain = |c: char| !(c.is_control() || turns(c)) || matches!(c, '\r' | '\n');
+    let is_plain = |c: char| !is_deceptive(c) || matches!(c, '\r' | '\n');
     redact_tokens(&beginning).chars().map(|c| if is_plain(c) { c } else { ' ' }).collect()
 }
 

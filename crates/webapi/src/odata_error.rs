@@ -2,7 +2,7 @@
 
 use http::HeaderMap;
 use serde_json::{Map, Value};
-use unattended_core::redact_tokens;
+use unattended_core::{is_deceptive, redact_tokens};
 
 /// The parts of an error body that are worth keeping.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -87,12 +87,12 @@ pub(crate) fn request_id(headers: &HeaderMap) -> Option<String> {
         .find_map(|name| headers.get(name)?.to_str().ok().and_then(presentable))
 }
 
-/// Foreign text that may be shown: no tokens, no control characters, not endless, not empty.
+/// Foreign text that may be shown: no tokens, no deceptive characters, not endless, not empty.
 fn presentable(text: &str) -> Option<String> {
     const LONGEST: usize = 4_096;
     let text: String = text.chars().take(LONGEST).collect();
     let clean: String =
-        redact_tokens(text.trim()).chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+        redact_tokens(text.trim()).chars().map(|c| if is_deceptive(c) { ' ' } else { c }).collect();
     Some(clean).filter(|clean| !clean.is_empty())
 }
 
@@ -145,6 +145,9 @@ mod tests {
         );
         let html = ErrorBody::read(b"<html>\n502 Bad Gateway</html>");
         assert_eq!(html.message.as_deref(), Some("<html> 502 Bad Gateway</html>"));
+        let forged =
+            ErrorBody::read(r#"{"error":{"message":"no\u001b[2J\u202e user\nINFO all is well"}}"#.as_bytes());
+        assert_eq!(forged.message.as_deref(), Some("no [2J  user INFO all is well"));
         assert_eq!(ErrorBody::read(b"[]"), ErrorBody::default());
         assert_eq!(ErrorBody::read(b""), ErrorBody::default());
         assert_eq!(ErrorBody::read(&vec![b'x'; 100_000]).message.unwrap().len(), 4_096);

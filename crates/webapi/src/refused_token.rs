@@ -7,7 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::HeaderMap;
 use serde_json::{Map, Value};
-use unattended_core::{Authorization, server_time};
+use unattended_core::{Authorization, is_deceptive, server_time};
 
 /// In Unix seconds; no date of HTTP is later. Whatever lives as long has no end.
 const YEAR_10000: u64 = 253_402_300_800;
@@ -95,7 +95,7 @@ fn claims(token: &str) -> Option<Map<String, Value>> {
 
 /// Fit for one line of a terminal.
 fn shown(claim: &str) -> String {
-    claim.chars().filter(|letter| !letter.is_control()).take(200).collect()
+    claim.chars().filter(|letter| !is_deceptive(*letter)).take(200).collect()
 }
 
 fn seconds_between(from: SystemTime, to: SystemTime) -> Option<i64> {

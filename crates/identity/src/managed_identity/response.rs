@@ -7,7 +7,7 @@ use der::DateTime;
 use http::HeaderMap;
 use serde::Deserialize;
 use serde_json::Value;
-use unattended_core::{Authorization, aadsts, redact_tokens, retry_after};
+use unattended_core::{Authorization, aadsts, is_deceptive, redact_tokens, retry_after};
 
 use crate::error::{Error, ErrorKind};
 use crate::token_response::Issued;
@@ -93,7 +93,8 @@ fn said(body: &[u8]) -> Option<String> {
         }
     };
     let parts: Vec<String> = [code, message].into_iter().flatten().filter(|part| !part.is_empty()).collect();
-    let line = redact_tokens(&parts.join(": ")).split_whitespace().collect::<Vec<_>>().join(" ");
+    let line = redact_tokens(&parts.join(": ")).replace(is_deceptive, " ");
+    let line = line.split_whitespace().collect::<Vec<_>>().join(" ");
     (!line.is_empty()).then(|| line.chars().take(300).collect())
 }
 

@@ -287,6 +287,12 @@ async fn a_refusal_says_what_the_host_says_in_any_of_its_shapes() {
             r#"{"statusCode":401,"message":"Header"}"#,
             "App Service answered HTTP 401: Header",
         ),
+        (
+            app_service(),
+            401,
+            r#"{"statusCode":401,"message":"\u001b[2JHea\u202eder\nINFO all is well"}"#,
+            "App Service answered HTTP 401: [2JHea der INFO all is well",
+        ),
         (machine_learning(None), 403, "", "Machine Learning answered HTTP 403"),
         (machine_learning(None), 401, "<html>", "Machine Learning answered HTTP 401"),
     ] {

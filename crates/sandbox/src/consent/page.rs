@@ -1,6 +1,7 @@
 //! The pages, as HTML without scripts or anything from elsewhere. Every value goes through [`escape`].
 
 use base64::prelude::{BASE64_STANDARD, Engine as _};
+use unattended_core::is_deceptive;
 
 use super::error;
 use super::proposal::{Group, Permission, Proposal};
@@ -235,11 +236,6 @@ fn escape_first(most: usize, text: &str) -> String {
         }
     }
     escaped
-}
-
-/// Controls, and marks that turn the direction of the text around them.
-fn is_deceptive(character: char) -> bool {
-    character.is_control() || matches!(character, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 #[cfg(test)]
