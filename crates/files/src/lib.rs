@@ -83,6 +83,18 @@ pub fn sync_directory_of(path: &Path) -> io::Result<()> {
     Ok(())
 }
 
+/// What somebody does about a file that could not be written.
+#[must_use]
+pub fn remedy_of_writing(path: &Path, why: io::ErrorKind) -> String {
+    let shown = path.display();
+    match why {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            format!("make room on the disk that {shown} is on, and do it again")
+        }
+        _ => format!("check that the account may write to {shown}"),
+    }
+}
+
 /// The directory that a path is in; `.` for a bare name.
 #[must_use]
 pub fn directory_of(path: &Path) -> &Path {

@@ -68,9 +68,7 @@ impl JobError {
     #[must_use]
     pub fn remedy(&self) -> Option<String> {
         match &*self.0 {
-            Kind::File { path, .. } => {
-                Some(format!("check that the account may write to {}", path.display()))
-            }
+            Kind::File { path, source } => Some(unattended_files::remedy_of_writing(path, source.kind())),
             Kind::NoPlan => Some("run it: it changes nothing in the directory".to_owned()),
             Kind::Source(error) => Some(error.remedy().to_owned()),
             Kind::Store(error) => error.remedy(),

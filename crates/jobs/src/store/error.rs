@@ -15,7 +15,8 @@ pub struct StoreError {
 enum Kind {
     Corrupt(PathBuf),
     Database(&'static str),
-    File(PathBuf),
+    Full { doing: &'static str, path: PathBuf },
+    File(PathBuf, std::io::ErrorKind),
     Foreign(PathBuf),
     Held { job: String, pid: Option<u32> },
     Newer { path: PathBuf, found: i64, known: i64 },
@@ -51,7 +52,10 @@ impl StoreError {
                 path.display()
             ),
             Kind::Database(_) | Kind::Stale { .. } => return None,
-            Kind::File(path) => format!("check that the account may write to {}", path.display()),
+            Kind::Full { path, .. } => {
+                unattended_files::remedy_of_writing(path, std::io::ErrorKind::StorageFull)
+            }
+            Kind::File(path, kind) => unattended_files::remedy_of_writing(path, *kind),
             Kind::Foreign(_) => "name another state directory".to_owned(),
             Kind::Held { .. } => "wait for it, or stop it".to_owned(),
             Kind::Newer { .. } => {
@@ -61,9 +65,10 @@ impl StoreError {
     }
 
     pub(crate) fn database(doing: &'static str, path: &Path, source: rusqlite::Error) -> Self {
-        use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
+        use rusqlite::ErrorCode::{DatabaseCorrupt, DiskFull, NotADatabase};
         let kind = match source.sqlite_error_code() {
             Some(DatabaseCorrupt | NotADatabase) => Kind::Corrupt(path.to_owned()),
+            Some(DiskFull) => Kind::Full { doing, path: path.to_owned() },
             _ => Kind::Database(doing),
         };
         Self { kind, source: Some(source.into()) }
@@ -78,7 +83,7 @@ impl StoreError {
     }
 
     pub(crate) fn file(path: &Path, source: std::io::Error) -> Self {
-        Self { kind: Kind::File(path.to_owned()), source: Some(source.into()) }
+        Self { kind: Kind::File(path.to_owned(), source.kind()), source: Some(source.into()) }
     }
 
     pub(crate) fn foreign(path: &Path) -> Self {
@@ -102,8 +107,8 @@ impl fmt::Display for StoreError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.kind {
             Kind::Corrupt(path) => write!(f, "the state file {} is damaged", path.display()),
-            Kind::Database(doing) => write!(f, "the state could not {doing}"),
-            Kind::File(path) => write!(f, "the state file {} cannot be used", path.display()),
+            Kind::Database(doing) | Kind::Full { doing, .. } => write!(f, "the state could not {doing}"),
+            Kind::File(path, _) => write!(f, "the state file {} cannot be used", path.display()),
             Kind::Foreign(path) => write!(f, "{} is a database of another program", path.display()),
             Kind::Held { job, pid: Some(pid) } => write!(f, "job {job} is already running (pid {pid})"),
             Kind::Held { job, pid: None } => write!(f, "job {job} is already running"),
@@ -120,5 +125,31 @@ impl fmt::Display for StoreError {
 impl Error for StoreError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         self.source.as_deref().map(|source| source as _)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::ErrorKind;
+
+    use super::*;
+
+    #[test]
+    fn whoever_has_no_room_is_told_to_make_some_and_not_to_look_at_rights() {
+        let path = Path::new("/state/unattended.sqlite3");
+        let full =
+            rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_FULL), None);
+        for error in [
+            StoreError::database("note the end of a run", path, full),
+            StoreError::file(path, ErrorKind::StorageFull.into()),
+        ] {
+            assert_eq!(
+                error.remedy().as_deref(),
+                Some("make room on the disk that /state/unattended.sqlite3 is on, and do it again"),
+                "{error}"
+            );
+        }
+        let denied = StoreError::file(path, ErrorKind::PermissionDenied.into());
+        assert!(denied.remedy().unwrap().starts_with("check that the account may write"));
     }
 }
